@@ -1,0 +1,226 @@
+"""From verdicts to figures with error bars: pass@k, votes, intervals. No torch, no model: counts and answers in, numbers out.
+
+An answer is a normal form: equal strings are equal answers. ``None`` = no answer was found; it never wins a vote. Problems, not samples,
+are what is drawn from a population, so intervals are over problems: average a problem's samples first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import chain, combinations
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Ties = Literal["expected", "first"]
+
+MAX_SUBSETS = 20_000
+"""Up to here ``expected_majority_vote`` counts every subset."""
+DRAWN_SUBSETS = 1_000
+"""Beyond, it draws so many."""
+
+
+def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
+    """Return the chance that at least one of ``k`` samples, drawn without replacement from these, is right.
+
+    ``1 - C(n - c, k) / C(n, k)``, as a product of factors below 1: no huge binomials.
+
+    Source:
+        Chen et al. (arXiv:2107.03374), Eq. 1.
+
+    >>> round(pass_at_k(10, 3, 5), 4)
+    0.9167
+    """
+    if not 0 <= num_correct <= num_samples or not 1 <= k <= num_samples:
+        raise ValueError(f"pass@{k} of {num_samples} samples, {num_correct} correct: need 0 <= correct <= samples and 1 <= k <= samples")
+    if num_samples - num_correct < k:
+        return 1.0
+    return 1.0 - math.prod(1.0 - k / i for i in range(num_samples - num_correct + 1, num_samples + 1))
+
+
+def avg_at_k(correct: Sequence[bool | int]) -> float:
+    """Return the share of right samples: pass@1 estimated from k samples (avg@k).
+
+    Source:
+        DeepSeek-R1 (arXiv:2501.12948), appendix D.1.
+    """
+    return float(_scores(correct).mean())
+
+
+def majority_vote(answers: Sequence[str | None], gold: str, *, ties: Ties = "expected") -> float:
+    """Return the credit of the most frequent answer: 1 if it is ``gold``, 0 if not or if nobody answered.
+
+    Args:
+        answers: one per sample.
+        gold: the right answer, in the same normal form.
+        ties: "expected" = 1 / (number tied) if gold is among them; "first" = the one that was seen first wins.
+
+    Source:
+        Self-consistency (arXiv:2203.11171); cons@k of DeepSeek-R1 (arXiv:2501.12948).
+
+    >>> majority_vote(["3", "7", "7", "3", None], "7")
+    0.5
+    """
+    return expected_majority_vote(answers, gold, k=len(answers), ties=ties)
+
+
+def expected_majority_vote(answers: Sequence[str | None], gold: str, *, k: int, ties: Ties = "expected", seed: int = 0) -> float:
+    """Return the mean of ``majority_vote`` over subsets of ``k`` samples: maj@k from more samples than k, with less noise.
+
+    Exact while there are at most ``MAX_SUBSETS`` subsets; otherwise over ``DRAWN_SUBSETS`` of them, drawn from ``seed``.
+    """
+    if not 1 <= k <= len(answers):
+        raise ValueError(f"maj@{k} of {len(answers)} samples: need 1 <= k <= samples")
+    if math.comb(len(answers), k) <= MAX_SUBSETS:
+        subsets = np.fromiter(chain.from_iterable(combinations(range(len(answers)), k)), dtype=np.int64).reshape(-1, k)
+    else:
+        keys = np.random.default_rng(seed).random((DRAWN_SUBSETS, len(answers)))
+        subsets = np.sort(keys.argpartition(k - 1, axis=1)[:, :k], axis=1)  # sorted: which was seen first still counts
+    names = list(dict.fromkeys([gold, *(answer for answer in answers if answer is not None)]))
+    codes = np.array([len(names) if answer is None else names.index(answer) for answer in answers])
+    return float(_credits(codes[subsets], num_answers=len(names), ties=ties).mean())
+
+
+def _credits(codes: NDArray[np.int64], *, num_answers: int, ties: Ties) -> NDArray[np.float64]:
+    """Credit of each row of votes [M, k]. Answer 0 is gold; ``num_answers`` itself = no answer."""
+    num_rows, k = codes.shape
+    rows = np.arange(num_rows)
+    votes = np.zeros((num_rows, num_answers + 1), dtype=np.int64)
+    first_seen = np.full((num_rows, num_answers + 1), k)
+    for position in reversed(range(k)):
+        votes[rows, codes[:, position]] += 1
+        first_seen[rows, codes[:, position]] = position
+    votes, first_seen = votes[:, :num_answers], first_seen[:, :num_answers]
+    most = votes.max(axis=1, keepdims=True)
+    is_tied = (votes == most) & (most > 0)
+    if ties == "expected":
+        return is_tied[:, 0] / is_tied.sum(axis=1).clip(min=1)
+    earliest = np.where(is_tied, first_seen, k).argmin(axis=1)
+    return (is_tied[:, 0] & (earliest == 0)).astype(np.float64)
+
+
+class WeightedVote(NamedTuple):
+    """Result of a weighted vote."""
+
+    winner: str | None
+    """The answer with the largest total, the one seen first if tied; None = nobody answered."""
+    totals: dict[str, float]
+
+
+def weighted_vote(answers: Sequence[str | None], scores: Sequence[float]) -> WeightedVote:
+    """Sum a score per sample, say a reward model's, over samples with the same answer.
+
+    Source:
+        Math-Shepherd (arXiv:2312.08935), Eq. 5.
+    """
+    totals: dict[str, float] = {}
+    for answer, score in zip(answers, scores, strict=True):
+        if answer is not None:
+            totals[answer] = totals.get(answer, 0.0) + score
+    return WeightedVote(max(totals, key=lambda answer: totals[answer], default=None), totals)
+
+
+class Interval(NamedTuple):
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+
+def bootstrap_interval(scores: ArrayLike, *, seed: int, level: float = 0.95, num_resamples: int = 10_000) -> Interval:
+    """Return the percentile bootstrap interval of the mean over problems.
+
+    Args:
+        scores: one per problem.
+        seed: of the resampling.
+        level: share of intervals that hold the true mean.
+        num_resamples: times the problems are drawn again.
+    """
+    values = _scores(scores)
+    generator, chunk = np.random.default_rng(seed), max(1, 4_000_000 // len(values))  # at most 32 MB of indices at a time
+    means = np.concatenate(
+        [
+            values[generator.integers(len(values), size=(min(chunk, num_resamples - start), len(values)))].mean(axis=1)
+            for start in range(0, num_resamples, chunk)
+        ]
+    )
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def normal_interval(scores: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Return ``mean +- z s / sqrt(n)`` over problems, ``s`` the sample standard deviation.
+
+    It has width 0 where all scores are equal; for few problems with one sample each, ``wilson_interval`` does not.
+
+    Source:
+        Miller, "Adding Error Bars to Evals" (arXiv:2411.00640).
+    """
+    values = _scores(scores)
+    half = _z(level) * _standard_error(values)
+    return Interval(float(values.mean() - half), float(values.mean() + half))
+
+
+def wilson_interval(num_correct: int, num_problems: int, *, level: float = 0.95) -> Interval:
+    """Return Wilson's score interval of an accuracy, one answer per problem; honest at 0 and at 100 %.
+
+    Source:
+        Wilson (1927).
+
+    >>> low, high = wilson_interval(30, 30)
+    >>> round(low, 3), round(high, 3)
+    (0.886, 1.0)
+    """
+    if not 0 <= num_correct <= num_problems or num_problems == 0:
+        raise ValueError(f"{num_correct} correct of {num_problems}: need 0 <= correct <= problems and a problem")
+    z_squared = _z(level) ** 2
+    share = num_correct / num_problems
+    centre = share + z_squared / (2 * num_problems)
+    half = math.sqrt(z_squared * (share * (1 - share) / num_problems + z_squared / (4 * num_problems**2)))
+    scale = 1 + z_squared / num_problems
+    return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
+
+
+class PairedDifference(NamedTuple):
+    """How much better the second run is than the first, on the same problems."""
+
+    difference: float
+    """Mean of second - first."""
+    low: float
+    high: float
+    standard_error: float
+
+
+def paired_difference(first: Mapping[str, float], second: Mapping[str, float], *, level: float = 0.95) -> PairedDifference:
+    """Return the difference of two runs with its interval, from each problem's score (by id) in both.
+
+    Problems hard for one run are hard for the other: pairing removes what they share, so the interval is narrower than that of
+    two separate means.
+
+    Source:
+        Miller, "Adding Error Bars to Evals" (arXiv:2411.00640).
+    """
+    if first.keys() != second.keys():
+        raise ValueError(f"the runs differ in {len(first.keys() ^ second.keys())} problems: compare them on the same ones")
+    differences = _scores([second[problem_id] - first[problem_id] for problem_id in first])
+    interval = normal_interval(differences, level=level)
+    return PairedDifference(float(differences.mean()), interval.low, interval.high, _standard_error(differences))
+
+
+def _scores(scores: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError("an interval needs one score per problem, and at least one problem")
+    return values
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    """Standard error of the mean; one problem says nothing about the next, so its error is infinite."""
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+
+
+def _z(level: float) -> float:
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -1,0 +1,104 @@
+"""What happens to rewards before they become advantages: divergence penalties, length penalties, truncated completions."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+TruncatedPolicy = Literal["keep", "zero_reward", "mask_keep_in_baseline", "mask_drop_from_baseline"]
+
+
+def token_rewards(rewards: Float[Tensor, " B"], *, mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+    """Place each sequence's reward on its last kept token; zero elsewhere. A sequence without kept tokens gets none.
+
+    Source:
+        DeepSeekMath (arXiv:2402.03300), section 4.1.1.
+    """
+    kept = mask.int()
+    is_last = mask & (kept.flip(1).cumsum(1).flip(1) == 1)
+    return torch.where(is_last, rewards[:, None], 0.0)
+
+
+def kl_shaped(
+    rewards: Float[Tensor, "B T"],
+    *,
+    sampled_logprobs: Float[Tensor, "B T"],
+    ref_logprobs: Float[Tensor, "B T"],
+    mask: Bool[Tensor, "B T"],
+    kl_coef: float,
+) -> Float[Tensor, "B T"]:
+    """Return ``r_t - kl_coef (log pi_old - log pi_ref)`` at kept tokens, zero elsewhere. A reward is data: it carries no gradient.
+
+    Summed over a completion this penalises length as well as divergence; placing the divergence in the loss does not.
+
+    Source:
+        DeepSeekMath (arXiv:2402.03300), Eq. 2.
+    """
+    log_ratio = (sampled_logprobs - ref_logprobs).detach()
+    return torch.where(mask, rewards - kl_coef * log_ratio, 0.0)
+
+
+def adapted_kl_coef(kl_coef: float, *, observed_kl: float, target_kl: float, num_samples: int, horizon: int) -> float:
+    """Return the coefficient for the next step: it moves towards holding the divergence at its target.
+
+    ``kl_coef (1 + clip(observed / target - 1, -0.2, 0.2) num_samples / horizon)``.
+
+    Args:
+        kl_coef: the coefficient now.
+        observed_kl: the step's mean divergence per sequence, in nats.
+        target_kl: what it should be, in nats.
+        num_samples: completions in the step.
+        horizon: completions over which the coefficient may change by 20 %.
+
+    Source:
+        Ziegler et al. (arXiv:1909.08593), section 2.2.
+    """
+    error = min(max(observed_kl / target_kl - 1.0, -0.2), 0.2)
+    return kl_coef * (1.0 + error * num_samples / horizon)
+
+
+def soft_overlong_penalty(num_tokens: Int[Tensor, " N"], *, max_tokens: int, cache_tokens: int) -> Float[Tensor, " N"]:
+    """Return what is added to the reward for length: 0 up to ``max_tokens - cache_tokens``, -1 from ``max_tokens`` on, linear between.
+
+    Source:
+        DAPO (arXiv:2503.14476), Eq. 13 (max_tokens 20,480, cache_tokens 4,096).
+
+    >>> soft_overlong_penalty(torch.tensor([80, 90, 100, 200]), max_tokens=100, cache_tokens=20)
+    tensor([-0.0000, -0.5000, -1.0000, -1.0000])
+    """
+    if not 0 < cache_tokens <= max_tokens:
+        raise ValueError(f"cache_tokens must be 1 to max_tokens ({max_tokens}), not {cache_tokens}")
+    excess = num_tokens - (max_tokens - cache_tokens)
+    return -(excess / cache_tokens).clamp(0.0, 1.0)
+
+
+class TruncatedOutcome(NamedTuple):
+    """What a policy for truncated completions decides."""
+
+    rewards: Float[Tensor, " N"]
+    in_baseline: Bool[Tensor, " N"]
+    """False = compute the advantages of the others without it."""
+    is_learned: Bool[Tensor, " N"]
+    """False = its tokens are masked out of the loss."""
+
+
+def apply_truncated_policy(rewards: Float[Tensor, " N"], is_truncated: Bool[Tensor, " N"], *, policy: TruncatedPolicy) -> TruncatedOutcome:
+    """Decide what becomes of completions that hit the token limit; the others are untouched.
+
+    ``keep``: nothing special. ``zero_reward``: reward 0, learned from. ``mask_keep_in_baseline``: not learned from, but its reward still
+    counts in the group's statistics (overlong filtering as usually implemented). ``mask_drop_from_baseline``: as if never sampled.
+
+    Source:
+        DAPO (arXiv:2503.14476), section 3.4 (overlong filtering).
+    """
+    all_true = torch.ones_like(is_truncated)
+    if policy == "keep":
+        return TruncatedOutcome(rewards, all_true, all_true)
+    if policy == "zero_reward":
+        return TruncatedOutcome(torch.where(is_truncated, 0.0, rewards), all_true, all_true)
+    if policy == "mask_keep_in_baseline":
+        return TruncatedOutcome(rewards, all_true, ~is_truncated)
+    return TruncatedOutcome(rewards, ~is_truncated, ~is_truncated)

@@ -1,0 +1,84 @@
+"""What a finished run shows, in figures and in plain words. The words follow from the figures by fixed rules."""
+
+from __future__ import annotations
+
+from reasonforge.pipelines.config import Recipe
+from reasonforge.runs.directory import RunDirectory
+from reasonforge.runs.files import read_json
+from reasonforge.runs.info import RunSummary, Score, StageSummary
+
+_NOISE = 0.03
+"""Smaller changes of a share are called none."""
+_NEAR_ZERO = 0.05
+
+
+def summary_of(run: RunDirectory, recipe: Recipe, evaluations: list[str]) -> RunSummary:
+    """Read what the evaluation stages found: the first is the base, the last is the final model."""
+    scores: list[dict[str, Score]] = [read_json(run.evals_dir(name) / "summary.json") for name in evaluations]
+    base, final = (scores[0] if len(scores) > 1 else None), (scores[-1] if scores else None)
+    stages = [StageSummary(name=info.name, type=info.type, seconds=round(info.seconds, 3), steps=info.step) for info in run.info.stages]
+    return RunSummary(
+        name=run.name,
+        seed=recipe.seed,
+        seconds=round(sum(stage.seconds for stage in stages), 3),
+        base=base,
+        final=final,
+        notes=_notes(base, final),
+        stages=stages,
+    )
+
+
+def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None) -> list[str]:
+    if final is None:
+        return []
+    notes = []
+    reached = _number(final, "pass@1")
+    if reached is not None and reached < _NEAR_ZERO:
+        notes.append(
+            f"pass@1 is {reached:.3f}: near zero, as a model of this size and so little training must expect. "
+            "The run shows that every stage works together, not that the model can solve these problems."
+        )
+    if base is None:
+        return notes
+    before = _number(base, "pass@1")
+    many = next((name for name in final if name.startswith("pass@") and name not in ("pass@1", "pass@1_ci")), None)
+    if before is None or reached is None or many is None:
+        return notes
+    ceiling_before, ceiling_after = _number(base, many), _number(final, many)
+    assert ceiling_before is not None
+    assert ceiling_after is not None
+    if reached - before > _NOISE and abs(ceiling_after - ceiling_before) <= _NOISE:
+        notes.append(
+            f"pass@1 rose from {before:.3f} to {reached:.3f} while {many} went from {ceiling_before:.3f} to {ceiling_after:.3f}. "
+            "Reinforcement learning made the model do reliably what it could already do now and then (sharpening); "
+            "it is no evidence of a new skill."
+        )
+    elif reached - before > _NOISE:
+        notes.append(
+            f"pass@1 rose from {before:.3f} to {reached:.3f} and {many} went from {ceiling_before:.3f} to {ceiling_after:.3f}: "
+            "more than the same skill used more reliably has changed."
+        )
+    elif before - reached > _NOISE:
+        notes.append(f"pass@1 fell from {before:.3f} to {reached:.3f}: the training made the model worse on held-out problems.")
+    else:
+        notes.append(f"pass@1 went from {before:.3f} to {reached:.3f}: no change beyond noise.")
+    format_before, format_after = _number(base, "format"), _number(final, "format")
+    if format_before is not None and format_after is not None and format_after - format_before > _NOISE:
+        notes.append(
+            f"The share of completions that think before they answer went from {format_before:.3f} to {format_after:.3f}, "
+            f"the mean length from {_number(base, 'length'):.1f} to {_number(final, 'length'):.1f} tokens."
+        )
+    return notes
+
+
+def _number(scores: dict[str, Score], name: str) -> float | None:
+    value = scores.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def next_commands(run: RunDirectory) -> list[str]:
+    """Return what a user would type now."""
+    commands = [f"reasonforge show {run.path}", f"open {run.report_path}"]
+    if run.final_dir.exists():
+        commands.append(f"reasonforge eval RECIPE --model {run.final_dir}")
+    return commands

@@ -1,0 +1,220 @@
+"""Run a recipe: its stages in order, in one run directory, resumable at any point."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reasonforge.config.loader import LoadedRecipe
+from reasonforge.core.errors import RecipeError
+from reasonforge.core.ids import content_id
+from reasonforge.core.seeds import derive_seed
+from reasonforge.evaluation.config import EvaluationConfig
+from reasonforge.evaluation.evaluate import Evaluator
+from reasonforge.models.decoder import Decoder
+from reasonforge.models.hf import load_folder, save_folder
+from reasonforge.pipelines.config import EvalConfig, FreshModel, Recipe, RunOptions, select_stages
+from reasonforge.pipelines.findings import next_commands, summary_of
+from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
+from reasonforge.report.page import write_report
+from reasonforge.runs.console import Console
+from reasonforge.runs.directory import RunDirectory
+from reasonforge.runs.signals import StopRequest
+from reasonforge.runs.trackers import TensorBoardTracker
+from reasonforge.stages.bundle import Bundle
+from reasonforge.stages.driver import StageContext
+from reasonforge.stages.pretrain.config import PretrainConfig
+from reasonforge.stages.pretrain.run import run_pretrain
+from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.rl.run import run_rl
+from reasonforge.stages.sft.config import SFTConfig
+from reasonforge.stages.sft.run import run_sft
+from reasonforge.text.layout import build_layout
+from reasonforge.text.tokenizer import Tokenizer
+
+
+def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
+    """Run the selected stages of a recipe; return the exit code.
+
+    Raises:
+        RecipeError: no stage is selected, or the run directory is taken.
+        InterruptedRun: a signal came; the step was finished and saved.
+    """
+    recipe = loaded.recipe
+    names = select_stages(recipe.stages, only=options.only, stage=options.stage)
+    if not names:
+        kinds = ", ".join(f"{name} ({stage.type})" for name, stage in recipe.stages.items())
+        raise RecipeError(f"no stage to run: the recipe has {kinds}")
+    torch.set_num_threads(_num_threads())
+    with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console, StopRequest() as stop:
+        run = _open(loaded, options)
+        with run:
+            run.attach(console, [TensorBoardTracker() for _ in recipe.run.track])
+            run.plan([(name, recipe.stages[name].type) for name in names])
+            _Pipeline(recipe, run, console, stop).run(names)
+    return 0
+
+
+def _num_threads() -> int:
+    # Two threads that wait for each other are slower than one on a tiny model (docs/decisions/0004-learner.md).
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))
+
+
+def _open(loaded: LoadedRecipe[Recipe], options: RunOptions) -> RunDirectory:
+    recipe = loaded.recipe
+    if options.resume:
+        assert options.out is not None
+        return RunDirectory.resume(options.out, argv=options.argv, resolved=loaded.resolved)
+    out = options.out or Path("runs") / f"{recipe.name}-{time.strftime('%y%m%d-%H%M')}-{content_id([time.time_ns(), os.getpid()])[:4]}"
+    return RunDirectory.create(
+        out,
+        name=out.name,
+        recipe_text=loaded.text,
+        resolved=loaded.resolved,
+        argv=options.argv,
+        seed=recipe.seed,
+        overwrite=options.overwrite,
+    )
+
+
+class _Pipeline:
+    """The stages of one recipe in one run directory."""
+
+    def __init__(self, recipe: Recipe, run: RunDirectory, console: Console, stop: StopRequest) -> None:
+        self._recipe = recipe
+        self._run = run
+        self._console = console
+        self._stop = stop
+
+    def run(self, names: list[str]) -> None:
+        """Run the stages that are not done yet, then write what came of it."""
+        finished = [name for name in names if self._run.is_done(name)]
+        trained = [name for name in finished if not isinstance(self._recipe.stages[name], EvalConfig)]
+        bundle = self._load(self._run.model_dir(trained[-1])) if trained else self._start()
+        self._banner(bundle, names)
+        for name in names:
+            if name not in finished:
+                self._run_stage(name, bundle)
+        self._finish(names, bundle)
+
+    def _start(self) -> Bundle:
+        """Return the model the first stage starts from; fresh weights and their tokenizer are made once and kept."""
+        folder = self._run.model_dir("start")
+        if folder.exists():
+            return self._load(folder)
+        tokenizer = make_tokenizer(self._recipe)
+        config = decoder_config(self._recipe, tokenizer)
+        if not isinstance(self._recipe.model, FreshModel):
+            return self._bundle(load_folder(self._recipe.model.path), tokenizer)
+        decoder = Decoder(config)
+        decoder.reset_parameters(derive_seed(self._recipe.seed, "weights"))
+        bundle = self._bundle(decoder, tokenizer)
+        _export(bundle, folder, dtype=torch.float32)
+        return bundle
+
+    def _load(self, folder: Path) -> Bundle:
+        return self._bundle(load_folder(folder), Tokenizer.load(folder))
+
+    def _bundle(self, decoder: Decoder, tokenizer: Tokenizer) -> Bundle:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return Bundle(decoder=decoder.to(device), tokenizer=tokenizer, layout=build_layout(self._recipe.template, tokenizer))
+
+    def _run_stage(self, name: str, bundle: Bundle) -> None:
+        stage = self._recipe.stages[name]
+        if isinstance(stage, EvalConfig):
+            self._evaluate(name, stage, bundle)
+            return
+        total_steps = stage.steps if isinstance(stage, PretrainConfig | RLConfig) else None
+        log = self._run.stage(name, total_steps=total_steps, type=stage.type, rollout_tokens=self._recipe.run.rollout_tokens)
+        context = StageContext(name=name, run=self._run, log=log, stop=self._stop, run_seed=self._recipe.seed)
+        source, seed = self._recipe.data[stage.data], data_seed(self._recipe, stage.data)
+        match stage:
+            case PretrainConfig():
+                evaluator = self._evaluator(stage.gate.evaluation, bundle) if stage.gate is not None else None
+                run_pretrain(stage, bundle, source, evaluator, context, data_seed=seed)
+            case SFTConfig():
+                run_sft(stage, bundle, source, context, data_seed=seed)
+            case RLConfig():
+                evaluator = self._evaluator(stage.evaluation, bundle) if stage.evaluation is not None else None
+                run_rl(stage, bundle, problems_of(self._recipe, stage.data), evaluator, context)
+        _export(bundle, self._run.model_dir(name), dtype=torch.float32)
+        log.done()
+
+    def _evaluate(self, name: str, config: EvalConfig, bundle: Bundle) -> None:
+        log = self._run.stage(name, total_steps=1, unit="evaluation", type=config.type)
+        log.resume_at(0)
+        evaluator = self._evaluator(config, bundle)
+        found = evaluator.evaluate(bundle.sampler())
+        self._run.write_evaluation(name, found.groups, {**found.metrics, "pass@1_ci": found.pass1_interval})
+        log.metrics(1, {f"eval/{metric}": value for metric, value in found.metrics.items()})
+        log.done(f"{evaluator.num_problems} problems, {config.samples} samples each")
+
+    def _evaluator(self, config: EvaluationConfig, bundle: Bundle) -> Evaluator:
+        pool = problems_of(self._recipe, config.data)
+        size = min(config.num_problems, len(pool)) if isinstance(pool, list) else config.num_problems
+        problems = [pool[i] for i in range(size)]
+        bundle.prompts(problems)
+        seed = derive_seed(self._recipe.seed, "evaluation", config.data)
+        return Evaluator(config, problems, tokenizer=bundle.tokenizer, layout=bundle.layout, seed=seed)
+
+    def _banner(self, bundle: Bundle, names: list[str]) -> None:
+        parameters = sum(parameter.numel() for parameter in bundle.decoder.parameters())
+        rows = [
+            ("run", str(self._run.path)),
+            ("model", f"{parameters:,} parameters, {bundle.tokenizer.vocab_size} tokens in the vocabulary, context {bundle.max_context}"),
+            ("stages", " -> ".join(names)),
+            ("seed", str(self._recipe.seed)),
+            ("device", str(bundle.device)),
+            ("sampler", bundle.sampler().backend),
+        ]
+        self._console.banner(self._recipe.name, rows)
+
+    def _finish(self, names: list[str], bundle: Bundle) -> None:
+        if any(not isinstance(self._recipe.stages[name], EvalConfig) for name in names):
+            dtype = torch.bfloat16 if self._recipe.run.export_dtype == "bfloat16" else torch.float32
+            _export(bundle, self._run.final_dir, dtype=dtype)
+        evaluations = [name for name in names if isinstance(self._recipe.stages[name], EvalConfig)]
+        summary = summary_of(self._run, self._recipe, evaluations)
+        self._run.write_summary(summary)
+        page = write_report(self._run.path)
+        if summary.final is not None:
+            self._console.table(*_before_after(summary.base, summary.final))
+        for note in summary.notes:
+            self._console.note(note)
+        self._console.end(
+            "done", [("run", str(self._run.path)), ("report", str(page)), ("seconds", f"{summary.seconds:.0f}")], next_commands(self._run)
+        )
+
+
+def _before_after(base: dict[str, Any] | None, final: dict[str, Any]) -> tuple[str, list[str], list[list[str]]]:
+    columns = ["", "after"] if base is None else ["", "before", "after", "change"]
+    rows = []
+    for name, value in final.items():
+        if not isinstance(value, int | float):
+            continue
+        cells = [_cell(final, name)]
+        if base is not None:
+            before = base.get(name)
+            change = f"{value - before:+.3f}" if isinstance(before, int | float) else ""
+            cells = [_cell(base, name), *cells, change]
+        rows.append([name, *cells])
+    return "held-out problems", columns, rows
+
+
+def _cell(scores: dict[str, Any], name: str) -> str:
+    value, interval = scores.get(name), scores.get(f"{name}_ci")
+    if not isinstance(value, int | float):
+        return ""
+    return f"{value:.3f}" if interval is None else f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def _export(bundle: Bundle, folder: Path, *, dtype: torch.dtype) -> None:
+    """Write a Hugging Face folder, tokenizer included."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    save_folder(bundle.decoder, folder, dtype=dtype, tokenizer=bundle.tokenizer)

@@ -1,0 +1,147 @@
+"""Gather what a page shows of one or several runs. Whatever cannot be read becomes a remark; nothing here stops a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reasonforge.core.errors import DataError
+from reasonforge.report.curves import Curve, arrange, curves_of, thinned
+from reasonforge.report.samples import choose_samples, short
+from reasonforge.runs.info import RunSummary
+from reasonforge.runs.metrics import metric_of
+from reasonforge.runs.reader import RunReader
+from reasonforge.runs.rollouts import list_steps
+from reasonforge.runs.text import clean_text
+
+PAGE_BYTES = 5_000_000
+_CURVE_BYTES = 1_500_000
+_BYTES_PER_POINT = 16
+_MOST_POINTS = 600
+_MOST_EVENTS = 100
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run as far as it could be read."""
+
+    reader: RunReader
+    problems: list[str] = field(default_factory=list)
+    summary: RunSummary | None = None
+    curves: list[Curve] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+def collect(paths: Sequence[Path], *, max_bytes: int = PAGE_BYTES) -> dict[str, Any]:
+    """Return the page's data, JSON-able, of about ``max_bytes`` at most.
+
+    Raises:
+        DataError: a path holds no run, or its run.json is broken.
+    """
+    runs = [_read(RunReader(path)) for path in paths]
+    num_curves = sum(len(run.curves) for run in runs)
+    max_points = max(20, min(_MOST_POINTS, min(_CURVE_BYTES, max_bytes // 3) // (_BYTES_PER_POINT * max(1, num_curves))))
+    curves = [(i, thinned(curve, max_points)) for i, run in enumerate(runs) for curve in run.curves]
+    rollouts, remarks = _rollouts(runs, max_bytes - len(curves) * max_points * _BYTES_PER_POINT)
+    if any(len(curve.steps) > max_points for run in runs for curve in run.curves):
+        remarks.append(f"Curves show at most {max_points} of their points, extremes first. All are in metrics.jsonl.")
+    return {
+        "runs": [_describe(run) for run in runs],
+        "curves": [
+            {"run": i, "stage": c.stage, "name": c.name, "steps": c.steps, "values": [short(value) for value in c.values]} for i, c in curves
+        ],
+        "panels": _panels([curve for _, curve in curves]),
+        "metrics": {name: _explain(name) for name in sorted({curve.name for _, curve in curves})},
+        "rollouts": rollouts,
+        "left_out": list(dict.fromkeys(remarks)),
+    }
+
+
+def _read(reader: RunReader) -> _Run:
+    run = _Run(reader)
+    assert reader.info  # a run without a readable run.json is no run: let the error rise
+    try:
+        run.summary = reader.summary
+    except DataError as error:
+        run.problems.append(str(error))
+    try:
+        run.curves = curves_of(reader.metric_rows())
+    except DataError as error:
+        run.problems.append(str(error))
+    try:
+        run.events = reader.event_rows()
+    except DataError as error:
+        run.problems.append(str(error))
+    return run
+
+
+def _describe(run: _Run) -> dict[str, Any]:
+    info, summary = run.reader.info, run.summary
+    attempt = info.attempts[-1] if info.attempts else None
+    return {
+        "name": info.name,
+        "path": str(run.reader.path),
+        "status": run.reader.status,
+        "message": info.message,
+        "seed": info.seed,
+        "created": info.created,
+        "seconds": summary.seconds if summary else sum(stage.seconds for stage in info.stages),
+        "attempts": len(info.attempts),
+        "argv": attempt.argv if attempt else [],
+        "versions": attempt.versions if attempt else {},
+        "git": attempt.git if attempt else None,
+        "notes": summary.notes if summary else [],
+        "base": summary.base if summary else None,
+        "final": summary.final if summary else None,
+        "stages": [stage.model_dump() for stage in info.stages],
+        "lost_rows": info.lost_rows,
+        "problems": run.problems,
+        "events": [_event(event) for event in run.events if event.get("level") in ("warning", "error")][-_MOST_EVENTS:],
+    }
+
+
+def _event(event: dict[str, Any]) -> dict[str, str]:
+    return {key: str(event.get(key) or "")[:1000] for key in ("level", "stage", "kind", "message")}
+
+
+def _panels(curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    """Panels stage by stage, each with the indices of its curves."""
+    panels: list[dict[str, Any]] = []
+    for stage in dict.fromkeys(curve.stage for curve in curves):
+        for title, names, is_main in arrange([curve.name for curve in curves if curve.stage == stage]):
+            indices = [i for name in names for i, curve in enumerate(curves) if curve.stage == stage and curve.name == name]
+            panels.append({"stage": stage, "title": title, "curves": indices, "main": is_main})
+    return panels
+
+
+def _explain(name: str) -> dict[str, Any]:
+    try:
+        metric = metric_of(name)
+    except ValueError:  # a run of another version may know other names
+        return {"unit": "", "better": "none", "help": "", "healthy": None}
+    return {"unit": metric.unit, "better": metric.better, "help": metric.help, "healthy": metric.healthy}
+
+
+def _rollouts(runs: Sequence[_Run], max_bytes: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rollouts of every stage that has some, sharing the room."""
+    found = [
+        (i, run, folder.name, files)
+        for i, run in enumerate(runs)
+        for folder in _folders(run.reader.path / "rollouts")
+        if (files := list_steps(folder))
+    ]
+    result: list[dict[str, Any]] = []
+    remarks: list[str] = []
+    for i, run, stage, files in found:
+        samples = choose_samples(clean_text(stage), files, max_bytes=max_bytes * 9 // 10 // len(found))
+        run.problems += samples.problems
+        remarks += samples.remarks
+        if samples.steps:
+            result.append({"run": i, "stage": stage, "steps": samples.steps})
+    return result, remarks
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []

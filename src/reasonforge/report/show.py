@@ -1,0 +1,79 @@
+"""A run in a screenful of text."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from reasonforge.report.curves import arrange, curves_of
+from reasonforge.runs.info import RunSummary, Score
+from reasonforge.runs.reader import RunReader
+from reasonforge.runs.text import clean_text, format_number, format_seconds, text_table
+
+_FIGURES_PER_STAGE = 6
+
+
+def summarise(run: Path) -> str:
+    """Return stages, last figures, evaluation, findings and what to do next.
+
+    Raises:
+        DataError: there is no run at the path, or its files are damaged.
+    """
+    reader = RunReader(run)
+    info, status, summary = reader.info, reader.status, reader.summary
+    seconds = summary.seconds if summary else sum(stage.seconds for stage in info.stages)
+    lines = [f"{clean_text(info.name)}: {status}, seed {info.seed}, {format_seconds(seconds)}"]
+    if info.message:
+        lines.append(clean_text(info.message))
+    if info.lost_rows:
+        lost = ", ".join(f"{count} {kind}" for kind, count in info.lost_rows.items())
+        lines.append(f"warning: the disk refused some writes: {lost}")
+    lines += ["", *_stages(reader)]
+    if summary:
+        lines += _evaluation(summary)
+        if summary.notes:
+            lines += ["", "findings", *(f"  - {clean_text(note)}" for note in summary.notes)]
+    return "\n".join([*lines, "", *(f"next: {command}" for command in next_commands(reader, status))])
+
+
+def next_commands(reader: RunReader, status: str) -> list[str]:
+    """Return the commands that make sense now."""
+    path = shlex.quote(str(reader.path))
+    if status in ("killed", "failed", "stopped"):
+        return [f"reasonforge run --resume --out {path}", f"reasonforge report {path}"]
+    return [f"reasonforge report {path}"]
+
+
+def _stages(reader: RunReader) -> list[str]:
+    last: dict[str, dict[str, float | None]] = {}
+    for curve in curves_of(reader.metric_rows()):
+        last.setdefault(curve.stage, {})[curve.name] = curve.values[-1]
+    rows = []
+    for stage in reader.info.stages:
+        found = last.get(stage.name, {})
+        main = [name for _, names, is_main in arrange(list(found)) if is_main for name in names[:1]]
+        figures = ", ".join(f"{name} {format_number(found[name])}" for name in main[:_FIGURES_PER_STAGE])
+        steps = f"{stage.step}" if stage.total_steps is None else f"{stage.step}/{stage.total_steps}"
+        rows.append((stage.name, stage.state, steps, format_seconds(stage.seconds), figures))
+    if not rows:
+        return ["no stages yet"]
+    table = text_table(["stage", "state", "steps", "time"], [row[:4] for row in rows])
+    return [table[0] + "  last figures", *(f"{line}  {clean_text(row[4])}" for line, row in zip(table[1:], rows, strict=True))]
+
+
+def _evaluation(summary: RunSummary) -> list[str]:
+    base, final = summary.base or {}, summary.final or {}
+    names = [name for name in dict.fromkeys([*base, *final]) if not name.endswith("_ci")]
+    if not names:
+        return []
+    rows = [(name, _score(base, name), _score(final, name)) for name in names]
+    return ["", *text_table(["evaluation", "base", "final"], rows)]
+
+
+def _score(scores: dict[str, Score], name: str) -> str:
+    value, interval = scores.get(name), scores.get(f"{name}_ci")
+    if not isinstance(value, (int, float)):
+        return "-"
+    if not isinstance(interval, tuple):
+        return format_number(value)
+    return f"{format_number(value)} [{format_number(interval[0])}, {format_number(interval[1])}]"

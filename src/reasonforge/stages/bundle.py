@@ -1,0 +1,55 @@
+"""What flows from stage to stage: a decoder with the text it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from reasonforge.core.errors import DataError
+from reasonforge.core.records import Problem
+from reasonforge.models.decoder import Decoder
+from reasonforge.sampling.local import LocalSampler
+from reasonforge.text.layout import Layout
+from reasonforge.text.render import render_prompt
+from reasonforge.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A decoder, its tokenizer, and how conversations are laid out for it."""
+
+    decoder: Decoder
+    tokenizer: Tokenizer
+    layout: Layout
+
+    @property
+    def device(self) -> torch.device:
+        """Where the decoder lies."""
+        return next(self.decoder.parameters()).device
+
+    @property
+    def max_context(self) -> int:
+        """Longest sequence in tokens."""
+        return self.decoder.config.max_positions
+
+    def sampler(self) -> LocalSampler:
+        """Return a sampler of the decoder as it stands."""
+        return LocalSampler(self.decoder, max_context=self.max_context, decode=self.tokenizer.decode)
+
+    def prompts(self, problems: Sequence[Problem]) -> list[tuple[int, ...]]:
+        """Render the problems' prompts.
+
+        Raises:
+            DataError: a prompt leaves no room for a single new token; the line counts them and shows the longest.
+        """
+        prompts = [tuple(render_prompt(problem.messages, self.tokenizer, self.layout)) for problem in problems]
+        too_long = [i for i, prompt in enumerate(prompts) if len(prompt) >= self.max_context]
+        if too_long:
+            worst = max(too_long, key=lambda i: len(prompts[i]))
+            raise DataError(
+                f"{problems[worst].source}: {len(too_long)} of {len(prompts)} prompts do not fit the context of {self.max_context} tokens "
+                f"(problem {problems[worst].id} has {len(prompts[worst])}). Filter them out or use a model with a longer context."
+            )
+        return prompts

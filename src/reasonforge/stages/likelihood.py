@@ -1,0 +1,80 @@
+"""Likelihood training: pre-training and fine-tuning are one loop over token sequences that differ in what they show and what they mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reasonforge.core.rollouts import Float32, TrainingSample
+from reasonforge.objectives.aggregate import aggregate, sequence_mean_token_mean, token_mean
+from reasonforge.objectives.likelihood import nll
+from reasonforge.tensors.batch import LossOutput, TokenBatch, TokenScores
+from reasonforge.training.learner import Learner
+
+SamplesOfStep = Callable[[int], Sequence[TrainingSample]]
+"""The samples a step trains on, as a function of the step alone."""
+
+
+class LikelihoodTraining:
+    """Maximise the log-probability of the samples' learned-from tokens."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        samples_of_step: SamplesOfStep,
+        *,
+        num_steps: int,
+        weighting: str = "token",
+        is_finished: Callable[[int], bool] | None = None,
+    ) -> None:
+        """Args:
+        learner: whose model is trained.
+        samples_of_step: the data.
+        num_steps: steps planned.
+        weighting: ``token`` = every token counts the same, ``example`` = every sample does.
+        is_finished: asked before each step; None = finished after ``num_steps``.
+        """
+        self.learner = learner
+        self._samples_of_step = samples_of_step
+        self._num_steps = num_steps
+        self._weights = token_mean if weighting == "token" else sequence_mean_token_mean
+        self._is_finished = is_finished
+
+    @property
+    def num_steps(self) -> int:
+        """Steps planned."""
+        return self._num_steps
+
+    def is_done(self, step: int) -> bool:
+        """Stop after the planned steps, or when the gate says so."""
+        return step >= self._num_steps if self._is_finished is None else self._is_finished(step)
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """Take one optimizer step on the step's samples."""
+        samples = self._samples_of_step(step)
+        weights: Float32 = self._weights(torch.tensor([int(s.loss_mask.sum()) for s in samples])).float().numpy()
+        return self.learner.step(samples, negative_log_likelihood, weights).metrics
+
+    def extra_state(self) -> tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]:
+        """Nothing beyond the learner: the data is a function of the step."""
+        return {}, {}
+
+    def restore(self, files: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
+        """Nothing to take back."""
+
+
+def negative_log_likelihood(scores: TokenScores, batch: TokenBatch) -> LossOutput:
+    """Return the weighted negative log-likelihood of the targets; ``entropy`` is reported under the same weights."""
+    loss = aggregate(nll(scores.logprobs), batch.loss_weights)
+    return LossOutput(loss=loss, metrics={"entropy": aggregate(scores.entropy.detach(), batch.loss_weights)})
+
+
+def whole_sequence(token_ids: Sequence[int]) -> TrainingSample:
+    """Return a sample that learns from every token it can: all but the first."""
+    mask = np.ones(len(token_ids), dtype=np.bool_)
+    mask[:1] = False
+    return TrainingSample(token_ids=np.asarray(token_ids, dtype=np.int32), loss_mask=mask)

@@ -1,0 +1,1 @@
+"""Pre-training: next-token prediction on documents."""

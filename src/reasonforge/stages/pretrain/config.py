@@ -1,0 +1,52 @@
+"""Settings of pre-training."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from reasonforge.config.base import Section
+from reasonforge.evaluation.config import EvaluationConfig
+from reasonforge.training.config import TrainingConfig
+
+
+class SkillGate(Section):
+    """Train until a skill is there, not for a fixed count: unforced accuracy flips between habits, forced accuracy does not."""
+
+    evaluation: EvaluationConfig
+    """Must set ``skill_prefix``."""
+    min_accuracy: float = Field(0.95, gt=0, le=1)
+    """Step skill that opens the gate."""
+    every: int = Field(50, gt=0)
+    """Steps between measurements, from step ``steps`` on."""
+    max_steps: int = Field(..., gt=0)
+    """Step at which the stage stops waiting for the skill and says so."""
+
+    @model_validator(mode="after")
+    def _has_prefix(self) -> Self:
+        if self.evaluation.skill_prefix is None:
+            raise ValueError("evaluation.skill_prefix is not set: the gate measures accuracy behind it")
+        return self
+
+
+class PretrainConfig(Section):
+    """Next-token prediction; every token counts the same."""
+
+    type: Literal["pretrain"] = "pretrain"
+    data: str
+    """Name of a table under ``data``."""
+    content: Literal["documents", "solutions"] = "documents"
+    """``documents``: the data's texts. ``solutions``: its problems with their solutions, laid out by the recipe's template."""
+    steps: int = Field(..., gt=0)
+    """Steps of the learning-rate schedule; without a gate, of the stage."""
+    documents_per_step: int = Field(..., gt=0)
+    training: TrainingConfig = TrainingConfig()
+    gate: SkillGate | None = None
+    """None = stop after ``steps``."""
+
+    @model_validator(mode="after")
+    def _gate_can_open(self) -> Self:
+        if self.gate is not None and self.gate.max_steps < self.steps:
+            raise ValueError(f"gate.max_steps ({self.gate.max_steps}) is below steps ({self.steps}): the gate would never be asked")
+        return self

@@ -1,0 +1,1 @@
+"""Reinforcement learning from verifiable rewards. Start with ``loop.py``."""

@@ -1,0 +1,96 @@
+"""The policy loss: one choice per axis of the recipe, over the functions of ``objectives``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reasonforge.core.rollouts import Float32, TrainingSample
+from reasonforge.objectives import aggregate, kl, ratio, surrogate
+from reasonforge.stages.rl.config import Cispo, Clip, KLPenalty, Reinforce, RLConfig
+from reasonforge.tensors.batch import LossOutput, PolicyBatch, TokenBatch, TokenScores
+
+
+def sample_weights(samples: Sequence[TrainingSample], config: RLConfig) -> Float32:
+    """Return what each sample's token terms are multiplied by: the aggregation, counted once over the optimizer step."""
+    counts = torch.tensor([int(sample.loss_mask.sum()) for sample in samples])
+    match config.aggregation:
+        case "sequence_mean_token_mean":
+            weights = aggregate.sequence_mean_token_mean(counts)
+        case "token_mean":
+            weights = aggregate.token_mean(counts)
+        case "group_token_mean":
+            weights = aggregate.group_token_mean(counts, torch.tensor([sample.group for sample in samples]))
+        case "sequence_mean_token_sum":
+            weights = aggregate.sequence_mean_token_sum(counts)
+        case "constant_length":
+            weights = aggregate.constant_length(counts, max_tokens=config.sampling.max_new_tokens)
+    return weights.to(torch.float32).numpy()
+
+
+class PolicyObjective:
+    """Called by the learner on every micro-batch: token scores in, loss and metrics out."""
+
+    def __init__(self, config: RLConfig, *, num_tokens: int) -> None:
+        """Args:
+        config: picks ratio, surrogate and KL penalty.
+        num_tokens: learned-from tokens of the optimizer step, over which the metrics are means.
+        """
+        self._config = config
+        self._num_tokens = max(num_tokens, 1)
+
+    def __call__(self, scores: TokenScores, batch: TokenBatch) -> LossOutput:
+        """Return the micro-batch's share of the step's loss and of its metrics."""
+        assert isinstance(batch, PolicyBatch)
+        logprobs = scores.logprobs
+        old_logprobs = logprobs.detach() if batch.old_logprobs is None else batch.old_logprobs
+        weight = self._ratio(logprobs, old_logprobs, batch)
+        objective = self._surrogate(weight, logprobs, batch)
+        terms = -objective.objective
+        metrics = {
+            "entropy": self._mean(scores.entropy),
+            "clip_ratio/low_mean": self._mean(objective.clipped_low & batch.loss_mask),
+            "clip_ratio/high_mean": self._mean(objective.clipped_high & batch.loss_mask),
+            "sampler_gap/mean": self._mean((old_logprobs - batch.sampler_logprobs).abs() * batch.loss_mask),
+        }
+        if batch.ref_logprobs is not None:
+            metrics["kl"] = self._mean(kl.kl_k3(logprobs.detach(), batch.ref_logprobs) * batch.loss_mask)
+        if self._config.kl is not None and self._config.kl.place == "loss":
+            assert batch.ref_logprobs is not None
+            terms = terms + self._config.kl.coef * _kl_term(self._config.kl, logprobs, batch.ref_logprobs, weight)
+        return LossOutput(loss=aggregate.aggregate(terms, batch.loss_weights), metrics=metrics)
+
+    def _ratio(self, logprobs: Float[Tensor, "B T"], old_logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> Float[Tensor, "B T"]:
+        if self._config.ratio == "token":
+            return ratio.token_ratio(logprobs, old_logprobs)
+        return ratio.sequence_ratio(
+            logprobs, old_logprobs, loss_mask=batch.loss_mask, samples=batch.samples, num_samples=batch.num_samples
+        )
+
+    def _surrogate(self, weight: Float[Tensor, "B T"], logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> surrogate.Surrogate:
+        match self._config.surrogate:
+            case Clip(eps_low=low, eps_high=high, dual_clip=None):
+                return surrogate.clipped(weight, batch.advantages, eps_low=low, eps_high=high)
+            case Clip(eps_low=low, eps_high=high, dual_clip=float(bound)):
+                return surrogate.dual_clipped(weight, batch.advantages, eps_low=low, eps_high=high, max_negative_ratio=bound)
+            case Cispo(eps_low=low, eps_high=high):
+                return surrogate.cispo(weight, batch.advantages, logprobs, eps_low=low, eps_high=high)
+            case Reinforce():
+                return surrogate.reinforce(logprobs, batch.advantages)
+        raise AssertionError(self._config.surrogate)
+
+    def _mean(self, values: Tensor) -> Float[Tensor, ""]:
+        return values.detach().float().sum() / self._num_tokens
+
+
+def _kl_term(
+    penalty: KLPenalty, logprobs: Float[Tensor, "B T"], ref_logprobs: Float[Tensor, "B T"], weight: Float[Tensor, "B T"]
+) -> Float[Tensor, "B T"]:
+    if penalty.importance_weighted:
+        return kl.kl_k3_weighted(logprobs, ref_logprobs, ratio=weight)
+    estimators = {"k2": kl.kl_k2, "k3": kl.kl_k3, "k3+": kl.kl_k3_plus}
+    return estimators[penalty.estimator](logprobs, ref_logprobs)

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: likelihood of worked solutions under a prompt template."""

@@ -1,0 +1,84 @@
+"""What to know about problems before training on them: does every reference pass its own grader, and do two sets share prompts?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from reasonforge.core.records import Problem, Verdict
+from reasonforge.tasks.registry import grade
+
+
+@dataclass(frozen=True, slots=True)
+class GoldFailure:
+    """A problem whose own answer or solution is not graded correct: a reward on it would punish the truth."""
+
+    problem: Problem
+    text: str
+    """What was graded."""
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class GoldReport:
+    """How many problems were checked, and which must be kept out of training (the quarantine)."""
+
+    checked: int
+    failures: tuple[GoldFailure, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when nothing is to be kept out."""
+        return not self.failures
+
+    def __str__(self) -> str:
+        if self.passed:
+            return f"gold check: {self.checked} of {self.checked} references pass"
+        first = self.failures[0]
+        return (
+            f"gold check: {len(self.failures)} of {self.checked} references fail; first: problem {first.problem.id}, "
+            f"answer {first.problem.answer[:60]!r}, {first.verdict.status} {first.verdict.reason}".rstrip()
+        )
+
+
+class SharedPrompt(NamedTuple):
+    """A prompt that two sets share, up to case and white space."""
+
+    prompt: str
+    left_id: str
+    right_id: str
+
+
+def check_gold(problems: Iterable[Problem]) -> GoldReport:
+    """Grade every problem's answer, put in a box, and its solution where it has one; list what is not found correct.
+
+    The bare answer of a procedural task is not graded: only its own text forms are answers there, and the solution is one.
+    """
+    failures: list[GoldFailure] = []
+    checked = 0
+    for problem in problems:
+        checked += 1
+        texts = [] if problem.source.startswith("task:") else [f"\\boxed{{{problem.answer}}}"]
+        texts += [] if problem.solution is None else [problem.solution]
+        for text in texts:
+            verdict = grade(problem, text)
+            if not verdict.correct:
+                failures.append(GoldFailure(problem, text, verdict))
+                break
+    return GoldReport(checked, tuple(failures))
+
+
+def shared_prompts(left: Iterable[Problem], right: Iterable[Problem]) -> list[SharedPrompt]:
+    """Return the prompts that occur on both sides, in the order of the right one: what an evaluation must not be told before."""
+    ids = {_normal(problem): problem.id for problem in left}
+    found = []
+    for problem in right:
+        key = _normal(problem)
+        if key in ids:
+            found.append(SharedPrompt(problem.question, ids[key], problem.id))
+    return found
+
+
+def _normal(problem: Problem) -> str:
+    return " ".join("\n".join(message.content for message in problem.messages).casefold().split())

@@ -1,0 +1,121 @@
+"""Where problems and documents come from: the recipe sections. Torch-free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from reasonforge.config.base import Section
+from reasonforge.core.records import ProblemKind
+from reasonforge.tasks.registry import get_task
+
+
+class DocumentMixture(Section):
+    """How a task's documents for pre-training are written."""
+
+    think_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of documents that think before they answer; the others answer at once."""
+    step_noise: float = Field(default=0.0, ge=0, le=1)
+    """Probability that a step of a thinking document is wrong and is gone on from."""
+
+
+class TaskSource(Section):
+    """Problems of a procedural task: made as they are asked for, the same for the same seed on every machine."""
+
+    type: Literal["task"] = "task"
+    task: str
+    """Name of the task."""
+    levels: tuple[int, int] | None = None
+    """Easiest and hardest level, both included; each level is equally likely. None = all levels of the task."""
+    split: Literal["train", "test", "all"] = "all"
+    """``train`` and ``test`` never share a prompt, whatever the seeds: the hash of the prompt decides (one in ten is a test prompt)."""
+    count: int | None = Field(default=None, gt=0, le=200_000)
+    """That many different problems. None = an endless stream, in which prompts may come again."""
+    seed: int | None = Field(default=None, ge=0)
+    """Fixes the problems whatever the run's seed is, as an evaluation wants. None = derived from the run's seed."""
+    documents: DocumentMixture = DocumentMixture()
+    """How ``pretrain`` reads this source; other stages do not look at it."""
+
+    @model_validator(mode="after")
+    def _fits_the_task(self) -> Self:
+        task = get_task(self.task)
+        low, high = self.levels or task.levels
+        if not task.levels[0] <= low <= high <= task.levels[1]:
+            raise ValueError(f"levels [{low}, {high}]: {self.task} has levels {task.levels[0]} to {task.levels[1]}, easiest first")
+        if self.documents.step_noise and not task.step_noise:
+            raise ValueError(f"documents.step_noise has no effect: {self.task} writes no wrong steps")
+        if self.documents.step_noise and not self.documents.think_share:
+            raise ValueError("documents.step_noise has no effect: with think_share 0 no document has steps")
+        return self
+
+
+class FieldMap(Section):
+    """Which column of a file holds what."""
+
+    question: str = "question"
+    answer: str = "answer"
+    solution: str | None = None
+    """Worked solution. None = there is none (``gsm8k`` answers bring their own)."""
+    id: str | None = None
+    """None = the id is the hash of the question."""
+    difficulty: str | None = None
+    """Column of whole numbers. None = the source states no level."""
+    text: str = "text"
+    """Text of a document, for pre-training."""
+
+
+class FileSource(Section):
+    """Problems or documents in JSON Lines (``.jsonl``, ``.jsonl.gz``) or Parquet (``.parquet``) files."""
+
+    type: Literal["file"] = "file"
+    path: tuple[Path, ...] = Field(default=..., min_length=1)
+    """One file or several, read in this order; ``~`` is your home directory."""
+    name: str | None = None
+    """Name of the data set in records and reports. None = the first file's folder and name."""
+    fields: FieldMap = FieldMap()
+    """Which column holds what."""
+    answer_format: Literal["plain", "gsm8k", "boxed"] = "plain"
+    """What the answer column holds: the answer; GSM8K's worked text with ``#### N`` at its end; a text with the answer in its last box."""
+    solution_ending: Literal["boxed", "hashes"] = "boxed"
+    """How a ``gsm8k`` solution states its answer once read: ``\\boxed{N}`` or ``#### N``."""
+    keep_calculator_marks: bool = False
+    """Keep GSM8K's ``<<16-3=13>>`` marks in solutions."""
+    kind: ProblemKind = "math"
+    """Which rules judge the answers."""
+    language: str = "en"
+    """Language of the questions."""
+    limit: int | None = Field(default=None, gt=0)
+    """Take only so many rows, after shuffling. None = all."""
+    shuffle_seed: int | None = Field(default=None, ge=0)
+    """Order of the rows, the same in every run. None = the files' order."""
+    duplicates: Literal["refuse", "drop"] = "refuse"
+    """What becomes of rows with an id that came before."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_path_is_a_list_of_one(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | Path) else value
+
+    @model_validator(mode="after")
+    def _settings_have_effect(self) -> Self:
+        if self.answer_format != "gsm8k":
+            for name in ("solution_ending", "keep_calculator_marks"):
+                if name in self.model_fields_set:
+                    raise ValueError(f"{name} has no effect with answer_format {self.answer_format!r}: it is about gsm8k answers")
+        elif self.fields.solution is not None:
+            raise ValueError("fields.solution has no effect with answer_format 'gsm8k': the answer column brings the solution")
+        return self
+
+    @property
+    def source_name(self) -> str:
+        """Return the data set's name."""
+        if self.name is not None:
+            return self.name
+        first = self.path[0]
+        return f"{first.parent.name}/{first.name.split('.')[0]}".lstrip("/")
+
+
+DataSource = Annotated[TaskSource | FileSource, Field(discriminator="type")]
+"""A table under ``data`` of a recipe."""

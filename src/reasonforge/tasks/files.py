@@ -1,0 +1,136 @@
+"""Rows of JSON Lines and Parquet files. Whatever is wrong is one line that names the file, the row and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple, NoReturn
+
+from reasonforge.core.errors import DataError, UnavailableError
+
+MAX_ROW_BYTES = 8 << 20
+"""A longer row is taken for a broken file (a missing line end, usually), not read into memory."""
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+
+
+class Row(NamedTuple):
+    """One record and where it stands."""
+
+    place: str
+    """``file:line`` (or ``file: row n`` in Parquet), for messages."""
+    values: dict[str, Any]
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a file in order; blank lines are skipped.
+
+    Raises:
+        DataError: the file is missing, of another kind, cut, corrupt or not UTF-8, or a row is no JSON object.
+    """
+    path = path.expanduser()
+    name = path.name.lower()
+    _require_file(path)
+    if name.endswith(".parquet"):
+        yield from _parquet_rows(path)
+    elif name.endswith((".jsonl", ".jsonl.gz")):
+        yield from _json_rows(path, compressed=name.endswith(".gz"))
+    else:
+        raise DataError(f"{path}: unknown kind of file. Known endings: {', '.join(SUFFIXES)}")
+
+
+def _require_file(path: Path) -> None:
+    try:
+        if path.is_file():
+            return
+        if path.is_dir():
+            inside = sorted(entry.name for entry in path.iterdir() if entry.name.lower().endswith(SUFFIXES))
+            raise DataError(f"{path}: is a directory. Name the file" + (f", for example {path / inside[0]}" if inside else ""))
+        siblings = os.listdir(path.parent) if path.parent.is_dir() else []
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    close = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.5)
+    if close:
+        raise DataError(f"{path}: no such file. Did you mean {path.parent / close[0]}?")
+    raise DataError(f"{path}: no such file" + ("" if siblings else f"; the folder {path.parent} has no files either"))
+
+
+def _json_rows(path: Path, *, compressed: bool) -> Iterator[Row]:
+    number = 0
+    try:
+        with path.open("rb") as raw:
+            _refuse_other_kinds(path, raw, compressed=compressed)
+            reader = gzip.GzipFile(fileobj=raw) if compressed else raw
+            while line := reader.readline(MAX_ROW_BYTES + 1):
+                number += 1
+                if values := _json_row(path, number, line):
+                    yield Row(f"{path}:{number}", values)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: the gzip data is cut or corrupt after line {number} ({error}). Copy the file again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_other_kinds(path: Path, raw: IO[bytes], *, compressed: bool) -> None:
+    """Look at the first bytes: a wrong ending is found out here and not as line noise later."""
+    start = raw.read(4)
+    raw.seek(0)
+    if compressed and start and start[:2] != b"\x1f\x8b":
+        raise DataError(f"{path}: is not gzip data, in spite of its name. Rename it to end in .jsonl")
+    if not compressed and start[:2] == b"\x1f\x8b":
+        raise DataError(f"{path}: is gzip data. Rename it to end in .jsonl.gz")
+    if start == b"PAR1":
+        raise DataError(f"{path}: is Parquet data. Rename it to end in .parquet")
+
+
+def _json_row(path: Path, number: int, line: bytes) -> dict[str, Any] | None:
+    """Read one line; None where it is blank."""
+    place = f"{path}:{number}"
+    if len(line) > MAX_ROW_BYTES:
+        raise DataError(f"{place}: row of more than {MAX_ROW_BYTES >> 20} MiB. Is a line end missing?")
+    if number == 1:
+        if line[:2] in (b"\xff\xfe", b"\xfe\xff") or (b"\x00" in line[:4]):
+            raise DataError(f"{place}: looks like UTF-16. Save the file as UTF-8")
+        line = line.removeprefix(b"\xef\xbb\xbf")
+    if not line.strip():
+        return None
+    try:
+        values = json.loads(line.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place}: not UTF-8 at byte {error.start} of the line. Save the file as UTF-8") from None
+    except RecursionError:
+        raise DataError(f"{place}: nested too deeply") from None
+    except ValueError as error:
+        if not line.endswith(b"\n"):
+            raise DataError(f"{place}: the last line is cut in the middle. Copy the file again or delete the line") from None
+        detail = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)[:100]
+        raise DataError(f"{place}: not valid JSON: {detail}. Each line must be one JSON object") from None
+    if not isinstance(values, dict):
+        raise DataError(f"{place}: a {type(values).__name__}, not a JSON object with named columns")
+    return values
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UnavailableError(f"{path}: reading Parquet needs pyarrow, which is not installed") from None
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path}: row {number}", values)
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        first_line = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise DataError(f"{path}: not readable as Parquet after row {number}: {first_line}") from None

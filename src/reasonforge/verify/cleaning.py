@@ -1,0 +1,87 @@
+"""From what people and models type to plain ASCII mathematics: full-width forms, dashes, spaces, LaTeX dressing. Linear in its input."""
+
+from __future__ import annotations
+
+import re
+
+# Not NFKC: it would turn the power 5² into 52 and the fraction 1½ into 11⁄2.
+_CHARACTERS: dict[int, str | None] = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+_CHARACTERS |= {ord(mark): "-" for mark in "−–‒‐‑﹣"}
+_CHARACTERS |= {ord(mark): "/" for mark in "⁄∕"}
+_CHARACTERS |= {ord(mark): " " for mark in "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\t\r\n\v\f"}
+_CHARACTERS |= {ord(mark): "*" for mark in "×·⋅∙"}
+_CHARACTERS |= {ord(mark): "%" for mark in "﹪٪"}
+_CHARACTERS |= {ord("。"): ".", ord("、"): ",", ord("“"): '"', ord("”"): '"', ord("°"): " degrees", ord("÷"): "/"}
+# Invisible: zero-width marks, direction marks, byte order mark, soft hyphen.
+_CHARACTERS |= dict.fromkeys([*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF, 0xAD])
+_VULGAR = {
+    "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
+    "⅙": (1, 6), "⅚": (5, 6), "⅐": (1, 7), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅑": (1, 9), "⅒": (1, 10),
+}  # fmt: skip
+_CHARACTERS |= {ord(mark): f" {top}/{bottom}" for mark, (top, bottom) in _VULGAR.items()}
+
+# Commands that change how an answer looks and not what it says.
+_DRESSING = re.compile(
+    r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|textstyle|bf|rm|it)(?![A-Za-z])\*?"
+)
+_TEXT = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:bf|it|rm|sf)|boldsymbol|operatorname|mbox|hbox|emph)\s*\{([^{}]*)\}")
+_POWER_AFTER_TEXT = re.compile(r" +\^")
+_SPACES = re.compile(r"\\[,;:>\s]|\\q?quad(?![A-Za-z])|~")
+_FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_DEGREES = re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degrees?(?![A-Za-z])")
+_RUNS_OF_SPACES = re.compile(r"\s+")
+_MATH_FENCES = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"), ("**", "**"), ("`", "`"))
+
+
+def plain_characters(text: str) -> str:
+    """Return the text in ASCII where Unicode has a look-alike: full-width forms, dashes, spaces, vulgar fractions; invisible marks go.
+
+    >>> plain_characters("１８")
+    '18'
+    """
+    return text if text.isascii() else text.translate(_CHARACTERS)
+
+
+def strip_dressing(text: str) -> str:
+    """Return a short answer without its LaTeX and Markdown dressing; what it says stays.
+
+    >>> strip_dressing("$\\\\dfrac{3}{4}\\\\text{ cm}$.")
+    '\\\\frac{3}{4} cm'
+    """
+    text = plain_characters(text).strip().replace("\\$", "USD ")
+    # Plain numbers, the usual case, are done here.
+    if text.isalnum() and text.isascii():
+        return text
+    text = _strip_fences(text)
+    if "\\" in text:
+        text = text.replace("\\!", "").replace("\\%", "%").replace("\\times", "*").replace("\\cdot", "*")
+        text = _DEGREES.sub(" degrees", text)
+        text = _SPACES.sub(" ", _TEXT.sub(r" \1 ", _DRESSING.sub("", text)))
+        text = _POWER_AFTER_TEXT.sub("^", text)
+        text = _FRACTIONS.sub(r"\\frac", text)
+    text = text.replace("{,}", ",").replace("~", " ")
+    text = _RUNS_OF_SPACES.sub(" ", text).strip()
+    return _strip_fences(text)
+
+
+def _strip_full_stop(text: str) -> str:
+    """Remove one mark that ends a sentence. Two are an ellipsis (0.33...), and ``!`` is a factorial: those say something."""
+    text = text.strip()
+    if text and text[-1] in ".,;:" and text[-2:-1] not in (".", ",", ";", ":"):
+        text = text[:-1].rstrip()
+    return text
+
+
+def _strip_fences(text: str) -> str:
+    """Remove pairs of mathematics or emphasis marks around the whole text, at most four deep."""
+    for _ in range(4):
+        before = text
+        text = _strip_full_stop(text)
+        for opening, closing in _MATH_FENCES:
+            if len(text) > len(opening) + len(closing) - 1 and text.startswith(opening) and text.endswith(closing):
+                inside = text[len(opening) : -len(closing)].strip()
+                if inside and opening not in inside and closing not in inside:
+                    text = inside
+        if text == before:
+            break
+    return text

@@ -1,0 +1,39 @@
+"""Every test runs single-threaded, from the same seeds, with the shapes in signatures checked."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+# Before torch is imported: two cores shared by several workers lose more to switching than threads gain.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # so that every test, wherever it lies, can say ``from tests.oracle import cases``
+    sys.path.insert(0, str(ROOT))
+
+CHECKED = ["reasonforge.objectives", "reasonforge.tensors", "reasonforge.models"]
+assert not any(name.startswith(tuple(CHECKED)) for name in sys.modules), "imported before the hook: their shapes would go unchecked"
+importlib.import_module("tests.typechecking")  # jaxtyping looks it up by name and imports only the first part of it
+install_import_hook(CHECKED, "tests.typechecking.check")
+
+
+@pytest.fixture(autouse=True)
+def _same_seeds() -> None:
+    """Seed what a test may draw from. Torch only if somebody has loaded it: half of the tests never do."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.manual_seed(0)
+        if torch.get_num_threads() != 1:
+            torch.set_num_threads(1)
