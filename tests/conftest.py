@@ -8,6 +8,7 @@ import random
 import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
@@ -25,6 +26,10 @@ CHECKED = ["reasonforge.objectives", "reasonforge.tensors", "reasonforge.models"
 assert not any(name.startswith(tuple(CHECKED)) for name in sys.modules), "imported before the hook: their shapes would go unchecked"
 importlib.import_module("tests.typechecking")  # jaxtyping looks it up by name and imports only the first part of it
 install_import_hook(CHECKED, "tests.typechecking.check")
+
+# The same examples on every run, and no deadline: a busy machine is not a failure.
+hypothesis.settings.register_profile("reasonforge", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("reasonforge")
 
 
 @pytest.fixture(autouse=True)

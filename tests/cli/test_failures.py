@@ -107,6 +107,13 @@ def test_a_bug_without_a_run_folder_is_written_to_the_temporary_folder(
     assert (code, str(file) in errors) == (70, True)
 
 
+def test_a_broken_pipe_that_is_not_stdout_is_a_bug(call: Call, fail: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    fail(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    code, _, errors = call("run", "x.toml")
+    assert (code, errors[:21]) == (70, "bug: BrokenPipeError:")
+
+
 def run(*arguments: str, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
     source = Path(__file__).resolve().parents[2] / "src"
     environment = {**os.environ, "PYTHONPATH": str(source)}

@@ -12,13 +12,13 @@ from reasonforge.config.base import Section
 
 class Cosine(Section):
     type: Literal["cosine"] = "cosine"
-    floor: float = Field(0.1, ge=0, le=1)
+    floor: float = Field(default=0.1, ge=0, le=1)
     """Share of the peak that is left at the end."""
 
 
 class Linear(Section):
     type: Literal["linear"] = "linear"
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
 
 
 Schedule = Annotated[Cosine | Linear, Field(discriminator="type")]
@@ -27,7 +27,7 @@ Schedule = Annotated[Cosine | Linear, Field(discriminator="type")]
 class Optimizer(Section):
     """How weights move."""
 
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
     """Learning rate. Peak of the schedule."""
     betas: tuple[float, float] = (0.9, 0.95)
     schedule: Schedule = Cosine()
@@ -40,7 +40,7 @@ class RL(Section):
     type: Literal["rl"] = "rl"
     group_size: int = Field(..., gt=0)
     """Completions per prompt, G. At least two."""
-    steps: int = Field(10, gt=0)
+    steps: int = Field(default=10, gt=0)
     loss: Literal["token", "sequence"] = "token"
     optimizer: Optimizer = Optimizer()
 
@@ -60,9 +60,9 @@ class SFT(Section):
 class Recipe(Section):
     name: str = Field(..., pattern="^[a-z0-9-]+$")
     seed: int = 0
-    stops: tuple[str, ...] = Field((), max_length=2)
+    stops: tuple[str, ...] = Field(default=(), max_length=2)
     path: Path | None = None
-    stages: dict[str, Annotated[RL | SFT, Field(discriminator="type")]] = Field({})
+    stages: dict[str, Annotated[RL | SFT, Field(discriminator="type")]] = Field(default={})
 
     @model_validator(mode="after")
     def _stages_differ(self) -> Self:

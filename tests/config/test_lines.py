@@ -122,5 +122,5 @@ def test_a_dotted_key_reads_back_as_the_path_it_was_written_from(path: list[str]
 
 @pytest.mark.parametrize("text", ["", ".a", "a.", "a..b", "a b", "a[0]", 'a."', ".".join("a" * 65)])
 def test_what_is_no_key_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="key|unexpected text"):
+    with pytest.raises(ValueError, match=r"key|unexpected text"):
         parse_dotted(text)

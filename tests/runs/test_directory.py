@@ -222,7 +222,8 @@ def test_a_finished_stage_is_remembered_over_a_resume(tmp_path: Path) -> None:
         run.plan([("sft", "sft"), ("rl", "rl")])
         run.stage("sft").done()
     with RunDirectory.resume(tmp_path / "r") as run:
-        run.plan([("sft", "sft"), ("rl", "rl")])
+        run.plan([("rl", "rl"), ("eval", "eval")])
+        assert [stage.name for stage in run.info.stages] == ["sft", "rl", "eval"]
         assert run.is_done("sft")
         assert not run.is_done("rl")
 

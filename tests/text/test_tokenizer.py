@@ -29,7 +29,9 @@ def test_any_text_round_trips_exactly(text: str) -> None:
     assert bpe().decode(bpe().encode(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "\0", "a\0b", "👩‍👩‍👧", "שלום 123 مرحبا", "e\u0301 é", "\ufeffx", "\r\n\t  \n", "𝔘𝔫", "\u2028", " " * 500, "数学"])
+@pytest.mark.parametrize(
+    "text", ["", "\0", "a\0b", "👩‍👩‍👧", "שלום 123 مرحبا", "e\u0301 é", "\ufeffx", "\r\n\t  \n", "𝔘𝔫", "\u2028", " " * 500, "数学"]
+)
 def test_awkward_text_round_trips_exactly(text: str) -> None:
     assert bpe().decode(bpe().encode(text)) == text
 

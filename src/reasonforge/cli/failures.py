@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import select
 import sys
 import tempfile
 import time
@@ -30,8 +31,8 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 def report_failure(error: BaseException, argv: Sequence[str], *, debug: bool) -> int:
     """Say on stderr what went wrong, and return the exit code."""
-    if isinstance(error, BrokenPipeError):
-        # The reader has what it wanted. Python would complain once more when it flushes at exit.
+    if isinstance(error, BrokenPipeError) and _reader_is_gone():
+        # It has what it wanted (| head). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     if debug:
@@ -92,6 +93,17 @@ def _run_folder(argv: Sequence[str]) -> Path | None:
             folder = Path(value if has_value else "".join(argv[position + 1 : position + 2]))
             return folder if folder.name and folder.is_dir() else None
     return None
+
+
+def _reader_is_gone() -> bool:
+    """Say whether it is stdout that broke. Any other broken pipe (to a worker, say) is a bug."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # stdout is no file, or closed
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
 
 
 def _secrets() -> frozenset[str]:

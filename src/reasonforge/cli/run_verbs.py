@@ -32,8 +32,5 @@ def report(
     """Write one HTML page about one or several runs: curves, rollouts, evaluations. It opens without a network."""
     from reasonforge.report.page import write_report
 
-    folders = [run.expanduser() for run in runs]
-    written = output.expanduser() if output is not None else folders[0] / "report.html"
-    write_report(folders, written)
-    print(written)
+    print(write_report([run.expanduser() for run in runs], output.expanduser() if output is not None else None))
     return 0

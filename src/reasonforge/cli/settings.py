@@ -19,19 +19,17 @@ def print_settings(schema: type[BaseModel], *, stage_type: str | None) -> int:
     """
     width = min(120, max(60, shutil.get_terminal_size().columns))
     for setting in _relevant(explain(schema), stage_type):
-        print(f"{setting.key}  ({setting.type_text}; default {setting.default})" if setting.default != "required" else _required(setting))
-        text = clean_text(" ".join(filter(None, [_condition(setting), setting.help])))
-        if text:
+        print(_headline(setting))
+        if text := clean_text(setting.help):
             print(textwrap.indent(textwrap.fill(text, width - 4), "    "))
     return 0
 
 
-def _required(setting: Setting) -> str:
-    return f"{setting.key}  ({setting.type_text}; required)"
-
-
-def _condition(setting: Setting) -> str:
-    return f'[where type = "{setting.variant}"]' if setting.variant else ""
+def _headline(setting: Setting) -> str:
+    if setting.variant and setting.key.endswith(".type"):
+        return f'{setting.key} = "{setting.variant}":'  # begins the settings of this choice
+    default = setting.default if setting.default == "required" else f"default {setting.default}"
+    return f"{setting.key}  ({setting.type_text}; {default})"
 
 
 def _relevant(settings: list[Setting], stage_type: str | None) -> list[Setting]:

@@ -19,5 +19,5 @@ def derive_seed(run_seed: int, purpose: str, *coordinates: int | str) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in (run_seed, purpose, *coordinates):
         text = str(part)
-        digest.update(f"{type(part).__name__}:{len(text)}:{text};".encode())
+        digest.update(f"{type(part).__name__}:{len(text)}:{text};".encode("utf-8", "backslashreplace"))
     return int.from_bytes(digest.digest(), "little") & _MAX_SEED

@@ -13,20 +13,20 @@ class Llama3Scaling(Section):
     """Llama 3's frequency-dependent RoPE scaling."""
 
     type: Literal["llama3"] = "llama3"
-    factor: float = Field(8.0, gt=0)
-    low_freq_factor: float = Field(1.0, gt=0)
-    high_freq_factor: float = Field(4.0, gt=0)
-    original_max_positions: int = Field(8192, gt=0)
+    factor: float = Field(default=8.0, gt=0)
+    low_freq_factor: float = Field(default=1.0, gt=0)
+    high_freq_factor: float = Field(default=4.0, gt=0)
+    original_max_positions: int = Field(default=8192, gt=0)
 
 
 class YarnScaling(Section):
     """YaRN RoPE scaling (arXiv:2309.00071)."""
 
     type: Literal["yarn"] = "yarn"
-    factor: float = Field(4.0, gt=0)
-    original_max_positions: int = Field(32768, gt=0)
-    beta_fast: float = Field(32.0, gt=0)
-    beta_slow: float = Field(1.0, gt=0)
+    factor: float = Field(default=4.0, gt=0)
+    original_max_positions: int = Field(default=32768, gt=0)
+    beta_fast: float = Field(default=32.0, gt=0)
+    beta_slow: float = Field(default=1.0, gt=0)
     attention_factor: float | None = None
     """Multiplier of the rotary cos and sin; None = the paper's 0.1 ln(factor) + 1."""
 
@@ -44,22 +44,22 @@ RopeScaling = Annotated[Llama3Scaling | YarnScaling | LinearScaling, Field(discr
 class DecoderShape(Section):
     """A dense causal decoder: GQA attention with RoPE, RMSNorm before each block, SwiGLU. Llama 3, Qwen2.5 and Qwen3 are settings of it."""
 
-    hidden_size: int = Field(96, gt=0)
+    hidden_size: int = Field(default=96, gt=0)
     """Width of the residual stream, D."""
-    num_layers: int = Field(3, gt=0)
-    num_heads: int = Field(3, gt=0)
+    num_layers: int = Field(default=3, gt=0)
+    num_heads: int = Field(default=3, gt=0)
     """Query heads, H."""
-    num_kv_heads: int = Field(3, gt=0)
+    num_kv_heads: int = Field(default=3, gt=0)
     """Key/value heads; fewer than ``num_heads`` = grouped-query attention."""
-    head_dim: int = Field(32, gt=0, multiple_of=2)
-    intermediate_size: int = Field(256, gt=0)
+    head_dim: int = Field(default=32, gt=0, multiple_of=2)
+    intermediate_size: int = Field(default=256, gt=0)
     """Width of the SwiGLU block."""
-    max_positions: int = Field(256, gt=0)
+    max_positions: int = Field(default=256, gt=0)
     """Longest context in tokens."""
-    rope_theta: float = Field(10_000.0, gt=0)
+    rope_theta: float = Field(default=10_000.0, gt=0)
     rope_scaling: RopeScaling | None = None
     """None = plain RoPE."""
-    rms_norm_eps: float = Field(1e-6, gt=0)
+    rms_norm_eps: float = Field(default=1e-6, gt=0)
     qk_norm: bool = True
     """RMSNorm on each query and key head before RoPE, as in Qwen3."""
     attention_bias: bool = False
@@ -70,7 +70,7 @@ class DecoderShape(Section):
     """Biases in the SwiGLU block (Llama's ``mlp_bias``)."""
     tie_embeddings: bool = True
     """The output head is the embedding."""
-    embedding_std: float = Field(0.2, gt=0)
+    embedding_std: float = Field(default=0.2, gt=0)
     """Standard deviation of fresh embeddings. About 2 / sqrt(hidden_size): with 0.02 tiny models hardly learn (docs/pitfalls.md)."""
 
     @model_validator(mode="after")

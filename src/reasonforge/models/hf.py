@@ -92,7 +92,7 @@ def save_folder(
 
 
 def _own_name(stored: str) -> str:
-    return stored.removeprefix("model.")
+    return stored if stored.endswith(_HEAD) else stored.removeprefix("model.")
 
 
 def _their_name(name: str) -> str:
@@ -212,7 +212,7 @@ def _check_tied_head(files: Mapping[str, Path], decoder: Decoder) -> None:
         embedding = decoder.embed_tokens.weight.data
         if head.shape != embedding.shape or not torch.equal(head.float(), embedding):
             raise DataError(
-                f"{files[_HEAD]}: {_HEAD}: differs from the embedding, but {CONFIG_NAME} ties the two. Set tie_word_embeddings to false there."
+                f"{files[_HEAD]}: {_HEAD}: differs from the embedding it is tied to. Set tie_word_embeddings to false in {CONFIG_NAME}."
             )
 
 

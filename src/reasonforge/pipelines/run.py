@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from reasonforge.stages.rl.run import run_rl
 from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.stages.sft.run import run_sft
 from reasonforge.text.layout import build_layout
+from reasonforge.text.render import stop_token_ids
 from reasonforge.text.tokenizer import Tokenizer
 
 
@@ -147,7 +147,6 @@ class _Pipeline:
 
     def _evaluate(self, name: str, config: EvalConfig, bundle: Bundle) -> None:
         log = self._run.stage(name, total_steps=1, unit="evaluation", type=config.type)
-        log.resume_at(0)
         evaluator = self._evaluator(config, bundle)
         found = evaluator.evaluate(bundle.sampler())
         self._run.write_evaluation(name, found.groups, {**found.metrics, "pass@1_ci": found.pass1_interval})
@@ -215,6 +214,13 @@ def _cell(scores: dict[str, Any], name: str) -> str:
 
 def _export(bundle: Bundle, folder: Path, *, dtype: torch.dtype) -> None:
     """Write a Hugging Face folder, tokenizer included."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    save_folder(bundle.decoder, folder, dtype=dtype, tokenizer=bundle.tokenizer)
+    tokenizer = bundle.tokenizer
+    save_folder(
+        bundle.decoder,
+        folder,
+        dtype=dtype,
+        eos_ids=stop_token_ids(tokenizer, bundle.layout),
+        bos_id=tokenizer.bos_id,
+        pad_id=tokenizer.pad_id,
+        write_more=tokenizer.save,
+    )

@@ -50,7 +50,8 @@ def collect(paths: Sequence[Path], *, max_bytes: int = PAGE_BYTES) -> dict[str, 
     return {
         "runs": [_describe(run) for run in runs],
         "curves": [
-            {"run": i, "stage": c.stage, "name": c.name, "steps": c.steps, "values": [short(value) for value in c.values]} for i, c in curves
+            {"run": i, "stage": c.stage, "name": c.name, "steps": c.steps, "values": [short(value) for value in c.values]}
+            for i, c in curves
         ],
         "panels": _panels([curve for _, curve in curves]),
         "metrics": {name: _explain(name) for name in sorted({curve.name for _, curve in curves})},
@@ -82,7 +83,8 @@ def _describe(run: _Run) -> dict[str, Any]:
     attempt = info.attempts[-1] if info.attempts else None
     return {
         "name": info.name,
-        "path": str(run.reader.path),
+        # Pages are handed on: where the run lay on somebody's disk is nobody's business.
+        "folder": run.reader.path.resolve().name,
         "status": run.reader.status,
         "message": info.message,
         "seed": info.seed,

@@ -34,7 +34,7 @@ class Panel:
 
 PANELS = (
     Panel("Reward", ("reward", "rewards/*/mean")),
-    Panel("Accuracy", ("accuracy", "eval/pass@1", "eval/accuracy", "token_accuracy")),
+    Panel("Accuracy", ("eval/pass@1", "accuracy", "eval/accuracy", "token_accuracy")),
     Panel("Of k samples", ("eval/pass@*", "eval/maj@*")),
     Panel("Format share", ("format", "eval/format")),
     Panel("Length (tokens)", ("completions/mean_length", "eval/length")),

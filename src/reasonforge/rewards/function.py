@@ -134,7 +134,7 @@ def _worker(path: str) -> None:
             else:
                 send({"error": f"returned {value!r:.80}, not a finite number"})
         except Exception as problem:
-            send({"error": f"raised {type(problem).__name__}: {str(problem)[:200]}"})
+            send({"error": f"raised {type(problem).__name__}: {' '.join(str(problem).split())[:200]}"})
 
 
 if __name__ == "__main__":

@@ -167,10 +167,12 @@ class RunDirectory(RunReader):
         for tracker in self._trackers:
             self._guarded(tracker, lambda t: t.start(self.name, self.tracker_dir))
 
-    def plan(self, stages: Sequence[tuple[str, str]]) -> None:
-        """Write down the stages to come as (name, type); those that an earlier attempt finished stay finished."""
-        known = {stage.name: stage for stage in self._info.stages}
-        self._update(stages=[known.get(stage_name(name)) or StageInfo(name=name, type=kind) for name, kind in stages])
+    def plan(self, planned: Sequence[tuple[str, str]]) -> None:
+        """Write down the stages to come as (name, type); those that an earlier attempt knew stay as they are."""
+        stages = {stage.name: stage for stage in self._info.stages}
+        for name, kind in planned:
+            stages.setdefault(stage_name(name), StageInfo(name=name, type=kind))
+        self._update(stages=list(stages.values()))
 
     def is_done(self, stage: str) -> bool:
         """Return whether a stage is complete."""

@@ -95,7 +95,6 @@ def _save(trainer: Trainer, context: StageContext, step: int) -> None:
 def _resume(trainer: Trainer, context: StageContext) -> int:
     checkpoint = load_latest(context.run.checkpoints_dir(context.name))
     if checkpoint is None:
-        context.log.resume_at(0)
         return 0
     for warning in checkpoint.warnings:
         context.log.event("checkpoint", warning, level="warning")

@@ -46,7 +46,7 @@ class BracketArithmetic:
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the boxed answer, after the worked reduction where the habit is to think."""
-        return problem.solution or "" if habit == "think" else f"\\boxed{{{problem.answer}}}"
+        return (problem.solution or "") if habit == "think" else f"\\boxed{{{problem.answer}}}"
 
     def value(self, problem: Problem) -> int:
         """Evaluate the problem's expression again, from its text."""

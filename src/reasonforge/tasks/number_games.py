@@ -18,6 +18,7 @@ from reasonforge.tasks.expressions import (
 )
 from reasonforge.tasks.number_search import make_target
 from reasonforge.tasks.protocol import THINK_ANSWER_TAGS, Habit, problem_draws, task_problem
+from reasonforge.verify.cleaning import plain_characters
 from reasonforge.verify.extract import MAX_TEXT_CHARS, extract_answer
 
 _COUNTDOWN_PROMPT = (
@@ -44,16 +45,15 @@ def judge_expression(problem: Problem, text: str) -> Verdict:
     if answer is None:
         return Verdict(status="no_answer", reason="no answer block, box or answer phrase")
     target = int(problem.meta["target"])
-    claim, equals, right_side = answer.strip().strip("$").rpartition("=")
+    claim, equals, right_side = plain_characters(answer).strip(" $").rpartition("=")
     try:
         expression = parse_expression(claim if equals else right_side)
     except ExpressionError as error:
         return Verdict(status="no_answer", reason=f"not an expression: {error}")
     prediction = write(expression)
-    if equals and right_side.strip() != str(target):
-        return Verdict(
-            status="wrong", prediction=f"{prediction} = {right_side.strip()[:20]}", reason=f"says it equals something else than {target}"
-        )
+    said = right_side.strip()[:20]
+    if equals and said != str(target):
+        return Verdict(status="wrong", prediction=f"{prediction} = {said}", reason=f"says it makes {said}, not {target}")
     used, given = Counter(numbers_in(expression)), Counter(problem.meta["numbers"])
     if used - given:
         return Verdict(status="wrong", prediction=prediction, reason=f"uses {min((used - given).elements())} more often than it is given")
@@ -78,7 +78,7 @@ class _NumberGame:
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the stored solution, with its steps where the habit is to think."""
-        return problem.solution or "" if habit == "think" else f"<answer>{problem.answer}</answer>"
+        return (problem.solution or "") if habit == "think" else f"<answer>{problem.answer}</answer>"
 
     def alphabet(self) -> str:
         """Return every character of prompts and completions."""

@@ -71,7 +71,7 @@ class Task(Protocol):
         ...
 
     def alphabet(self) -> str:
-        """Return every character that prompts and completions use, sorted, without the special tokens' own."""
+        """Return every character that prompts and completions use, sorted; those of the think and answer tags need not be in it."""
         ...
 
     def special_tokens(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ Split = Literal["train", "test", "all"]
 TEST_BUCKETS, BUCKETS = 100, 1000
 """One prompt in ten is a test prompt. Fixed, not a setting: sources of different recipes and years stay disjoint."""
 _MAX_ATTEMPTS = 2_000
-_MAX_REPEATS_PER_PROBLEM = 200
+_MAX_REPEATS_PER_PROBLEM = 40
 
 
 def split_of(problem: Problem) -> Literal["train", "test"]:

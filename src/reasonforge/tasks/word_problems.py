@@ -75,7 +75,7 @@ class WordProblems:
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the boxed answer, after the elimination where the habit is to think."""
-        return problem.solution or "" if habit == "think" else f"\\boxed{{{problem.answer}}}"
+        return (problem.solution or "") if habit == "think" else f"\\boxed{{{problem.answer}}}"
 
     def alphabet(self) -> str:
         """Return every character of prompts and completions, both languages."""

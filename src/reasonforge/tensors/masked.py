@@ -13,10 +13,8 @@ from torch import Tensor
 
 def masked_sum(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"], *, dim: int | None = None) -> Float[Tensor, "*reduced"]:
     """Return the sum of the kept entries, over one axis or (``dim=None``) over all."""
-    # `where`, not `values * mask`: zero times an infinity is NaN.
-    kept = torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device))
-    dtype = torch.promote_types(values.dtype, torch.float32)
-    return kept.sum(dtype=dtype) if dim is None else kept.sum(dim, dtype=dtype)
+    kept = _zero_elsewhere(values, mask)
+    return kept.sum() if dim is None else kept.sum(dim)
 
 
 def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"], *, dim: int | None = None) -> Float[Tensor, "*reduced"]:
@@ -40,8 +38,9 @@ def masked_var(
         dim: the axis to reduce; None = all of them.
         correction: subtracted from the count in the denominator; 0 = population, 1 = sample variance.
     """
-    mean = masked_mean(values, mask, dim=dim)
-    deviation = values - (mean if dim is None else mean.unsqueeze(dim))
+    kept = _zero_elsewhere(values, mask)  # first of all: a NaN under the mask would come back in the gradient of the square
+    mean = masked_mean(kept, mask, dim=dim)
+    deviation = kept - (mean if dim is None else mean.unsqueeze(dim))
     count = mask.sum() if dim is None else mask.sum(dim)
     variance = masked_sum(deviation.square(), mask, dim=dim) / (count - correction).clamp(min=1)
     return torch.where(count > correction, variance, torch.zeros_like(variance))
@@ -54,8 +53,15 @@ def masked_whiten(
 
     Population variance over all kept entries; ``eps`` is added to the variance, inside the root.
     """
-    mean = masked_mean(values, mask)
-    whitened = (values - mean) * (masked_var(values, mask) + eps).rsqrt()
+    kept = _zero_elsewhere(values, mask)
+    mean = masked_mean(kept, mask)
+    whitened = (kept - mean) * (masked_var(kept, mask) + eps).rsqrt()
     if keep_mean:
         whitened = whitened + mean
-    return torch.where(mask, whitened, torch.zeros_like(whitened))
+    return _zero_elsewhere(whitened, mask)
+
+
+def _zero_elsewhere(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    # `where`, not `values * mask`: zero times an infinity is NaN.
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device))

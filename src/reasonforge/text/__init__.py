@@ -1,1 +1,1 @@
-"""Text to token ids and back: tokenizers (loaded, trained, saved), prompt layouts and chat templates, conversations to ids and loss mask."""
+"""Text to token ids and back: tokenizers loaded, trained and saved; prompt layouts and chat templates; ids with their loss mask."""

@@ -23,9 +23,9 @@ class BpeTokenizer(Section):
     """Byte-level BPE trained on the data: any text round-trips exactly."""
 
     type: Literal["bpe"] = "bpe"
-    vocab_size: int = Field(4096, ge=260)
+    vocab_size: int = Field(default=4096, ge=260)
     """Ids in all: 256 bytes, learned merges, tags and control tokens. A small corpus may yield fewer."""
-    min_frequency: int = Field(2, ge=1)
+    min_frequency: int = Field(default=2, ge=1)
     """A pair seen fewer times than this is never merged."""
     split_digits: bool = True
     """Every digit is a token of its own, so a digit's place is its distance from the end of the number: arithmetic is learned sooner

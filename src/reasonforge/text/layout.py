@@ -134,8 +134,8 @@ class TextLayout:
 class ChatLayout:
     """The tokenizer's own chat template.
 
-    The template runs on placeholders instead of the messages; what stands between them is template text, whatever the messages
-    say. A second run on the messages themselves must give the same text: a template that rewrites its messages (cuts the
+    The template runs on marks in place of the messages; what stands between the marks is template text, whatever the messages
+    say. A run on the messages themselves must give the same text: a template that rewrites its messages (cuts the
     thinking out of earlier turns, say) is found out and refused, because its text is no longer what was sampled.
 
     The last assistant turn is appended to the prompt as written, the way a sampler appends tokens, and not sent through the
@@ -146,6 +146,7 @@ class ChatLayout:
     tokenizer: Tokenizer
     additions: Additions = field(default_factory=Additions)
     variables: Mapping[str, bool | int | str] = field(default_factory=dict)
+    _frames: dict[tuple[tuple[str, ...], bool], list[_Place]] = field(default_factory=dict, repr=False, compare=False)
 
     def spans(self, messages: Sequence[Message], *, generation: bool) -> list[Span]:
         """See :class:`Layout`."""
@@ -158,69 +159,80 @@ class ChatLayout:
         return [*prompt, Span(answer, "answer"), Span(self._after_answer(completed), "template")]
 
     def _prompt(self, messages: Sequence[Message]) -> list[Span]:
-        between = self._between_placeholders(messages, generation=True)
-        rendered = self._render([message.content for message in messages], messages, generation=True)
-        spans = [Span(between[0][0], "template")]
-        for message, (text, strip) in zip(messages, between[1:]):
-            spans += [Span(_STRIPS[strip](message.content), "answer" if message.role == "assistant" else "message"), Span(text, "template")]
-        if "".join(span.text for span in spans) != rendered:
-            raise DataError(
-                "chat template: it rewrites what the messages say (such as dropping the thinking of earlier turns), so the text "
-                "would not be what was sampled; hand the messages over as the template wants them, or use another template"
-            )
+        frame = self._frame(messages, generation=True)
+        spans = [Span(frame[0].text, "template")]
+        for message, place in zip(messages, frame[1:]):
+            content = message.content.lstrip(place.strip_left).rstrip(place.strip_right)
+            spans += [Span(content, "answer" if message.role == "assistant" else "message"), Span(place.text, "template")]
+        if "".join(span.text for span in spans) != self._render([message.content for message in messages], messages, generation=True):
+            raise DataError(_REWRITES)
         return spans
 
     def _after_answer(self, messages: Sequence[Message]) -> str:
         """Return what the template writes after the last message: at least the end of the turn."""
-        after = self._between_placeholders(messages, generation=False)[-1][0]
+        after = self._frame(messages, generation=False)[-1].text
         if any(isinstance(piece, int) for piece in self.tokenizer.split_control(after)):
             return after
         if self.tokenizer.eos_token is None:
             raise DataError("chat template: neither it nor the tokenizer has a token that ends the assistant's turn")
         return after + self.tokenizer.eos_token
 
-    def _between_placeholders(self, messages: Sequence[Message], *, generation: bool) -> list[tuple[str, str]]:
-        """Return the text before the first placeholder, then for each the text after it and how the template strips it."""
-        # Private-use characters mark the place; the white space around them shows whether the template strips messages.
-        marks = [f"\U000f5e01{index}\U000f5e02" for index in range(len(messages))]
-        rest = self._render([f"\n\t{mark}\t\n" for mark in marks], messages, generation=generation)
-        between: list[tuple[str, str]] = []
-        strip = ""
+    def _frame(self, messages: Sequence[Message], *, generation: bool) -> list[_Place]:
+        """Return the template text before the first message, then for each what follows it; it depends on the roles alone."""
+        key = (tuple(message.role for message in messages), generation)
+        if key not in self._frames:
+            bare = self._between_marks("", "", messages, generation=generation)
+            # Again with white space around every mark: what is missing now is what the template strips from a message.
+            spaced = self._between_marks("\n\t", "\t\n", messages, generation=generation)
+            residues = [_residues(text, with_space) for text, with_space in zip(bare, spaced)]
+            lefts = [left for _, left in residues[:-1]]
+            rights = [right for right, _ in residues[1:]]
+            places = [_Place(text, _STRIPPED[left], _STRIPPED[right]) for text, left, right in zip(bare[1:], lefts, rights)]
+            self._frames[key] = [_Place(bare[0], "", ""), *places]
+        return self._frames[key]
+
+    def _between_marks(self, before: str, after: str, messages: Sequence[Message], *, generation: bool) -> list[str]:
+        marks = [f"\U000f5e01{index}\U000f5e02" for index in range(len(messages))]  # private-use characters: in no template
+        rest = self._render([before + mark + after for mark in marks], messages, generation=generation)
+        texts: list[str] = []
         for mark, message in zip(marks, messages):
             if rest.count(mark) != 1:
-                raise DataError(f"chat template: it shows the {message.role} message {rest.count(mark)} times; once is needed")
+                raise DataError(f"chat template: it shows the {message.role} message {rest.count(mark)} times in its place; once is needed")
             text, rest = rest.split(mark)
-            next_strip, text, rest = _read_strip(text, rest)
-            between.append((text, strip))
-            strip = next_strip
-        return [*between, (rest, strip)]
+            texts.append(text)
+        return [*texts, rest]
 
     def _render(self, contents: Sequence[str], messages: Sequence[Message], *, generation: bool) -> str:
         turns = [{"role": message.role, "content": content} for message, content in zip(messages, contents)]
         return self.template.render(turns, generation=generation, variables=self.variables)
 
 
-_STRIPS = {
-    "": lambda text: text,
-    "newlines": lambda text: text.strip("\n"),
-    "left": str.lstrip,
-    "right": str.rstrip,
-    "all": str.strip,
-}
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a template does to a message and writes after it."""
+
+    text: str
+    strip_left: str | None
+    """Characters that it strips, as ``str.lstrip`` takes them: empty = none, None = all white space."""
+    strip_right: str | None
 
 
-def _read_strip(before: str, after: str) -> tuple[str, str, str]:
-    """Tell from the white space left around a placeholder how it was stripped; return that and the texts without it."""
-    kept_left, kept_right = before.endswith("\n\t"), after.startswith("\t\n")
-    if kept_left and kept_right:
-        return "", before[:-2], after[2:]
-    if kept_left:
-        return "right", before[:-2], after
-    if kept_right:
-        return "left", before, after[2:]
-    if before.endswith("\t") and after.startswith("\t"):
-        return "newlines", before[:-1], after[1:]
-    return "all", before, after
+# What is left of the probe "\n\t" (and of "\t\n", read from the mark outwards) tells what was stripped.
+_STRIPPED: Mapping[int, str | None] = {2: "", 1: "\n", 0: None}
+
+_REWRITES = (
+    "chat template: it rewrites what the messages say (such as dropping the thinking of earlier turns), so the text would not be what "
+    "was sampled; hand the messages over as the template wants them, or use another template"
+)
+
+
+def _residues(text: str, spaced: str) -> tuple[int, int]:
+    """Return how many probe characters survive right of the mark before this text, and left of the mark after it."""
+    for right in (2, 1, 0):
+        for left in (2, 1, 0):
+            if spaced == "\t\n"[:right] + text + "\n\t"[2 - left :]:
+                return right, left
+    raise DataError(_REWRITES)
 
 
 def _without_opened_think(prompt: str, answer: str) -> str:

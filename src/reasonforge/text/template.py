@@ -22,7 +22,7 @@ from reasonforge.core.errors import DataError
 
 MAX_SOURCE_CHARACTERS = 100_000
 MAX_STRING_CHARACTERS = 20_000_000
-MAX_TURNS = 100_000
+MAX_TURNS = 50_000
 """Loop turns and macro calls of one rendering, nested ones included; also the parts of a list or mapping that becomes text."""
 MAX_RANGE = 10_000
 
@@ -132,9 +132,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
         if isinstance(owner, str) and name == "replace":
-            return _replace(owner, *args, **kwargs)
+            return _replace(owner, *args)
         if isinstance(owner, str) and name == "join":
-            return _join(*args, owner)
+            return _join(args[0], owner)
         return super().call(context, obj, *args, **kwargs)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:

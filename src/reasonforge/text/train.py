@@ -78,7 +78,8 @@ def characters(alphabet: Iterable[str], *, special_tokens: SpecialTokens, chat_t
     ('<think>1+2', 15)
     """
     letters = sorted(set(alphabet))
-    if wrong := next((letter for letter in letters if len(letter) != 1 or "\ud800" <= letter <= "\udfff"), None):
+    wrong = next((letter for letter in letters if len(letter) != 1 or "\ud800" <= letter <= "\udfff"), None)
+    if wrong is not None:
         raise DataError(f"alphabet: {wrong!r} is not a character")
     backend = Backend(models.WordLevel(vocab={letter: index for index, letter in enumerate(letters)}))
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
@@ -111,9 +112,10 @@ def train_bpe(
     if vocab_size < 256 + num_special:
         raise DataError(f"vocab_size: {vocab_size} is less than 256 bytes + {num_special} special tokens")
     backend = Backend(models.BPE())
-    # Words with the space before them, numbers, runs of signs, and white space that leaves one space to the next word.
+    # Words with the space before them, numbers, runs of signs, line breaks, and white space that leaves one space to the next word.
+    # Line breaks end a piece whatever follows: a prompt that ends in them has the ids it would have in running text.
     numbers = r"\p{N}" if split_digits else r" ?\p{N}+"
-    pattern = Regex(rf" ?[\p{{L}}\p{{M}}]+|{numbers}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+|\s+(?!\S)|\s+")
+    pattern = Regex(rf" ?[\p{{L}}\p{{M}}]+|{numbers}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+|\s*[\r\n]+|\s+(?!\S)|\s+")
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(pattern, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )

@@ -76,7 +76,8 @@ def save_checkpoint(
     """
     if keep < 2:
         raise ValueError(f"keep must be at least 2, not {keep}: if the newest checkpoint is damaged, the one before it is the run")
-    if wrong := next((key for key in files if not _FILE_KEY.fullmatch(key) or key in ("state", "manifest")), None):
+    wrong = next((key for key in files if not _FILE_KEY.fullmatch(key) or key in ("state", "manifest")), None)
+    if wrong is not None:
         raise ValueError(f"{wrong!r} cannot name a checkpoint file; use lower-case letters, digits and _")
     _check_json(state, "state")
     target = root / f"step-{step:06d}"
@@ -289,7 +290,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: changed or damaged (it does not match its own SHA-256)")
     if body.get("format") != FORMAT:
         raise _UnknownFormat(f"{path}: format {body.get('format')!r}; this version of reasonforge reads format {FORMAT}")
-    if wrong := next((name for name in body["files"] if Path(name).name != name or name.startswith(".")), None):
+    wrong = next((name for name in body["files"] if Path(name).name != name or name.startswith(".")), None)
+    if wrong is not None:
         raise DataError(f"{path}: {wrong!r} is not the name of a file of a checkpoint")
     return body
 

@@ -21,12 +21,10 @@ _VULGAR = {
 _CHARACTERS |= {ord(mark): f" {top}/{bottom}" for mark, (top, bottom) in _VULGAR.items()}
 
 # Commands that change how an answer looks and not what it says.
-_DRESSING = re.compile(
-    r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|textstyle|bf|rm|it)(?![A-Za-z])\*?"
-)
+_DRESSING = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|textstyle|bf|rm|it)(?![A-Za-z])\*?")
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:bf|it|rm|sf)|boldsymbol|operatorname|mbox|hbox|emph)\s*\{([^{}]*)\}")
 _POWER_AFTER_TEXT = re.compile(r" +\^")
-_SPACES = re.compile(r"\\[,;:>\s]|\\q?quad(?![A-Za-z])|~")
+_SPACES = re.compile(r"\\[,;:>\s]|\\q?quad(?![A-Za-z])")
 _FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _DEGREES = re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degrees?(?![A-Za-z])")
 _RUNS_OF_SPACES = re.compile(r"\s+")
@@ -59,7 +57,8 @@ def strip_dressing(text: str) -> str:
         text = _SPACES.sub(" ", _TEXT.sub(r" \1 ", _DRESSING.sub("", text)))
         text = _POWER_AFTER_TEXT.sub("^", text)
         text = _FRACTIONS.sub(r"\\frac", text)
-    text = text.replace("{,}", ",").replace("~", " ")
+    # A tie between words is a space; at the front ~5 says "about 5".
+    text = text[:1] + text[1:].replace("{,}", ",").replace("~", " ")
     text = _RUNS_OF_SPACES.sub(" ", text).strip()
     return _strip_fences(text)
 

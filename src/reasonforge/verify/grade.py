@@ -32,7 +32,7 @@ def grade(gold: str, text: str, *, kind: ProblemKind = "math") -> Verdict:
 
     Returns:
         ``correct`` or ``wrong`` with the prediction in normal form; ``no_answer`` where nothing is declared or thinking never ends;
-        ``error`` where no rule can judge: an empty reference, a kind without rules, a completion beyond the length limit.
+        ``error`` where no rule can judge: an empty or overlong reference, a kind without rules, a completion beyond the length limit.
 
     >>> grade("18", "She makes 9 * 2 = 18. #### 18").status, grade("18", "<think>9 * 2</think> \\\\boxed{\\\\$18.00}").prediction
     ('no_answer', '18')
@@ -43,7 +43,7 @@ def grade(gold: str, text: str, *, kind: ProblemKind = "math") -> Verdict:
         return Verdict(status="error", reason=f"completion of {len(text)} characters; at most {MAX_TEXT_CHARS} are read")
     reference = _reference(gold, kind)
     if reference is None:
-        return Verdict(status="error", reason="the reference answer is empty")
+        return Verdict(status="error", reason=f"the reference answer is empty or longer than {MAX_ANSWER_CHARS} characters")
     answer = extract_answer(text)
     if answer is None:
         unfinished = answer_section(text) is None
@@ -58,8 +58,11 @@ def grade(gold: str, text: str, *, kind: ProblemKind = "math") -> Verdict:
 
 @lru_cache(maxsize=65_536)
 def _reference(gold: str, kind: ProblemKind) -> _Reference | None:
+    # A cut reference would be equal to whatever begins like it.
+    if len(gold) > MAX_ANSWER_CHARS:
+        return None
     number = parse_number(gold) if kind != "choice" else None
-    canonical = _normal_form(gold[:MAX_ANSWER_CHARS], kind, unit="")
+    canonical = _normal_form(gold, kind, unit="")
     return _Reference(canonical, number.unit if number else "") if canonical else None
 
 

@@ -31,17 +31,22 @@ INLINE vec splat(float value) { return value - (vec){0}; }
 INLINE vec blend(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
 INLINE vec vmax(vec a, vec b) { return blend(a > b, a, b); }
 
-/* Halves are folded in a fixed order: the result does not depend on anything but the lanes. */
+typedef float quad __attribute__((vector_size(16), may_alias));
+
+/* Lanes are folded in a fixed order, so a sum depends on nothing but the lanes. */
 INLINE float sum_lanes(vec value) {
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) value[i] += value[i + half];
-    return value[0];
+    quad parts[LANES / 4];
+    memcpy(parts, &value, sizeof value);
+    for (int i = 1; i < LANES / 4; i++) parts[0] += parts[i];
+    return (parts[0][0] + parts[0][1]) + (parts[0][2] + parts[0][3]);
 }
 
 INLINE float max_lanes(vec value) {
-    float best = value[0];
-    for (int i = 1; i < LANES; i++) best = value[i] > best ? value[i] : best;
-    return best;
+    float parts[LANES];
+    memcpy(parts, &value, sizeof value);
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) parts[i] = parts[i] > parts[i + half] ? parts[i] : parts[i + half];
+    return parts[0];
 }
 
 /* exp to about 1 ulp: x = n ln 2 + r, |r| <= ln(2)/2, a minimax polynomial in r, then n goes into the exponent bits.

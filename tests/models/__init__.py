@@ -1,0 +1,1 @@
+"""Tests of the decoder, its cache and Hugging Face folders."""

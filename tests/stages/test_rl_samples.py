@@ -1,0 +1,116 @@
+"""From scored groups to advantages, by every choice a recipe can make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reasonforge.core.records import Message, Problem, Verdict, VerdictStatus
+from reasonforge.core.rollouts import Completion, FinishReason, PolicySample, Reward, Rollout, RolloutGroup, SamplingParams, ScoredRollout
+from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.rl.samples import advantages_of, to_policy_samples
+
+_PARAMS = SamplingParams(max_new_tokens=4)
+
+
+def _group(
+    rewards: Sequence[float], *, finish: Sequence[FinishReason] | None = None, status: Sequence[VerdictStatus] | None = None
+) -> RolloutGroup:
+    problem = Problem(id="p", messages=(Message("user", "q"),), answer="1", source="test")
+    members = []
+    for i, reward in enumerate(rewards):
+        length = 2 + i
+        completion = Completion(
+            token_ids=np.arange(length, dtype=np.int32) + 10,
+            logprobs=-np.ones(length, np.float32),
+            mask=np.ones(length, np.bool_),
+            finish_reason=finish[i] if finish else "stop",
+            weights_version=0,
+        )
+        rollout = Rollout(
+            problem_id="p", group_id="p/0", index=i, prompt_ids=(1, 2, 3), completion=completion, text="", sampling=_PARAMS, seed=i
+        )
+        verdict = Verdict(status=status[i] if status else "wrong")
+        members.append(ScoredRollout(rollout=rollout, reward=Reward(total=reward), verdict=verdict))
+    return RolloutGroup(problem=problem, rollouts=tuple(members))
+
+
+def _config(**settings: object) -> RLConfig:
+    base = {"data": "d", "steps": 1, "prompts_per_step": 1, "group_size": 4, "sampling": {"max_new_tokens": 8}}
+    return RLConfig.model_validate(base | settings)
+
+
+def _advantages(groups: list[RolloutGroup], **settings: object) -> tuple[list[float], list[bool]]:
+    found, learned = advantages_of(groups, to_policy_samples(groups), _config(**settings))
+    return found.tolist(), learned.tolist()
+
+
+def test_only_the_completion_is_learned_from() -> None:
+    sample = to_policy_samples([_group([1.0, 0.0])])[1]
+    assert sample.token_ids.tolist() == [1, 2, 3, 10, 11, 12]
+    assert sample.loss_mask.tolist() == [False, False, False, True, True, True]
+    assert sample.sampler_logprobs.tolist() == [0.0, 0.0, 0.0, -1.0, -1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("advantage", "expected"),
+    [
+        ({"type": "group_normalized"}, [1.7320508, -0.5773503, -0.5773503, -0.5773503]),
+        ({"type": "group_normalized", "ddof": 1, "eps": 1e-4, "std_floor": 0.0}, [1.4997, -0.4999, -0.4999, -0.4999]),
+        ({"type": "centred"}, [0.75, -0.25, -0.25, -0.25]),
+        ({"type": "leave_one_out"}, [1.0, -1 / 3, -1 / 3, -1 / 3]),
+        ({"type": "reward"}, [1.0, 0.0, 0.0, 0.0]),
+    ],
+)
+def test_the_recipe_picks_the_advantage(advantage: dict[str, object], expected: list[float]) -> None:
+    found, learned = _advantages([_group([1.0, 0.0, 0.0, 0.0])], advantage=advantage)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert all(learned)
+
+
+def test_groups_with_equal_rewards_teach_nothing() -> None:
+    found, _ = _advantages([_group([1.0] * 4), _group([0.3] * 4)])
+    assert found == [0.0] * 8
+
+
+def test_a_group_is_its_own_baseline() -> None:
+    alone, _ = _advantages([_group([1.0, 0.0, 0.0, 0.0])])
+    beside, _ = _advantages([_group([5.0, 5.0, 4.0, 4.0]), _group([1.0, 0.0, 0.0, 0.0])])
+    assert beside[4:] == alone
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected", "learned"),
+    [
+        ("keep", [0.5, -0.5, 0.5, -0.5], [True] * 4),
+        ("zero_reward", [0.75, -0.25, -0.25, -0.25], [True] * 4),
+        ("mask_keep_in_baseline", [0.5, -0.5, 0.0, -0.5], [True, True, False, True]),
+        ("mask_drop_from_baseline", [2 / 3, -1 / 3, 0.0, -1 / 3], [True, True, False, True]),
+    ],
+)
+def test_truncated_completions_follow_the_recipe(policy: str, expected: list[float], learned: list[bool]) -> None:
+    group = _group([1.0, 0.0, 1.0, 0.0], finish=["stop", "stop", "length", "stop"])
+    found, kept = _advantages([group], truncated=policy, advantage={"type": "centred"})
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert kept == learned
+
+
+def test_a_rollout_that_could_not_be_scored_is_out_of_baseline_and_gradient() -> None:
+    group = _group([1.0, 0.0, 0.0, 0.0], status=["correct", "wrong", "timeout", "error"])
+    found, learned = _advantages([group], advantage={"type": "centred"})
+    assert found == [0.5, -0.5, 0.0, 0.0]
+    assert learned == [True, True, False, False]
+
+
+def test_kl_in_the_reward_is_summed_over_the_completion_before_the_baseline() -> None:
+    groups = [_group([1.0, 1.0])]
+    samples: list[PolicySample] = []
+    for sample in to_policy_samples(groups):
+        samples.append(replace(sample, ref_logprobs=sample.sampler_logprobs - np.float32(0.5)))
+    config = _config(group_size=2, advantage={"type": "centred"}, kl={"coef": 0.1, "estimator": "k1", "place": "reward"})
+    found, _ = advantages_of(groups, samples, config)
+    # Two tokens cost 0.1 * 1.0, three cost 0.1 * 1.5: the shorter one is 0.05 better off, half of it on each side of the mean.
+    np.testing.assert_allclose(found, [0.025, -0.025], atol=1e-6)
