@@ -238,7 +238,9 @@ def main() -> None:
             ours = Ours(shape, Path(name) / f"ours-{size}", arguments.dtype)
             seconds = {}
             for dtype in ("float32", "bfloat16"):
-                taken = trl_seconds(shape, ours, bf16=dtype == "bfloat16", steps=arguments.steps + 1, folder=Path(name) / f"trl-{size}-{dtype}")
+                taken = trl_seconds(
+                    shape, ours, bf16=dtype == "bfloat16", steps=arguments.steps + 1, folder=Path(name) / f"trl-{size}-{dtype}"
+                )
                 seconds[f"TRL {dtype}"] = statistics.median(taken[1:])
             seconds[f"ours {arguments.dtype}"] = statistics.median(ours.seconds[1:])
             for side, value in seconds.items():

@@ -151,7 +151,10 @@ def main() -> None:
     transformers_logging.set_verbosity_error()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     result: dict[str, object] = {}
-    print(f"{'useful tokens per CPU second':30s} " + " ".join(f"{v:>14s}" for v in ("ours fp32", "ours bf16", "peer fp32", "peer bf16", "ratio")))
+    print(
+        f"{'useful tokens per CPU second':30s} "
+        + " ".join(f"{v:>14s}" for v in ("ours fp32", "ours bf16", "peer fp32", "peer bf16", "ratio"))
+    )
     for name in MODELS:
         speeds, errors = measure(name, repeats)
         for kind in LENGTHS:

@@ -83,7 +83,9 @@ def reward_of(question: tuple[int, int], completion: list[int]) -> float:
 
 
 @torch.no_grad()
-def sample(policy: Decoder, prompts: list[list[int]], settings: Settings, generator: torch.Generator) -> tuple[list[list[int]], list[list[float]]]:
+def sample(
+    policy: Decoder, prompts: list[list[int]], settings: Settings, generator: torch.Generator
+) -> tuple[list[list[int]], list[list[float]]]:
     """Line 6: complete all prompts at once; one cache slot each. Returns tokens and their log-probabilities."""
     rows, length = len(prompts), len(prompts[0])  # all questions are equally long here; the full sampler does not need that
     cache = KVCache(policy.config, rows, length + settings.max_new_tokens)
@@ -196,7 +198,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # a tiny model is faster on one core than on two that wait for each other
     history = train(Settings(steps=arguments.steps, seed=arguments.seed))
-    print(f"\nmean reward: first 10 steps {np.mean(history[:10]):.3f}, last 10 steps {np.mean(history[-10:]):.3f} (a blind guess: 0.1 at best)")
+    print(
+        f"\nmean reward: first 10 steps {np.mean(history[:10]):.3f}, last 10 steps {np.mean(history[-10:]):.3f} (a blind guess: 0.1 at best)"
+    )
 
 
 if __name__ == "__main__":

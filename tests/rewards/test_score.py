@@ -19,7 +19,11 @@ _PROBLEM = Problem(id="p", messages=(Message("user", "6 * 7?"),), answer="42", s
 
 def _rollout(text: str) -> Rollout:
     completion = Completion(
-        token_ids=np.zeros(1, np.int32), logprobs=np.zeros(1, np.float32), mask=np.ones(1, np.bool_), finish_reason="stop", weights_version=0
+        token_ids=np.zeros(1, np.int32),
+        logprobs=np.zeros(1, np.float32),
+        mask=np.ones(1, np.bool_),
+        finish_reason="stop",
+        weights_version=0,
     )
     params = SamplingParams(max_new_tokens=1)
     return Rollout(problem_id="p", group_id="p/0", index=0, prompt_ids=(0,), completion=completion, text=text, sampling=params, seed=0)
@@ -76,7 +80,10 @@ def test_a_problem_without_a_solution_is_its_own_gold() -> None:
 
 def test_too_many_failures_stop_the_batch_with_the_first_reason() -> None:
     parts = {"mine": FunctionReward(path="tests.rewards.reward_functions:raises")}
-    with RewardScorer(parts, max_failed_share=0.5) as scorer, pytest.raises(UnavailableError, match="first: problem p: .*cannot judge this"):
+    with (
+        RewardScorer(parts, max_failed_share=0.5) as scorer,
+        pytest.raises(UnavailableError, match="first: problem p: .*cannot judge this"),
+    ):
         scorer.score_groups([(_PROBLEM, [_rollout("a"), _rollout("b")])])
 
 

@@ -70,6 +70,16 @@ def test_tied_tensors_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
     torch.testing.assert_close(loaded["head"], shared)
 
 
+def test_changing_a_loaded_tensor_does_not_change_the_file(tmp_path: Path) -> None:
+    # Tensors are mapped from the file, so this is not a matter of course.
+    write_tensors(tmp_path / "x", {"x": torch.zeros(100_000)})
+    loaded = read_tensors(tmp_path / "x")["x"]
+    loaded.add_(1)
+    assert float(read_tensors(tmp_path / "x")["x"].sum()) == 0
+    (tmp_path / "x").unlink()
+    assert float(loaded.sum()) == 100_000
+
+
 def test_nothing_can_be_stored(tmp_path: Path) -> None:
     write_tensors(tmp_path / "x", {})
     assert read_tensors(tmp_path / "x") == {}

@@ -14,14 +14,14 @@ class EvaluationConfig(Section):
 
     data: str
     """Name of a table under ``data``."""
-    num_problems: int = Field(128, gt=0)
+    num_problems: int = Field(default=128, gt=0)
     """Taken from the start of the data, the same ones every time."""
-    samples: int = Field(16, gt=0)
+    samples: int = Field(default=16, gt=0)
     """Completions per problem, k of pass@k and maj@k."""
-    temperature: float = Field(1.0, ge=0)
+    temperature: float = Field(default=1.0, ge=0)
     """0 = greedy (then ``samples`` must be 1)."""
-    top_p: float = Field(1.0, gt=0, le=1)
-    max_new_tokens: int = Field(64, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int = Field(default=64, gt=0)
     skill_prefix: str | None = None
     """Also measure ``step_skill``: greedy accuracy when the completion is made to begin with this text. None = do not."""
     format: Literal["think_answer", "boxed"] = "think_answer"

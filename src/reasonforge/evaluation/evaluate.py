@@ -35,9 +35,7 @@ class Evaluation:
 class Evaluator:
     """Evaluates a sampler on fixed problems. Seeds come from ``seed`` and the problem, so two evaluations differ by the weights alone."""
 
-    def __init__(
-        self, config: EvaluationConfig, problems: Sequence[Problem], *, tokenizer: Tokenizer, layout: Layout, seed: int
-    ) -> None:
+    def __init__(self, config: EvaluationConfig, problems: Sequence[Problem], *, tokenizer: Tokenizer, layout: Layout, seed: int) -> None:
         self._config = config
         self._problems = [problems[i] for i in range(min(config.num_problems, len(problems)))]
         self._prompts = [tuple(render_prompt(problem.messages, tokenizer, layout)) for problem in self._problems]
@@ -69,9 +67,7 @@ class Evaluator:
         groups = self._sample(sampler, prefix=self._config.skill_prefix, count=1, temperature=0.0, top_p=1.0, purpose="step_skill")
         return float(np.mean([group.rollouts[0].verdict.correct for group in groups]))
 
-    def _sample(
-        self, sampler: Sampler, *, prefix: str, count: int, temperature: float, top_p: float, purpose: str
-    ) -> list[RolloutGroup]:
+    def _sample(self, sampler: Sampler, *, prefix: str, count: int, temperature: float, top_p: float, purpose: str) -> list[RolloutGroup]:
         params = SamplingParams(
             max_new_tokens=self._config.max_new_tokens,
             temperature=temperature,

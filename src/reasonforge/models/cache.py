@@ -10,7 +10,7 @@ from reasonforge.models.config import DecoderConfig
 
 
 class KVCache:
-    """Keys (rotated) and values by layer, slot, head and position.
+    """Keys (rotated, the two members of a pair side by side: ``rope.pair_rows``) and values by layer, slot, head and position.
 
     Rows address their slot by number, so dropping a finished sequence or handing its slot to another copies nothing.
     Nothing is cleared either: a reader looks only at positions its sequence has written.

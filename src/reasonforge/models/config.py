@@ -35,7 +35,7 @@ class LinearScaling(Section):
     """Position interpolation: positions divided by a factor."""
 
     type: Literal["linear"] = "linear"
-    factor: float = Field(..., gt=0)
+    factor: float = Field(default=..., gt=0)
 
 
 RopeScaling = Annotated[Llama3Scaling | YarnScaling | LinearScaling, Field(discriminator="type")]
@@ -83,7 +83,7 @@ class DecoderShape(Section):
 class DecoderConfig(DecoderShape):
     """A shape with its vocabulary: all a decoder needs to be built. Recipes state the shape; the tokenizer brings the vocabulary."""
 
-    vocab_size: int = Field(..., gt=0)
+    vocab_size: int = Field(default=..., gt=0)
     """Rows of the embedding. Every row should be a real token: unused ids get sampled by reinforcement learning."""
 
     @property

@@ -76,7 +76,12 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, seed: int) -> None:
-        """Draw fresh parameters; the same seed gives the same values on every device."""
+        """Draw fresh parameters; the same seed gives the same values on every device.
+
+        Matrices are normal with standard deviation ``1 / sqrt(inputs)``, so that a block passes on what it reads at its own size whatever
+        the width (the usual 0.02 suits widths of thousands and mutes a model of width 96); those that write to the residual stream are
+        divided by ``sqrt(2 L)``, so that its size does not depend on the depth. Norm weights are 1, biases 0.
+        """
         generator = torch.Generator().manual_seed(seed)
         residual_scale = (2 * self.config.num_layers) ** -0.5
         for name, parameter in self.named_parameters():
@@ -121,6 +126,8 @@ class Decoder(nn.Module):
 
         All rows' keys and values are written first; then each row attends to its slot up to its own position. So a prefill is many
         rows of one slot, in any order, and decoding is one row per live slot; both may share a step. Gradients are not for here.
+
+        Every row reads a copy of its slot up to the step's longest position; the caller bounds the rows of a step.
 
         Args:
             weights: ``block_weights(dtype)`` made earlier; None = made now.

@@ -60,8 +60,8 @@ class RunConfig(Section):
 class Recipe(Section):
     """One recipe: the model, its text, the data, and the stages in the order they run."""
 
-    name: str = Field(..., pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    seed: int = Field(0, ge=0)
+    name: str = Field(default=..., pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(default=0, ge=0)
     """Every draw of the run derives from it."""
     description: str = ""
     model: Annotated[FreshModel | FolderModel, Field(discriminator="type")]
@@ -111,6 +111,4 @@ class RunOptions:
 
 def select_stages(stages: dict[str, Any], *, only: str | None, stage: str | None) -> list[str]:
     """Return the names of the stages to run, in order; empty when nothing fits."""
-    return [
-        name for name, config in stages.items() if (only is None or config.type == only) and (stage is None or name == stage)
-    ]
+    return [name for name, config in stages.items() if (only is None or config.type == only) and (stage is None or name == stage)]

@@ -45,7 +45,10 @@ def dry_run(loaded: LoadedRecipe[Recipe], *, only: str | None, stage: str | None
         f"{recipe.name} (dry run: nothing is trained)",
         [
             ("model", f"{parameters:,} parameters, {shape.vocab_size} tokens in the vocabulary, context {shape.max_positions}"),
-            ("memory", f"about {parameters * _BYTES_PER_PARAMETER / 2**20:,.0f} MiB for weights, gradients and optimizer, activations on top"),
+            (
+                "memory",
+                f"about {parameters * _BYTES_PER_PARAMETER / 2**20:,.0f} MiB for weights, gradients and optimizer, activations on top",
+            ),
             ("seed", str(recipe.seed)),
             ("run folder", str(out) if out is not None else f"runs/{recipe.name}-TIME-ID"),
         ],

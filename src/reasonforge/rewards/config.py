@@ -30,9 +30,9 @@ class FunctionReward(Section):
 
     type: Literal["function"] = "function"
     weight: float = 1.0
-    path: str = Field(..., pattern=r"^[\w.]+:\w+$")
+    path: str = Field(default=..., pattern=r"^[\w.]+:\w+$")
     """``package.module:function``. Called as ``function(question=..., answer=..., completion=..., meta=...)``, returns a finite number."""
-    deadline_seconds: float = Field(5.0, gt=0)
+    deadline_seconds: float = Field(default=5.0, gt=0)
     """A call that takes longer is killed; its sample leaves the baseline and the gradient."""
 
 

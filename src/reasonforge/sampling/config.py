@@ -11,13 +11,13 @@ from reasonforge.core.rollouts import SamplingParams
 class SamplingConfig(Section):
     """How tokens are drawn and when a completion ends."""
 
-    max_new_tokens: int = Field(64, gt=0)
+    max_new_tokens: int = Field(default=64, gt=0)
     """Longest completion in tokens; the model's context may end it earlier."""
-    temperature: float = Field(1.0, ge=0)
+    temperature: float = Field(default=1.0, ge=0)
     """Divides the logits; 0 = greedy."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     """Keep the most likely tokens up to this mass; 1 = off."""
-    top_k: int = Field(0, ge=0)
+    top_k: int = Field(default=0, ge=0)
     """Keep this many of the most likely tokens; 0 = off."""
     stop: tuple[str, ...] = ()
     """A completion ends at the token that completes one of these strings."""

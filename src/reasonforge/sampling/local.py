@@ -57,7 +57,9 @@ class LocalSampler:
         self._config = decoder.config
         self._context = max_context or self._config.max_positions
         if self._context > self._config.max_positions:
-            raise RecipeError(f"sampling: max_context {self._context} exceeds the model's max_positions {self._config.max_positions}. Lower it.")
+            raise RecipeError(
+                f"sampling: max_context {self._context} exceeds the model's max_positions {self._config.max_positions}. Lower it."
+            )
         if max_slots < 1:
             raise RecipeError(f"sampling: max_slots is {max_slots}; at least 1 completion must fit. Raise it.")
         self._decode = decode
@@ -80,7 +82,9 @@ class LocalSampler:
             if name not in weights:
                 raise DataError(f"sampling: weights version {version}: no tensor {name!r}. Give all parameters of the decoder.")
             if tuple(weights[name].shape) != shape:
-                raise DataError(f"sampling: weights version {version}: {name} has shape {tuple(weights[name].shape)}, the model needs {shape}.")
+                raise DataError(
+                    f"sampling: weights version {version}: {name} has shape {tuple(weights[name].shape)}, the model needs {shape}."
+                )
         with self._lock:
             self._weights.load(weights)
             self._version = version

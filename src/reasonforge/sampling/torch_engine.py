@@ -62,7 +62,9 @@ class TorchEngine:
             # Attention weighs stale positions by 0, and 0 * NaN is NaN: the next weights need a clean cache.
             self._cache.keys.zero_()
             self._cache.values.zero_()
-            raise NonFiniteError("sampling: the model's logits are not finite; the weights have diverged. Resume from an earlier checkpoint.")
+            raise NonFiniteError(
+                "sampling: the model's logits are not finite; the weights have diverged. Resume from an earlier checkpoint."
+            )
         return Drawn(tokens.cpu().numpy().astype(np.int32), drawn.cpu().numpy())
 
     @torch.inference_mode()

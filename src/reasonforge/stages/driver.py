@@ -87,7 +87,10 @@ def _save(trainer: Trainer, context: StageContext, step: int) -> None:
     tensors, scalars = trainer.learner.state()
     files, extra = trainer.extra_state()
     save_checkpoint(
-        context.run.checkpoints_dir(context.name), step, files={"learner": tensors, **files}, state={"learner": scalars, "stage": dict(extra)}
+        context.run.checkpoints_dir(context.name),
+        step,
+        files={"learner": tensors, **files},
+        state={"learner": scalars, "stage": dict(extra)},
     )
     context.log.event("checkpoint", f"saved step {step}", step=step)
 

@@ -23,4 +23,3 @@ class ShuffledOrder:
             self._permutation = np.random.default_rng(derive_seed(self._seed, "epoch", epoch)).permutation(self._size)
             self._epoch = epoch
         return int(self._permutation[place])
-

@@ -32,17 +32,22 @@ INLINE void rotate(float *head, const float *cos, const float *sin, int64_t half
     }
 }
 
-/* Scores of `heads` queries against one block of keys: scores[h * row + lane]. `soon` is as long as the keys and needed next. */
+/* Scores of `heads` queries against one block of keys: scores[h * row + lane]. `soon` is as long as the keys and needed next. Even and odd
+ * dimensions (head_dim is even) have their own accumulators: two chains are too few to hide the latency of a multiply-add. */
 INLINE void score_block(int heads, const float *queries, int64_t head_dim, const float *keys, const float *soon, float *scores, int64_t row) {
-    vec sum[2] = {{0}, {0}};
-    for (int64_t d = 0; d < head_dim; d++) {
-        vec key = load(keys + d * LANES);
+    vec even[2] = {{0}, {0}}, odd[2] = {{0}, {0}};
+    for (int64_t d = 0; d < head_dim; d += 2) {
+        vec left = load(keys + d * LANES), right = load(keys + (d + 1) * LANES);
         __builtin_prefetch(soon + d * LANES, 0, 3);
+        __builtin_prefetch(soon + (d + 1) * LANES, 0, 3);
 #pragma GCC unroll 2
-        for (int h = 0; h < heads; h++) sum[h] += queries[h * head_dim + d] * key;
+        for (int h = 0; h < heads; h++) {
+            even[h] += queries[h * head_dim + d] * left;
+            odd[h] += queries[h * head_dim + d + 1] * right;
+        }
     }
 #pragma GCC unroll 2
-    for (int h = 0; h < heads; h++) store(scores + h * row, sum[h]);
+    for (int h = 0; h < heads; h++) store(scores + h * row, even[h] + odd[h]);
 }
 
 /* scores -> exp(scores - max) over `length` positions, zero up to the end of the last block; returns the sum. */
@@ -62,7 +67,7 @@ INLINE float exponentials(float *scores, int64_t length) {
 }
 
 /* out[h] += sum_t weights[h * row + t] * values[t] over the `count` positions of a block, `vectors` registers of each value row. Even and
- * odd positions have their own accumulators: four chains are too few to hide the latency of a multiply-add. */
+ * odd positions have their own accumulators, for the same reason. */
 INLINE void mix_vectors(int heads, int vectors, const float *weights, int64_t row, const float *values, int64_t stride, int64_t count, float *out) {
     vec sum[2][2][2];
 #pragma GCC unroll 2

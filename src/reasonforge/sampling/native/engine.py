@@ -156,7 +156,9 @@ class NativeEngine:
             drawn.logprobs.ctypes.data,
         )
         if num_draws and drawn.token_ids.min() < 0:
-            raise NonFiniteError("sampling: the model's logits are not finite; the weights have diverged. Resume from an earlier checkpoint.")
+            raise NonFiniteError(
+                "sampling: the model's logits are not finite; the weights have diverged. Resume from an earlier checkpoint."
+            )
         return drawn
 
     def copy_prefix(self, source: int, targets: list[int], num_tokens: int) -> None:

@@ -23,7 +23,11 @@ typedef struct {
 typedef enum { STORE, ADD, SWIGLU } Finish;
 
 typedef vec Tile[TILE_ROWS][2];
-typedef void TileFunction(const void *inputs, int64_t stride, const void *panel, int64_t length, Tile out);
+typedef void TileFunction(const void *inputs, int64_t stride, const void *panel, const void *soon, int64_t length, Tile out);
+
+/* Half of the next panel is asked for by each of the first two tiles of this one, a line per step: panels come from L3 or from memory, and
+ * a burst of requests would stall the loads in between (206 against 245 GFLOP/s, measured on Zen 5). */
+#define PREFETCH_BYTES (PANEL * 2)
 
 INLINE uint16_t to_bf16(float value) {
     uint32_t bits;
@@ -32,11 +36,13 @@ INLINE uint16_t to_bf16(float value) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-INLINE void tile_f32(int rows, const float *inputs, int64_t stride, const float *panel, int64_t length, Tile out) {
+INLINE void tile_f32(int rows, const float *inputs, int64_t stride, const float *panel, const char *soon, int64_t length,
+                     Tile out) {
     Tile sum;
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = (vec){0};
     for (int64_t k = 0; k < length; k++) {
+        __builtin_prefetch(soon + k * PREFETCH_BYTES, 0, 2);
         vec left = load(panel + k * PANEL), right = load(panel + k * PANEL + LANES);
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
@@ -67,11 +73,13 @@ INLINE vec add_pair(vec sum, uint32_t pair, const uint16_t *weights) {
 }
 #endif
 
-INLINE void tile_bf16(int rows, const uint16_t *inputs, int64_t stride, const uint16_t *panel, int64_t pairs, Tile out) {
+INLINE void tile_bf16(int rows, const uint16_t *inputs, int64_t stride, const uint16_t *panel, const char *soon, int64_t pairs,
+                      Tile out) {
     Tile sum;
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = (vec){0};
     for (int64_t k = 0; k < pairs; k++) {
+        __builtin_prefetch(soon + k * PREFETCH_BYTES, 0, 2);
         const uint16_t *left = panel + k * 2 * PANEL, *right = left + PANEL;
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
@@ -86,9 +94,11 @@ INLINE void tile_bf16(int rows, const uint16_t *inputs, int64_t stride, const ui
 }
 
 /* One function per row count, so that the accumulators are registers. */
-#define TILES(n)                                                                                             \
-    static void f32_##n(const void *a, int64_t s, const void *p, int64_t k, Tile o) { tile_f32(n, a, s, p, k, o); } \
-    static void bf16_##n(const void *a, int64_t s, const void *p, int64_t k, Tile o) { tile_bf16(n, a, s, p, k, o); }
+#define TILE(kind, n)                                                                                          \
+    static void kind##_##n(const void *a, int64_t s, const void *p, const void *soon, int64_t k, Tile o) {     \
+        tile_##kind(n, a, s, p, soon, k, o);                                                                   \
+    }
+#define TILES(n) TILE(f32, n) TILE(bf16, n)
 #if TILE_ROWS == 14
 TILES(14) TILES(13) TILES(12) TILES(11) TILES(10) TILES(9)
 #endif
@@ -146,11 +156,9 @@ static void linear(Finish finish, const Linear *weights, int64_t rows, const flo
         const char *panel_data = (const char *)weights->panels + panel * panel_bytes;
         for (int64_t block = 0, first = 0; block < blocks; block++) {
             int64_t count = (rows - first + blocks - block - 1) / (blocks - block); /* as even as possible */
-            /* The next panel comes from L3 or memory: fetch a share of it beside every tile of this one. */
-            for (int64_t at = panel_bytes * block / blocks; at < panel_bytes * (block + 1) / blocks; at += 64)
-                __builtin_prefetch(panel_data + panel_bytes + at, 0, 2);
+            const char *soon = block < 2 ? panel_data + panel_bytes + block * length * PREFETCH_BYTES : panel_data;
             Tile tile;
-            tiles[count](rows_data + first * row_bytes, stride, panel_data, length, tile);
+            tiles[count](rows_data + first * row_bytes, stride, panel_data, soon, length, tile);
             finish_tile(finish, count, tile, weights->bias, panel, out + first * out_stride, out_stride);
             first += count;
         }

@@ -1,6 +1,7 @@
 /* One ragged step of a dense decoder on the CPU: embed, all layers, head, warp and draw, in one call that holds no lock.
  *
- * Every row is one token at (slot, position); prefill and decode are the same thing. The caller checks all bounds. */
+ * Every row is one token at (slot, position); prefill and decode are the same thing. Rows of one slot come in order of position: each is
+ * stored just before it attends. The caller checks all bounds. */
 #include "attention.h"
 #include "gemm.h"
 #include "model.h"
@@ -22,11 +23,10 @@ static void run_layer(const Weights *weights, State *state, int64_t index, int64
     for (int64_t r = 0; r < rows; r++)
         rms_norm(state->residual + r * width, layer->input_norm, s->hidden, eps, state->normed + r * width);
     linear(STORE, &layer->qkv, rows, state->normed, width, state->rounded, state->qkv, joint);
-    for (int64_t r = 0; r < rows; r++)
-        append(state, layer, state->qkv + r * joint, slot_cache(state, index, slots[r]), positions[r]);
     for (int64_t r = 0; r < rows; r++) {
-        const float *next = slot_cache(state, index, slots[r + 1 < rows ? r + 1 : r]);
-        attend(state, state->qkv + r * joint, slot_cache(state, index, slots[r]), next, positions[r] + 1, state->attended + r * mixed);
+        float *slot = slot_cache(state, index, slots[r]), *next = slot_cache(state, index, slots[r + 1 < rows ? r + 1 : r]);
+        append(state, layer, state->qkv + r * joint, slot, positions[r]);
+        attend(state, state->qkv + r * joint, slot, next, positions[r] + 1, state->attended + r * mixed);
     }
     linear(ADD, &layer->output, rows, state->attended, mixed, state->rounded, state->residual, width);
     for (int64_t r = 0; r < rows; r++)

@@ -32,6 +32,7 @@ INLINE vec blend(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) |
 INLINE vec vmax(vec a, vec b) { return blend(a > b, a, b); }
 
 typedef float quad __attribute__((vector_size(16), may_alias));
+typedef int32_t iquad __attribute__((vector_size(16), may_alias));
 
 /* Lanes are folded in a fixed order, so a sum depends on nothing but the lanes. */
 INLINE float sum_lanes(vec value) {
@@ -42,11 +43,14 @@ INLINE float sum_lanes(vec value) {
 }
 
 INLINE float max_lanes(vec value) {
-    float parts[LANES];
+    quad parts[LANES / 4];
     memcpy(parts, &value, sizeof value);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) parts[i] = parts[i] > parts[i + half] ? parts[i] : parts[i + half];
-    return parts[0];
+    for (int i = 1; i < LANES / 4; i++) {
+        iquad larger = parts[i] > parts[0];
+        parts[0] = (quad)((larger & (iquad)parts[i]) | (~larger & (iquad)parts[0]));
+    }
+    float left = parts[0][0] > parts[0][1] ? parts[0][0] : parts[0][1], right = parts[0][2] > parts[0][3] ? parts[0][2] : parts[0][3];
+    return left > right ? left : right;
 }
 
 /* exp to about 1 ulp: x = n ln 2 + r, |r| <= ln(2)/2, a minimax polynomial in r, then n goes into the exponent bits.

@@ -16,11 +16,11 @@ class SkillGate(Section):
 
     evaluation: EvaluationConfig
     """Must set ``skill_prefix``."""
-    min_accuracy: float = Field(0.95, gt=0, le=1)
+    min_accuracy: float = Field(default=0.95, gt=0, le=1)
     """Step skill that opens the gate."""
-    every: int = Field(50, gt=0)
+    every: int = Field(default=50, gt=0)
     """Steps between measurements, from step ``steps`` on."""
-    max_steps: int = Field(..., gt=0)
+    max_steps: int = Field(default=..., gt=0)
     """Step at which the stage stops waiting for the skill and says so."""
 
     @model_validator(mode="after")
@@ -38,9 +38,9 @@ class PretrainConfig(Section):
     """Name of a table under ``data``."""
     content: Literal["documents", "solutions"] = "documents"
     """``documents``: the data's texts. ``solutions``: its problems with their solutions, laid out by the recipe's template."""
-    steps: int = Field(..., gt=0)
+    steps: int = Field(default=..., gt=0)
     """Steps of the learning-rate schedule; without a gate, of the stage."""
-    documents_per_step: int = Field(..., gt=0)
+    documents_per_step: int = Field(default=..., gt=0)
     training: TrainingConfig = TrainingConfig()
     gate: SkillGate | None = None
     """None = stop after ``steps``."""

@@ -23,7 +23,9 @@ from reasonforge.text.render import render_example
 from reasonforge.training.learner import Learner
 
 
-def run_pretrain(config: PretrainConfig, bundle: Bundle, source: DataSource, evaluator: Evaluator | None, context: StageContext, *, data_seed: int) -> None:
+def run_pretrain(
+    config: PretrainConfig, bundle: Bundle, source: DataSource, evaluator: Evaluator | None, context: StageContext, *, data_seed: int
+) -> None:
     """Train ``bundle.decoder`` in place.
 
     Args:
@@ -61,7 +63,9 @@ class _Gate:
             return False
         self._sampler.load(self._bundle.decoder.state_dict(), version=step)
         skill = self._evaluator.step_skill(self._sampler)
-        self._context.log.event("gate", f"step skill {skill:.3f} after step {step} (needed: {self._config.min_accuracy:g})", step=step, skill=skill)
+        self._context.log.event(
+            "gate", f"step skill {skill:.3f} after step {step} (needed: {self._config.min_accuracy:g})", step=step, skill=skill
+        )
         if skill < self._config.min_accuracy and step >= self._config.max_steps:
             self._context.log.event(
                 "gate",
@@ -77,7 +81,9 @@ class _Indexed(Protocol):
     def __getitem__(self, index: int, /) -> Document | Demonstration: ...
 
 
-def _samples(config: PretrainConfig, bundle: Bundle, source: DataSource, context: StageContext, seed: int) -> Callable[[int], Sequence[TrainingSample]]:
+def _samples(
+    config: PretrainConfig, bundle: Bundle, source: DataSource, context: StageContext, seed: int
+) -> Callable[[int], Sequence[TrainingSample]]:
     """Return which samples a step trains on. A list is gone through in a new order every epoch; a stream is read on."""
     items: _Indexed = load_documents(source, seed=seed) if config.content == "documents" else load_demonstrations(source, seed=seed)
     per_step = config.documents_per_step
@@ -104,5 +110,7 @@ def _windows(token_ids: list[int], size: int) -> list[list[int]]:
 
 def _fitting(token_ids: list[int], bundle: Bundle, stage: str) -> TrainingSample:
     if len(token_ids) > bundle.max_context:
-        raise DataError(f"{stage}: a document has {len(token_ids)} tokens, the model's context {bundle.max_context}: raise max_positions or lower the levels")
+        raise DataError(
+            f"{stage}: a document has {len(token_ids)} tokens, the model's context {bundle.max_context}: raise max_positions or lower the levels"
+        )
     return whole_sequence(token_ids)

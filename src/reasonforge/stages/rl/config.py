@@ -19,9 +19,9 @@ class GroupNormalized(Section):
     type: Literal["group_normalized"] = "group_normalized"
     ddof: Literal[0, 1] = 0
     """0 = population standard deviation (the papers), 1 = sample standard deviation (TRL, verl)."""
-    eps: float = Field(0.0, ge=0)
+    eps: float = Field(default=0.0, ge=0)
     """Added to the standard deviation outside the root; TRL 1e-4, verl 1e-6."""
-    std_floor: float = Field(1e-4, ge=0)
+    std_floor: float = Field(default=1e-4, ge=0)
     """Smallest standard deviation divided by, in units of reward: keeps float noise of a soft reward from being blown up."""
 
 
@@ -50,10 +50,10 @@ class Clip(Section):
     """min(ratio A, clip(ratio, 1 - eps_low, 1 + eps_high) A): PPO, GRPO; with two sides, DAPO."""
 
     type: Literal["clip"] = "clip"
-    eps_low: float = Field(0.2, gt=0)
-    eps_high: float = Field(0.2, gt=0)
+    eps_low: float = Field(default=0.2, gt=0)
+    eps_high: float = Field(default=0.2, gt=0)
     """0.28 is DAPO's clip-higher; R1's first stage has 10 for both sides."""
-    dual_clip: float | None = Field(None, gt=1)
+    dual_clip: float | None = Field(default=None, gt=1)
     """Lower bound c A of the objective where A < 0; None = none (the papers)."""
 
 
@@ -61,9 +61,9 @@ class Cispo(Section):
     """Gradient-stopped clipped ratio times A log pi: every token keeps a gradient."""
 
     type: Literal["cispo"] = "cispo"
-    eps_low: float | None = Field(None, gt=0, lt=1)
+    eps_low: float | None = Field(default=None, gt=0, lt=1)
     """The weight's lower bound is 1 - eps_low; None = no lower bound, as in the paper."""
-    eps_high: float = Field(0.28, gt=0)
+    eps_high: float = Field(default=0.28, gt=0)
     """The weight is cut at 1 + eps_high."""
 
 
@@ -79,7 +79,7 @@ Surrogate = Annotated[Clip | Cispo | Reinforce, Field(discriminator="type")]
 class KLPenalty(Section):
     """A pull towards the reference model."""
 
-    coef: float = Field(..., gt=0)
+    coef: float = Field(default=..., gt=0)
     """Weight; DeepSeekMath 0.04, R1-Zero 0.001."""
     estimator: Literal["k1", "k2", "k3", "k3+"] = "k3"
     """Per-token estimator of KL(policy || reference). In the loss k1 teaches nothing: its expected gradient is zero."""
@@ -101,7 +101,7 @@ class KLPenalty(Section):
 class InLoopEvaluation(EvaluationConfig):
     """An evaluation while training."""
 
-    every: int = Field(25, gt=0)
+    every: int = Field(default=25, gt=0)
     """Steps between evaluations."""
 
 
@@ -111,29 +111,29 @@ class RLConfig(Section):
     type: Literal["rl"] = "rl"
     data: str
     """Name of a table under ``data``."""
-    steps: int = Field(..., gt=0)
+    steps: int = Field(default=..., gt=0)
     """Rollout steps."""
-    prompts_per_step: int = Field(..., gt=0)
-    group_size: int = Field(..., gt=0)
+    prompts_per_step: int = Field(default=..., gt=0)
+    group_size: int = Field(default=..., gt=0)
     """Completions per prompt, G."""
-    updates_per_step: int = Field(1, gt=0)
+    updates_per_step: int = Field(default=1, gt=0)
     """Minibatches a step's rollouts are split into, one update each (R1: 8,192 rollouts, 16 updates)."""
     sampling: SamplingConfig
     rewards: dict[str, RewardPart] = {"accuracy": AccuracyReward()}
     """Named parts; the reward is their weighted sum."""
-    max_failed_share: float = Field(0.1, ge=0, le=1)
+    max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """Stop when a larger share of a step's completions could not be scored."""
     advantage: Advantage = GroupNormalized()
     ratio: Literal["token", "sequence"] = "token"
     """Level of the importance ratio; ``sequence`` = GSPO's geometric mean."""
     surrogate: Surrogate = Clip()
-    aggregation: Literal[
-        "sequence_mean_token_mean", "token_mean", "group_token_mean", "sequence_mean_token_sum", "constant_length"
-    ] = "sequence_mean_token_mean"
+    aggregation: Literal["sequence_mean_token_mean", "token_mean", "group_token_mean", "sequence_mean_token_sum", "constant_length"] = (
+        "sequence_mean_token_mean"
+    )
     """How token terms become one loss: GRPO, DAPO, DAPO eq. 8, RLOO, Dr.GRPO (divides by ``sampling.max_new_tokens``)."""
     kl: KLPenalty | None = None
     """None = no reference model."""
-    reference_refresh_every: int | None = Field(None, gt=0)
+    reference_refresh_every: int | None = Field(default=None, gt=0)
     """Steps between copies of the policy into the reference (R1: 400); None = never."""
     truncated: Literal["keep", "zero_reward", "mask_keep_in_baseline", "mask_drop_from_baseline"] = "keep"
     """What becomes of completions cut at the token limit."""

@@ -67,9 +67,7 @@ class PolicyObjective:
     def _ratio(self, logprobs: Float[Tensor, "B T"], old_logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> Float[Tensor, "B T"]:
         if self._config.ratio == "token":
             return ratio.token_ratio(logprobs, old_logprobs)
-        return ratio.sequence_ratio(
-            logprobs, old_logprobs, loss_mask=batch.loss_mask, samples=batch.samples, num_samples=batch.num_samples
-        )
+        return ratio.sequence_ratio(logprobs, old_logprobs, loss_mask=batch.loss_mask, samples=batch.samples, num_samples=batch.num_samples)
 
     def _surrogate(self, weight: Float[Tensor, "B T"], logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> surrogate.Surrogate:
         match self._config.surrogate:

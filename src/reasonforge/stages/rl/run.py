@@ -14,7 +14,9 @@ from reasonforge.text.render import stop_token_ids
 from reasonforge.training.learner import Learner, Scorer
 
 
-def run_rl(config: RLConfig, bundle: Bundle, problems: list[Problem] | ProblemStream, evaluator: Evaluator | None, context: StageContext) -> None:
+def run_rl(
+    config: RLConfig, bundle: Bundle, problems: list[Problem] | ProblemStream, evaluator: Evaluator | None, context: StageContext
+) -> None:
     """Train ``bundle.decoder`` in place on problems with checkable answers."""
     total_updates = config.steps * config.updates_per_step
     learner = Learner(bundle.decoder, config.training, total_steps=total_updates, device=bundle.device)

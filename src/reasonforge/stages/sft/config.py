@@ -16,8 +16,8 @@ class SFTConfig(Section):
     type: Literal["sft"] = "sft"
     data: str
     """Name of a table under ``data``; its problems must have solutions."""
-    epochs: float = Field(2.0, gt=0)
-    examples_per_step: int = Field(128, gt=0)
+    epochs: float = Field(default=2.0, gt=0)
+    examples_per_step: int = Field(default=128, gt=0)
     weighting: Literal["token", "example"] = "token"
     """Whether every token or every example counts the same."""
     training: TrainingConfig = TrainingConfig()
