@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from reasonforge.tensors import logprobs
 from reasonforge.tensors.batch import TokenBatch
 from reasonforge.tensors.collate import collate
 from reasonforge.tensors.logprobs import token_scores
@@ -35,8 +36,12 @@ def direct(hidden: Tensor, weight: Tensor, batch: TokenBatch, temperature: float
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 3 * ONE_ROW, 1 << 20])
+@pytest.mark.parametrize("tile_bytes", [2 * ONE_ROW, 1 << 20])
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_values_and_gradients_are_those_of_the_full_logits(chunk_bytes: int, temperature: float) -> None:
+def test_values_and_gradients_are_those_of_the_full_logits(
+    chunk_bytes: int, tile_bytes: int, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logprobs, "_TILE_BYTES", tile_bytes)
     hidden, weight, batch = problem()
     by_logprob, by_entropy = torch.randn(2, *batch.inputs.shape, dtype=torch.float64)
     expected = direct(hidden, weight, batch, temperature)

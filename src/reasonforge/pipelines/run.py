@@ -19,6 +19,7 @@ from reasonforge.models.decoder import Decoder
 from reasonforge.models.hf import load_folder, save_folder
 from reasonforge.pipelines.config import EvalConfig, FreshModel, Recipe, RunOptions, select_stages
 from reasonforge.pipelines.findings import next_commands, summary_of
+from reasonforge.pipelines.resume import adopt_settings, check_settings
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
 from reasonforge.report.page import write_report
 from reasonforge.runs.console import Console
@@ -46,7 +47,7 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
         InterruptedRun: a signal came; the step was finished and saved.
     """
     recipe = loaded.recipe
-    names = select_stages(recipe.stages, only=options.only, stage=options.stage)
+    names = _selected(recipe, options)
     if not names:
         kinds = ", ".join(f"{name} ({stage.type})" for name, stage in recipe.stages.items())
         raise RecipeError(f"no stage to run: the recipe has {kinds}")
@@ -55,20 +56,33 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
         run = _open(loaded, options)
         with run:
             run.attach(console, [TensorBoardTracker() for _ in recipe.run.track])
+            if options.resume:
+                adopt_settings(run, loaded.resolved)
             run.plan([(name, recipe.stages[name].type) for name in names])
             _Pipeline(recipe, run, console, stop).run(names)
     return 0
 
 
+def _selected(recipe: Recipe, options: RunOptions) -> list[str]:
+    names = select_stages(recipe.stages, only=options.only, stage=options.stage)
+    if options.resume and options.out is not None and options.only is None and options.stage is None:
+        # ``run --resume`` goes on with what the run set out to do, whichever verb began it.
+        planned = [stage.name for stage in RunDirectory.read(options.out).info.stages]
+        return [name for name in names if name in planned] if planned else names
+    return names
+
+
 def _num_threads() -> int:
     # Two threads that wait for each other are slower than one on a tiny model (docs/decisions/0004-learner.md).
-    return int(os.environ.get("OMP_NUM_THREADS", "1"))
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return max(1, int(wanted)) if wanted.isdecimal() else 1
 
 
 def _open(loaded: LoadedRecipe[Recipe], options: RunOptions) -> RunDirectory:
     recipe = loaded.recipe
     if options.resume:
         assert options.out is not None
+        check_settings(RunDirectory.read(options.out), loaded.resolved)
         return RunDirectory.resume(options.out, argv=options.argv, resolved=loaded.resolved)
     out = options.out or Path("runs") / f"{recipe.name}-{time.strftime('%y%m%d-%H%M')}-{content_id([time.time_ns(), os.getpid()])[:4]}"
     return RunDirectory.create(
@@ -98,8 +112,11 @@ class _Pipeline:
         bundle = self._load(self._run.model_dir(trained[-1])) if trained else self._start()
         self._banner(bundle, names)
         for name in names:
-            if name not in finished:
-                self._run_stage(name, bundle)
+            if name in finished:
+                continue
+            if self._stop.requested:
+                raise self._stop.error(f"stopped before {name}. Go on with: {self._run.resume_command}")
+            self._run_stage(name, bundle)
         self._finish(names, bundle)
 
     def _start(self) -> Bundle:

@@ -1,12 +1,15 @@
-"""Curves of a run as one SVG picture, for a README."""
+"""Curves of a run as one SVG picture, for a README: ``python -m reasonforge.report.svg RUN METRIC... -o FILE``."""
 
 from __future__ import annotations
 
+import argparse
 import html
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, ReasonforgeError
+from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.report.curves import Curve, curves_of, smoothed, thinned, ticks
 from reasonforge.runs.metrics import metric_of
 from reasonforge.runs.reader import RunReader
@@ -28,24 +31,26 @@ text { fill: #9198a1 } .title { fill: #f0f6fc } .grid { stroke: #3d444d }
 """
 
 
-def curve_svg(run: Path, metrics: Sequence[str], *, smoothing: float = 0.6, columns: int = 3) -> str:
+def curve_svg(run: Path, metrics: Sequence[str], *, stage: str | None = None, smoothing: float = 0.6, columns: int = 3) -> str:
     """Return a picture with one panel per metric; stages that log the same metric are lines of one panel.
 
     Args:
         run: the run directory.
         metrics: names as in metrics.jsonl.
+        stage: draw only this stage; None = all.
         smoothing: weight of the moving average drawn over the raw curve; 0 = raw only.
         columns: panels per row.
 
     Raises:
         DataError: there is no run, or it has no values of a metric.
     """
-    curves = curves_of(RunReader(run).metric_rows())
+    curves = curves_of(RunReader(run).metric_rows(stage))
     panels = []
     for i, name in enumerate(metrics):
         chosen = [thinned(curve, 400) for curve in curves if curve.name == name and any(v is not None for v in curve.values)]
         if not chosen:
-            raise DataError(f"{run}: no values of {name!r} in metrics.jsonl.")
+            where = "" if stage is None else f" of stage {stage!r}"
+            raise DataError(f"{run}: no values of {name!r}{where} in metrics.jsonl.")
         x, y = i % columns * _WIDTH, i // columns * _HEIGHT
         panels.append(f'<g transform="translate({x} {y})">{_panel(name, chosen, smoothing)}</g>')
     width, height = min(len(metrics), columns) * _WIDTH, -(-len(metrics) // columns) * _HEIGHT
@@ -102,3 +107,27 @@ def _path(points: Sequence[tuple[float, float | None]]) -> str:
         pen = "L"
     # A lone point draws nothing unless its line has an end.
     return "".join(commands) + ("h0.01" if len(commands) == 1 else "")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write a picture as the command line asks; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m reasonforge.report.svg", description="Draw curves of a run as an SVG picture.")
+    parser.add_argument("run", type=Path, help="a run's folder")
+    parser.add_argument("metrics", nargs="+", metavar="METRIC", help="names as in metrics.jsonl; one panel each")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to; folders are made")
+    parser.add_argument("--stage", metavar="NAME", help="draw only this stage")
+    given = parser.parse_args(arguments)
+    try:
+        picture = curve_svg(given.run, given.metrics, stage=given.stage)
+        with storage_errors(given.output):
+            given.output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(given.output, picture.encode())
+    except ReasonforgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(given.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +55,11 @@ class RunReader:
     def model_dir(self, stage: str) -> Path:
         """Return where the model that a stage made lies."""
         return self.path / "models" / stage_name(stage)
+
+    @property
+    def resume_command(self) -> str:
+        """What to type, or paste, to go on with the run."""
+        return f"reasonforge run --resume --out {shlex.quote(str(self.path))}"
 
     @property
     def info(self) -> RunInfo:

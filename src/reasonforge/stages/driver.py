@@ -78,9 +78,7 @@ def drive(trainer: Trainer, context: StageContext, config: TrainingConfig) -> No
             _save(trainer, context, step)
             saved = step
         if context.stop.requested:
-            raise context.stop.error(
-                f"stopped after step {step} of {context.name}; saved. Go on with: reasonforge run --resume --out {context.run.path}"
-            )
+            raise context.stop.error(f"stopped after step {step} of {context.name}; saved. Go on with: {context.run.resume_command}")
 
 
 def _save(trainer: Trainer, context: StageContext, step: int) -> None:

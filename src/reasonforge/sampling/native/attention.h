@@ -50,7 +50,8 @@ INLINE void score_block(int heads, const float *queries, int64_t head_dim, const
     for (int h = 0; h < heads; h++) store(scores + h * row, even[h] + odd[h]);
 }
 
-/* scores -> exp(scores - max) over `length` positions, zero up to the end of the last block; returns the sum. */
+/* scores -> exp(scores - max) over `length` positions; returns the sum. Positions up to the end of the last block count as -inf: vexp
+ * makes 1e-38 of them, which a sum of at least 1 does not notice. */
 INLINE float exponentials(float *scores, int64_t length) {
     int64_t padded = round_up(length, LANES);
     for (int64_t i = length; i < padded; i++) scores[i] = -INFINITY;
@@ -58,8 +59,7 @@ INLINE float exponentials(float *scores, int64_t length) {
     for (int64_t i = LANES; i < padded; i += LANES) best = vmax(best, load(scores + i));
     vec top = splat(max_lanes(best)), sum = {0};
     for (int64_t i = 0; i < padded; i += LANES) {
-        vec score = load(scores + i), value = vexp(score - top);
-        value = blend(score == splat(-INFINITY), (vec){0}, value);
+        vec value = vexp(load(scores + i) - top);
         store(scores + i, value);
         sum += value;
     }
@@ -146,7 +146,7 @@ static void attend(State *state, const float *queries, const float *slot, const 
             if (h < end) mix_block(1, weights + h * row, row, block, soon, stride, count, state->mixed + h * stride);
         }
     for (int64_t h = 0; h < s->heads; h++)
-        for (int64_t d = 0; d < dim; d++) out[h * dim + d] = state->mixed[h * stride + d] / sums[h];
+        for (int64_t d = 0; d < dim; d++) out[h * dim + d] = state->mixed[h * stride + d] * (1.0f / sums[h]);
 }
 
 #endif

@@ -89,7 +89,7 @@ class PolicyTraining:
         """Draw G completions of each of the step's prompts from the policy as it stands."""
         self._sampler.load(self.learner.weights(), version=self.learner.version)
         problems, prompts = self._prompts.of_step(step)
-        return sample_groups(
+        drawn = sample_groups(
             self._sampler,
             problems,
             prompts,
@@ -98,6 +98,9 @@ class PolicyTraining:
             seed_of=lambda row, problem, i: self._context.seed("rollout", step, row, problem.id, i),
             tokenizer=self._tokenizer,
         )
+        # A sampler that kept old weights would train on somebody else's words without any other sign.
+        assert all(rollout.completion.weights_version == self.learner.version for _, rollouts in drawn for rollout in rollouts)
+        return drawn
 
     def advantages(self, groups: Sequence[RolloutGroup]) -> tuple[list[PolicySample], Float32]:
         """Turn scored groups into samples to learn from, and one advantage per rollout."""
@@ -113,7 +116,6 @@ class PolicyTraining:
     def update(self, samples: Sequence[PolicySample], step: int) -> dict[str, float]:
         """Split the step's samples into minibatches and take one optimizer step on each."""
         config = self.config
-        published = self.learner.version
         if config.updates_per_step > 1:
             # Only the first minibatch is on-policy: the ratio needs the policy as it was when it sampled.
             old = self.learner.logprobs(samples, temperature=config.sampling.temperature)
@@ -128,7 +130,6 @@ class PolicyTraining:
             kept = [chosen[i] for i in keep]
             objective = PolicyObjective(config, num_tokens=sum(int(s.loss_mask.sum()) for s in kept))
             results.append(self.learner.step(kept, objective, weights[keep], temperature=config.sampling.temperature).metrics)
-        assert self.learner.version >= published
         return {name: float(np.mean([r[name] for r in results if name in r])) for name in dict.fromkeys(n for r in results for n in r)}
 
     def refresh_reference(self, step: int) -> None:
