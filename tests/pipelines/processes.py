@@ -29,7 +29,7 @@ class Process:
     @property
     def said(self) -> str:
         """Standard output and error so far."""
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
     def poll(self) -> int | None:
         """Return the exit code, negative = ended by that signal; None = still running."""
@@ -40,7 +40,7 @@ class Process:
 
     def wait(self) -> int:
         """Wait for its end."""
-        _until(lambda: self.poll() is not None, f"process {self.pid} does not end: {self.said}")
+        _until(lambda: self.poll() is not None, self)
         assert self._code is not None
         return self._code
 
@@ -87,7 +87,7 @@ def rows(run: Path) -> int:
 
 def wait_for_rows(process: Process, run: Path, count: int) -> None:
     """Wait until a run has written so many rows of metrics, or is over."""
-    _until(lambda: rows(run) >= count or process.poll() is not None, f"{rows(run)} rows after a minute: {process.said}")
+    _until(lambda: rows(run) >= count or process.poll() is not None, process)
 
 
 def run_with_kills(start: Start, recipe: Path, run: Path, *, kills: int, total_rows: int, seed: int) -> list[int]:
@@ -108,8 +108,8 @@ def run_with_kills(start: Start, recipe: Path, run: Path, *, kills: int, total_r
     return found
 
 
-def _until(holds: Callable[[], bool], complaint: str) -> None:
+def _until(holds: Callable[[], bool], process: Process) -> None:
     end = time.monotonic() + _PATIENCE_SECONDS
     while not holds():
-        assert time.monotonic() < end, complaint
+        assert time.monotonic() < end, f"nothing for a minute: {process.said}"
         time.sleep(0.002)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reasonforge.cli.main import main
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.files import read_json
 from reasonforge.stages.rl.loop import PolicyTraining
@@ -74,52 +75,53 @@ def test_sigterm_finishes_the_step_saves_and_says_how_to_go_on(micro: Path, fini
 
 
 @pytest.fixture(scope="module")
-def off_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def off_policy(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An undisturbed run of reinforcement learning with all the memory it can have."""
-    from reasonforge.cli.main import main
-
     folder = tmp_path_factory.mktemp("off_policy")
     (folder / "micro.toml").write_text(MICRO)
-    assert main(["run", str(folder / "micro.toml"), "--out", str(folder / "run"), "--quiet", *OFF_POLICY]) == 0
+    arguments = ["--out", str(folder / "run"), "--quiet", "--model", str(finished / "final"), *OFF_POLICY]
+    assert main(["rl", str(folder / "micro.toml"), *arguments]) == 0
     return folder / "run"
 
 
 def test_the_off_policy_run_uses_what_it_has_to_remember(off_policy: Path) -> None:
-    rows = [row for row in RunDirectory.read(off_policy).metric_rows() if row["stage"] == "rl"]
+    rows = RunDirectory.read(off_policy).metric_rows()
     kl = [row["kl"] for row in rows]
+    assert len(rows) == 6
     assert kl[1] > 0
     assert kl[2] < kl[1]  # the reference was refreshed after step 2
-    assert len(rows) == 6
+    assert any(row["clip_ratio/low_mean"] + row["clip_ratio/high_mean"] > 0 for row in rows)
 
 
 # The stage takes 24 optimizer steps, four in each of its six steps; it saves after steps 2, 4 and 6.
 @pytest.mark.parametrize("update", [1, 7, 12, 13, 24])
 def test_a_crash_within_a_step_loses_no_more_than_the_steps_since_the_checkpoint(
-    call: Call, micro: Path, off_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: int
+    call: Call, micro: Path, finished: Path, off_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: int
 ) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", at_call(24 + update, fail, Learner.step))  # pre-training took 24
-        crashed = call("run", micro, "--out", run, *OFF_POLICY)
+        patch.setattr(Learner, "step", at_call(update, fail, Learner.step))
+        crashed = call("rl", micro, "--model", finished / "final", "--out", run, *OFF_POLICY)
     assert crashed.code == 69
     assert crashed.err.startswith("error: out of memory.")
     assert RunDirectory.read(run).status == "failed"
+    assert list_steps(run / "checkpoints" / "rl") == [step for step in (2, 4) if step * 4 < update]
     assert call("run", "--resume", "--out", run).code == 0
     assert outcome(run) == outcome(off_policy)
 
 
 def test_a_stop_at_every_step_gives_the_same_run(
-    call: Call, micro: Path, off_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, micro: Path, finished: Path, off_policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    arguments: tuple[str | Path, ...] = (micro, *OFF_POLICY)
+    arguments: tuple[str | Path, ...] = ("rl", micro, "--model", finished / "final", *OFF_POLICY)
     for step in range(1, 7):
         with monkeypatch.context() as patch:
             patch.setattr(PolicyTraining, "train_step", at_call(1, ask_to_stop, PolicyTraining.train_step))
-            stopped = call("run", *arguments, "--out", run)
+            stopped = call(*arguments, "--out", run)
         assert stopped.code == 143
         assert f"stopped after step {step} of rl; saved." in stopped.err
-        arguments = ("--resume",)
+        arguments = ("run", "--resume")
     assert call("run", "--resume", "--out", run).code == 0
     assert outcome(run) == outcome(off_policy)
 

@@ -12,11 +12,16 @@ from pydantic import Field, model_validator
 from reasonforge.config.base import Section
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.models.config import DecoderShape
+from reasonforge.runs.reader import stage_name
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.tasks.config import DataSource
 from reasonforge.text.config import TemplateConfig, TokenizerConfig
+
+
+START = "start"
+"""Under this name a run keeps the model it begins with, beside those of its stages."""
 
 
 class EvalConfig(EvaluationConfig):
@@ -75,6 +80,10 @@ class Recipe(Section):
     def _parts_fit(self) -> Self:
         if not self.stages:
             raise ValueError("stages: name at least one stage")
+        for name in self.stages:
+            stage_name(name)  # refuses what cannot name a folder
+        if START in self.stages:
+            raise ValueError(f"stages: {START!r} is what a run calls the model it begins with: choose another name")
         for where, name in self.data_names():
             if name not in self.data:
                 raise ValueError(f"{where}: no data table named {name!r} (there are: {', '.join(self.data) or 'none'})")

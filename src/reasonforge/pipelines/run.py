@@ -17,7 +17,7 @@ from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.evaluate import Evaluator
 from reasonforge.models.decoder import Decoder
 from reasonforge.models.hf import load_folder, save_folder
-from reasonforge.pipelines.config import EvalConfig, FreshModel, Recipe, RunOptions, select_stages
+from reasonforge.pipelines.config import START, EvalConfig, FreshModel, Recipe, RunOptions, select_stages
 from reasonforge.pipelines.findings import next_commands, summary_of
 from reasonforge.pipelines.resume import adopt_settings, check_settings
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
@@ -51,7 +51,9 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
     if not names:
         kinds = ", ".join(f"{name} ({stage.type})" for name, stage in recipe.stages.items())
         raise RecipeError(f"no stage to run: the recipe has {kinds}")
-    torch.set_num_threads(_num_threads())
+    # One core per product: two threads inside a small product wait for each other longer than they save. Cores share micro-batches and
+    # completions instead (docs/decisions/0004-learner.md).
+    torch.set_num_threads(1)
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console, StopRequest() as stop:
         run = _open(loaded, options)
         with run:
@@ -73,9 +75,11 @@ def _selected(recipe: Recipe, options: RunOptions) -> list[str]:
 
 
 def _num_threads() -> int:
-    # Two threads that wait for each other are slower than one on a tiny model (docs/decisions/0004-learner.md).
-    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return max(1, int(wanted)) if wanted.isdecimal() else 1
+    """Return how many cores to use: ``OMP_NUM_THREADS`` where it is set, otherwise what this process may run on."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _open(loaded: LoadedRecipe[Recipe], options: RunOptions) -> RunDirectory:
@@ -121,7 +125,7 @@ class _Pipeline:
 
     def _start(self) -> Bundle:
         """Return the model the first stage starts from; fresh weights and their tokenizer are made once and kept."""
-        folder = self._run.model_dir("start")
+        folder = self._run.model_dir(START)
         if folder.exists():
             return self._load(folder)
         tokenizer = make_tokenizer(self._recipe)
@@ -139,7 +143,7 @@ class _Pipeline:
 
     def _bundle(self, decoder: Decoder, tokenizer: Tokenizer) -> Bundle:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return Bundle(decoder=decoder.to(device), tokenizer=tokenizer, layout=build_layout(self._recipe.template, tokenizer))
+        return Bundle(decoder=decoder.to(device), tokenizer=tokenizer, layout=build_layout(self._recipe.template, tokenizer), threads=_num_threads())
 
     def _run_stage(self, name: str, bundle: Bundle) -> None:
         stage = self._recipe.stages[name]

@@ -40,7 +40,7 @@ def next_commands(reader: RunReader, status: str) -> list[str]:
     """Return the commands that make sense now."""
     path = shlex.quote(str(reader.path))
     if status in ("killed", "failed", "stopped"):
-        return [f"reasonforge run --resume --out {path}", f"reasonforge report {path}"]
+        return [reader.resume_command, f"reasonforge report {path}"]
     return [f"reasonforge report {path}"]
 
 

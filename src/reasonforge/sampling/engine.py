@@ -11,6 +11,8 @@ from reasonforge.core.rollouts import Float32, Int32, SamplingParams
 
 UInt64 = NDArray[np.uint64]
 
+DIVERGED = "sampling: the model's logits are not finite: its weights have diverged. Resume from an earlier checkpoint."
+
 
 class Drawn(NamedTuple):
     """Drawn tokens and their log-probabilities under the warp."""
@@ -20,7 +22,10 @@ class Drawn(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Rows of one token each, and the draws to make from some of them. All arrays are contiguous."""
+    """Rows of one token each, and the draws to make from some of them. All arrays are contiguous.
+
+    Rows of one slot stand in order of position.
+    """
 
     token_ids: Int32
     positions: Int32

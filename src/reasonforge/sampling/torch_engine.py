@@ -13,7 +13,7 @@ from reasonforge.core.errors import NonFiniteError
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.models.cache import KVCache
 from reasonforge.models.decoder import Decoder
-from reasonforge.sampling.engine import Drawn, Step
+from reasonforge.sampling.engine import DIVERGED, Drawn, Step
 from reasonforge.sampling.warp import draw_tokens, uniforms, warp_logits
 
 
@@ -52,19 +52,17 @@ class TorchEngine:
         rows, logits_of = torch.unique_consecutive(draw_rows, return_inverse=True)
         # The head stays float32, as in the C step: log-probabilities are what the learner trusts.
         logprobs = warp_logits(hidden[rows].float() @ decoder.head_weight.float().T, params)[logits_of]
+        if torch.isnan(logprobs).any():
+            # Attention weighs stale positions by 0, and 0 * NaN is NaN: the next weights need a clean cache.
+            self._cache.keys.zero_()
+            self._cache.values.zero_()
+            raise NonFiniteError(DIVERGED)
         if params.temperature == 0:
             tokens = logprobs.argmax(-1)
         else:
             draws = uniforms(step.seeds, step.positions[step.draw_rows] + 1)
             tokens = draw_tokens(logprobs, torch.from_numpy(draws).to(self._device))
         drawn = logprobs.gather(-1, tokens[:, None]).squeeze(-1)
-        if not torch.isfinite(drawn).all():
-            # Attention weighs stale positions by 0, and 0 * NaN is NaN: the next weights need a clean cache.
-            self._cache.keys.zero_()
-            self._cache.values.zero_()
-            raise NonFiniteError(
-                "sampling: the model's logits are not finite; the weights have diverged. Resume from an earlier checkpoint."
-            )
         return Drawn(tokens.cpu().numpy().astype(np.int32), drawn.cpu().numpy())
 
     @torch.inference_mode()

@@ -23,6 +23,8 @@ class Bundle:
     decoder: Decoder
     tokenizer: Tokenizer
     layout: Layout
+    threads: int = 1
+    """Cores to use where work splits into parts that do not wait for each other; results do not depend on it."""
 
     @property
     def device(self) -> torch.device:
@@ -36,7 +38,7 @@ class Bundle:
 
     def sampler(self) -> LocalSampler:
         """Return a sampler of the decoder as it stands."""
-        return LocalSampler(self.decoder, max_context=self.max_context, decode=self.tokenizer.decode)
+        return LocalSampler(self.decoder, max_context=self.max_context, decode=self.tokenizer.decode, threads=self.threads)
 
     def prompts(self, problems: Sequence[Problem]) -> list[tuple[int, ...]]:
         """Render the problems' prompts.

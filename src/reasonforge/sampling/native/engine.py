@@ -14,7 +14,7 @@ from reasonforge.core.errors import NonFiniteError
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.rope import rotation
-from reasonforge.sampling.engine import Drawn, Step
+from reasonforge.sampling.engine import DIVERGED, Drawn, Step
 
 # The order of step.c's enum.
 _PARTS = (

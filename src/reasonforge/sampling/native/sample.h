@@ -26,26 +26,47 @@ INLINE double uniform(uint64_t seed, int64_t position) {
     return (double)(bits >> 11) * 0x1p-53;
 }
 
-/* An unsigned key in the order of the floats (-0 just below +0). */
-INLINE uint32_t order_key(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
+/* Integers in the order of the floats (-0 just below +0). */
+INLINE ivec order_keys(vec values) { return (ivec)values ^ ((ivec)values >> 31 & 0x7fffffff); }
 
-/* Mass (or count) of the entries whose logit is at least the one with this key. */
-static double mass_from(const float *logits, const float *weights, int64_t size, uint32_t key) {
+/* Number of entries whose key is at least `key`. `padded` is a multiple of LANES. */
+static double count_from(const float *logits, int64_t padded, int32_t key) {
+    ivec count = {0};
+    for (int64_t i = 0; i < padded; i += LANES) count -= order_keys(load(logits + i)) >= key;
     double sum = 0;
-    for (int64_t i = 0; i < size; i++) sum += order_key(logits[i]) >= key ? (weights ? weights[i] : 1.0) : 0.0;
+    for (int lane = 0; lane < LANES; lane++) sum += count[lane];
     return sum;
 }
 
-/* The highest threshold that keeps at least `needed` of the mass, found bit by bit: no sort, and equal logits stay or go together. */
-static uint32_t threshold(const float *logits, const float *weights, int64_t size, double needed) {
-    uint32_t key = 0;
-    for (uint32_t bit = 0x80000000u; bit; bit >>= 1)
-        if (mass_from(logits, weights, size, key | bit) >= needed) key |= bit;
-    return key;
+/* Sum of the weights of those entries, in double beyond stretches of 64 registers. */
+static double mass_from(const float *logits, const float *weights, int64_t padded, int32_t key) {
+    double sum = 0;
+    for (int64_t i = 0; i < padded;) {
+        int64_t end = i + 64 * LANES < padded ? i + 64 * LANES : padded;
+        vec mass = {0};
+        for (; i < end; i += LANES) mass += (vec)((order_keys(load(logits + i)) >= key) & (ivec)load(weights + i));
+        sum += sum_lanes(mass);
+    }
+    return sum;
+}
+
+/* The highest key that keeps at least `needed` mass (entries, if there are no weights), found bit by bit: no sort, and equal logits stay
+ * or go together. */
+static int32_t threshold(const float *logits, const float *weights, int64_t padded, double needed) {
+    uint32_t found = 0; /* keys shifted to unsigned */
+    for (uint32_t bit = 0x80000000u; bit; bit >>= 1) {
+        int32_t key = (int32_t)((found | bit) ^ 0x80000000u);
+        double kept = weights ? mass_from(logits, weights, padded, key) : count_from(logits, padded, key);
+        if (kept >= needed) found |= bit;
+    }
+    return (int32_t)(found ^ 0x80000000u);
+}
+
+static void drop_below(float *logits, int64_t padded, int32_t key) {
+    for (int64_t i = 0; i < padded; i += LANES) {
+        vec logit = load(logits + i);
+        store(logits + i, blend(order_keys(logit) >= key, logit, splat(-INFINITY)));
+    }
 }
 
 /* weights = exp(logits - max), zero for dropped (-inf) entries and for the padding up to LANES; returns their sum in order. */
@@ -59,11 +80,6 @@ static double weigh(const float *logits, int64_t size, float top, float *weights
     return sum;
 }
 
-INLINE void drop_below(float *logits, int64_t size, uint32_t key) {
-    for (int64_t i = 0; i < size; i++)
-        if (order_key(logits[i]) < key) logits[i] = -INFINITY;
-}
-
 /* Warp the logits in place once; `draw` may then be called for several seeds. Returns the sum of the weights. */
 static double prepare(const Warp *warp, float *logits, int64_t size, float *weights, float *top) {
     int64_t padded = round_up(size, LANES);
@@ -74,10 +90,10 @@ static double prepare(const Warp *warp, float *logits, int64_t size, float *weig
     for (int64_t i = LANES; i < padded; i += LANES) best = vmax(best, load(logits + i));
     *top = max_lanes(best);
     if (warp->temperature > 0 && warp->top_k > 0 && warp->top_k < size)
-        drop_below(logits, size, threshold(logits, 0, size, (double)warp->top_k));
+        drop_below(logits, padded, threshold(logits, 0, padded, (double)warp->top_k));
     double total = weigh(logits, size, *top, weights);
     if (warp->temperature > 0 && warp->top_p < 1) {
-        drop_below(logits, size, threshold(logits, weights, size, (double)warp->top_p * total));
+        drop_below(logits, padded, threshold(logits, weights, padded, (double)warp->top_p * total));
         total = weigh(logits, size, *top, weights);
     }
     return total;

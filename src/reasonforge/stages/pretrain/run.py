@@ -36,7 +36,7 @@ def run_pretrain(
         context: where the run is recorded.
         data_seed: the data table's seed.
     """
-    learner = Learner(bundle.decoder, config.training, total_steps=config.steps, device=bundle.device)
+    learner = Learner(bundle.decoder, config.training, total_steps=config.steps, device=bundle.device, threads=bundle.threads)
     samples_of_step = _samples(config, bundle, source, context, data_seed)
     max_steps = config.gate.max_steps if config.gate is not None else config.steps
     gate = _Gate(config.gate, config.steps, bundle, evaluator, context) if config.gate is not None and evaluator is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -156,4 +157,7 @@ class RLConfig(Section):
             raise ValueError("sampling: the learner scores all tokens at a temperature: use top_p 1, top_k 0 and temperature above 0")
         if not self.rewards or all(part.weight == 0 for part in self.rewards.values()):
             raise ValueError("rewards: no part has a weight, so every completion would earn the same")
+        wrong = next((name for name in self.rewards if not re.fullmatch(r"[^/\s]+", name)), None)
+        if wrong is not None:
+            raise ValueError(f"rewards: {wrong!r} cannot name a part: metrics are called after it, so no slash and no space")
         return self

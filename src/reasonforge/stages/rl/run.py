@@ -19,7 +19,7 @@ def run_rl(
 ) -> None:
     """Train ``bundle.decoder`` in place on problems with checkable answers."""
     total_updates = config.steps * config.updates_per_step
-    learner = Learner(bundle.decoder, config.training, total_steps=total_updates, device=bundle.device)
+    learner = Learner(bundle.decoder, config.training, total_steps=total_updates, device=bundle.device, threads=bundle.threads)
     # The reference is the stage's start; a resumed run builds it from the same start and then takes refreshed weights back.
     reference = Scorer.frozen_copy(bundle.decoder, config.training, device=bundle.device) if config.kl is not None else None
     with RewardScorer(config.rewards, max_failed_share=config.max_failed_share) as scorer:

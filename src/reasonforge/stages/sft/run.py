@@ -37,7 +37,7 @@ def run_sft(config: SFTConfig, bundle: Bundle, source: DataSource, context: Stag
     samples = _render(demonstrations, bundle, context)
     steps = max(1, math.ceil(config.epochs * len(samples) / config.examples_per_step))
     order = ShuffledOrder(len(samples), seed=context.seed("order"))
-    learner = Learner(bundle.decoder, config.training, total_steps=steps, device=bundle.device)
+    learner = Learner(bundle.decoder, config.training, total_steps=steps, device=bundle.device, threads=bundle.threads)
     trainer = LikelihoodTraining(
         learner,
         lambda step: [samples[order[step * config.examples_per_step + i]] for i in range(config.examples_per_step)],

@@ -1,0 +1,257 @@
+"""What the pages promise is there: links, commands, settings, metrics, and the names of functions and tests."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from reasonforge.cli.arguments import check_names, split_settings
+from reasonforge.cli.main import app, main, option_names
+from reasonforge.cli.recipe_verbs import RECIPE_VERBS
+from reasonforge.config.explain import Setting, explain
+from reasonforge.config.loader import load_recipe
+from reasonforge.pipelines.config import Recipe
+from reasonforge.runs.metrics import SECTIONS, metric_of
+from tests.docs.pages import PAGES, ROOT, Page
+
+PACKAGE = ROOT / "src" / "reasonforge"
+SOURCES = {".py", ".toml", ".c", ".h", ".js"}
+FLOORS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
+STAGE_PAGES = {path.stem: Page(path) for path in sorted((ROOT / "docs" / "stages").glob("*.md"))}
+pages = pytest.mark.parametrize("page", [Page(path) for path in PAGES], ids=lambda page: page.name)
+
+
+@cache
+def names_of_tests() -> frozenset[str]:
+    return frozenset(
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)\(", path.read_text(encoding="utf-8"))
+    )
+
+
+@cache
+def make_targets() -> frozenset[str]:
+    return frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@cache
+def keys_of_settings() -> frozenset[str]:
+    return frozenset(setting.key for setting in explain(Recipe))
+
+
+@cache
+def settings_of_stage(kind: str) -> Mapping[str, Setting]:
+    """Settings of stages of one type, by the part of the key below the stage's name."""
+    found: dict[str, Setting] = {}
+    current = ""
+    for setting in explain(Recipe):
+        if setting.key.startswith("stages.<name>."):
+            current = setting.variant if setting.key.count(".") == 2 else current
+            if current == kind:
+                found.setdefault(setting.key.removeprefix("stages.<name>."), setting)
+    return found
+
+
+@pages
+def test_every_link_leads_somewhere(page: Page) -> None:
+    relative = [link.partition("#")[0] for link in page.links if "://" not in link and not link.startswith("#")]
+    assert [link for link in relative if not (page.path.parent / link).exists()] == []
+
+
+def test_every_page_named_in_the_code_exists() -> None:
+    sources = [
+        path for folder in ("src", "recipes", "examples", "benchmarks") for path in (ROOT / folder).rglob("*") if path.suffix in SOURCES
+    ]
+    named = {name for path in sources for name in re.findall(r"\bdocs/[\w/.-]+\.md\b", path.read_text(encoding="utf-8"))}
+    assert "docs/pitfalls.md" in named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pages
+def test_every_command_shown_is_understood(page: Page) -> None:
+    for words in page.command_lines:
+        match words:
+            case ["make", *arguments]:
+                targets = [word for word in arguments if "=" not in word]
+                assert set(targets) <= make_targets(), " ".join(words)
+            case ["python", "-m", module, *_]:
+                assert importlib.util.find_spec(module) is not None, " ".join(words)
+            case ["python", script, *_]:
+                assert (ROOT / script).exists(), " ".join(words)
+            case ["reasonforge", *arguments]:
+                check_command(arguments)
+
+
+def check_command(arguments: list[str]) -> None:
+    """Parse as the program would; load the recipe with all settings where it ships with the code."""
+    command: Any = typer.main.get_command(app)
+    verb, *rest = ["1" if word == "N" else word for word in arguments]
+    assert verb in command.commands or verb == "--version", arguments
+    if not rest:  # a verb named in a sentence
+        return
+    own, settings = split_settings(rest, option_names(command.commands[verb])) if verb in RECIPE_VERBS else (rest, [])
+    context = command.commands[verb].make_context(verb, list(own))
+    check_names(settings, options=option_names(command.commands[verb]), keys=Recipe.model_fields)
+    recipes = [Path(name) for name in context.params.get("files") or []]
+    for recipe in recipes:
+        assert (ROOT / recipe).exists() or not recipe.as_posix().startswith("recipes/"), f"{recipe}: no such recipe"
+    shipped = [ROOT / recipe for recipe in recipes if (ROOT / recipe).exists()]
+    if shipped:
+        model = context.params.get("model")
+        start = [] if model is None else ["--model.type=folder", f"--model.path={model}"]
+        loaded = load_recipe(Recipe, shipped, [*start, *settings])
+        stage = context.params.get("stage")
+        assert stage is None or stage in loaded.recipe.stages, f"{shipped[0].name} has no stage {stage}"
+
+
+@pages
+def test_every_function_and_file_named_exists(page: Page) -> None:
+    missing = [span for span in page.spans if re.fullmatch(r"[\w./-]+\.(py|toml|c)", span) and "/" in span and not is_file(span)]
+    dotted = re.compile(rf"(?:reasonforge\.)?((?:{'|'.join(FLOORS)})\.(?!py$|json$|html$)[\w.]+)")
+    names = [found[1] for span in page.spans if (found := dotted.fullmatch(span))]
+    assert missing + [name for name in names if not (is_python(name) or is_setting(name))] == []
+
+
+def is_file(name: str) -> bool:
+    # A run's or a user's own files are not ours to have.
+    return (ROOT / name).exists() or (PACKAGE / name).exists() or name.split("/")[0] not in {*FLOORS, "recipes", "tests", "src", "examples"}
+
+
+def is_python(name: str) -> bool:
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(["reasonforge", *parts[:end]]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
+
+
+def is_setting(name: str) -> bool:
+    key = re.sub(r"^(stages|data)\.\w+", r"\1.<name>", name)
+    return any(known == key or known.endswith(f".{key}") for known in keys_of_settings())
+
+
+@pages
+def test_every_test_named_exists(page: Page) -> None:
+    assert {span for span in page.spans if re.fullmatch(r"test_\w+", span)} <= names_of_tests()
+
+
+@pages
+def test_a_whole_recipe_shown_is_a_recipe(page: Page, tmp_path: Path) -> None:
+    for number, block in enumerate(page.blocks("toml")):
+        content = tomllib.loads(block)
+        if {"name", "model", "stages"} <= content.keys():
+            path = tmp_path / f"{number}.toml"
+            path.write_text(block, encoding="utf-8")
+            assert load_recipe(Recipe, [path]).recipe.name == content["name"]
+
+
+@pytest.mark.parametrize("kind", sorted(STAGE_PAGES))
+def test_the_stage_shown_is_a_stage(kind: str, tmp_path: Path) -> None:
+    (block,) = STAGE_PAGES[kind].blocks("toml")
+    path = tmp_path / "recipe.toml"
+    frame = "\n".join(f'[data.{name}]\ntype = "task"\ntask = "countdown"\n' for name in ("train", "corpus", "heldout"))
+    path.write_text(f'name = "a"\n[model.tokenizer]\ntype = "characters"\n{frame}\n{block}', encoding="utf-8")
+    recipe = load_recipe(Recipe, [path], ["--model.type=fresh"]).recipe
+    assert [stage.type for stage in recipe.stages.values()] == [kind]
+
+
+@pytest.mark.parametrize("kind", sorted(STAGE_PAGES))
+def test_settings_of_a_stage_are_listed_with_their_defaults(kind: str) -> None:
+    known = settings_of_stage(kind)
+    rows = STAGE_PAGES[kind].rows("Settings")
+    assert len(rows) >= 5
+    for key, default, _ in rows:
+        assert default.strip("`") == known[key.strip("`")].default, key
+
+
+@pytest.mark.parametrize("kind", sorted(STAGE_PAGES))
+def test_metrics_of_a_stage_are_listed_with_their_healthy_range(kind: str) -> None:
+    registered = {metric.name: metric for metrics in SECTIONS.values() for metric in metrics}
+    rows = STAGE_PAGES[kind].rows("Metrics")
+    assert len(rows) >= 7
+    for name, healthy, _ in rows:
+        metric = registered.get(name.strip("`")) or metric_of(name.strip("`"))
+        low, high = metric.healthy or (None, None)
+        assert healthy == ("" if low is None and high is None else f"≥ {low:g}" if high is None else f"≤ {high:g}"), name
+    for span in STAGE_PAGES[kind].spans:
+        if re.fullmatch(r"[a-z_]+(/[\w@*]+)+", span):
+            metric_of(span)  # raises for a name that nobody registered
+
+
+def test_the_floors_shown_are_the_floors_enforced() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    shown = Page(ROOT / "docs" / "architecture.md").blocks("text")[0].splitlines()
+    assert shown == [layer.replace("reasonforge.", "") for layer in layers]
+
+
+def test_the_recipe_quoted_in_the_readme_is_the_recipe() -> None:
+    (quoted,) = Page(ROOT / "README.md").blocks("toml")
+    assert set(quoted.splitlines()) <= set((ROOT / "recipes" / "toy" / "r1_zero.toml").read_text(encoding="utf-8").splitlines())
+
+
+def test_the_plan_in_the_quickstart_is_the_plan_that_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["run", "recipes/toy/r1_zero.toml", "--dry-run"]) == 0
+    printed = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
+    assert Page(ROOT / "docs" / "quickstart.md").blocks("text")[0].splitlines() == printed
+
+
+def test_the_gsm8k_recipe_can_run_on_files_of_that_form(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.jsonl" for name in ("train", "test")}
+    for offset, path in enumerate(paths.values()):
+        rows = [
+            {
+                "question": f"What is {i} + {offset}?",
+                "answer": f"{i} plus {offset} is <<{i}+{offset}={i + offset}>>{i + offset}.\n#### {i + offset}",
+            }
+            for i in range(20)
+        ]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    arguments = [f"--data.{name}.path={path}" for name, path in paths.items()]
+    assert main(["run", str(ROOT / "recipes" / "gsm8k" / "tiny.toml"), *arguments, "--dry-run"]) == 0
+    assert "the recipe can run" in capsys.readouterr().out
+
+
+CHOICES: dict[str, Any] = {
+    "advantages.group_normalized": lambda stage: stage.advantage.type == "group_normalized",
+    "ratio.token_ratio": lambda stage: stage.ratio == "token",
+    "surrogate.clipped": lambda stage: stage.surrogate.type == "clip" and stage.surrogate.dual_clip is None,
+    "aggregate.sequence_mean_token_mean": lambda stage: stage.aggregation == "sequence_mean_token_mean",
+    "kl.kl_k3": lambda stage: stage.kl is not None and stage.kl.estimator == "k3" and stage.kl.place == "loss",
+}
+"""Which setting of an RL stage picks a function of the table in docs/papers.md."""
+
+
+def test_the_recipes_named_beside_equations_use_them() -> None:
+    rows = re.findall(r"^\| .+ \| `([\w.]+)` \| `test_\w+` \| `?([^|`]+?)`? \|$", Page(ROOT / "docs" / "papers.md").text, re.MULTILINE)
+    assert CHOICES.keys() <= {function for function, _ in rows}
+    for function, recipe in rows:
+        if recipe == "-":
+            continue
+        stages = load_recipe(Recipe, [ROOT / recipe]).recipe.stages.values()
+        uses = CHOICES.get(function)
+        assert uses is None or any(uses(stage) for stage in stages if stage.type == "rl"), f"{recipe} does not use {function}"
+
+
+def test_decisions_have_numbers_of_their_own() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
+    assert len(set(numbers)) == len(numbers)
+    for path in (ROOT / "docs" / "decisions").glob("*.md"):
+        assert path.read_text(encoding="utf-8").startswith(f"# {int(path.name[:4])}. "), path.name
