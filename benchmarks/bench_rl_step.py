@@ -22,14 +22,14 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from common import report
 from datasets import Dataset
 from tokenizers import Regex, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Backend
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM, TrainerCallback
+from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen3Config, Qwen3ForCausalLM, TrainerCallback
 from transformers import logging as transformers_logging
 from trl import GRPOConfig, GRPOTrainer
 
@@ -85,7 +85,7 @@ def backend() -> Backend:
 class Ours:
     """The product's loop on the benchmark's prompts."""
 
-    def __init__(self, shape: dict[str, int], folder: Path, dtype: str) -> None:
+    def __init__(self, shape: dict[str, int], folder: Path, dtype: str, sampler_dtype: Literal["float32", "bfloat16"]) -> None:
         config = DecoderConfig(
             vocab_size=64, num_layers=LAYERS, head_dim=HEAD_DIM, max_positions=PROMPT_TOKENS + NEW_TOKENS, embedding_std=0.02, **shape
         )
@@ -110,7 +110,7 @@ class Ours:
         self._training = PolicyTraining(
             rl,
             learner=Learner(decoder, training, total_steps=rl.steps, device="cpu"),
-            sampler=bundle.sampler(),
+            sampler=bundle.sampler(sampler_dtype),
             reference=None,
             scorer=_RuleScorer(),
             prompts=PromptSource(problems, bundle, per_step=PROMPTS, seed=0),
@@ -216,6 +216,7 @@ def trl_seconds(shape: dict[str, int], ours: Ours, *, bf16: bool, steps: int, fo
         processing_class=tokenizer,
         callbacks=[callback],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     return callback.seconds
 
@@ -225,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=6, help="timed TRL steps per dtype; the first of each is dropped")
     parser.add_argument("--dtype", default="bfloat16", choices=["float32", "bfloat16"], help="of our learner's matrix products")
+    parser.add_argument("--sampler-dtype", default="float32", choices=["float32", "bfloat16"], help="of our sampler's matrix products")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
@@ -235,7 +237,7 @@ def main() -> None:
     print(f"{'model':6} {'side':12} {'CPU s/step':>10} {'tokens/CPU s':>12}")
     with tempfile.TemporaryDirectory() as name:
         for size, shape in SHAPES.items():
-            ours = Ours(shape, Path(name) / f"ours-{size}", arguments.dtype)
+            ours = Ours(shape, Path(name) / f"ours-{size}", arguments.dtype, arguments.sampler_dtype)
             seconds = {}
             for dtype in ("float32", "bfloat16"):
                 taken = trl_seconds(
@@ -253,6 +255,7 @@ def main() -> None:
         "ratio": round(min(ratios.values()), 3),
         "ratios": {size: round(value, 3) for size, value in ratios.items()},
         "cpu_seconds_per_step": rows,
+        "our_dtypes": {"learner": arguments.dtype, "sampler": arguments.sampler_dtype},
         "conditions": f"{PROMPTS} prompts x {GROUP}, {NEW_TOKENS} new tokens each, 1 thread, {arguments.steps} timed steps per TRL dtype",
     }
     report("rl_step", result, packages=("torch", "transformers", "trl"))

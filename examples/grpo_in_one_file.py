@@ -38,18 +38,18 @@ END = VOCABULARY.index(".")
 
 @dataclass(frozen=True)
 class Settings:
-    """One choice per line; the defaults solve the task in about a minute on one core."""
+    """One choice per line; the defaults solve the task in less than a minute on one core."""
 
     steps: int = 300
     prompts_per_step: int = 32
     group_size: int = 16  # G: guesses per question
     updates_per_step: int = 2  # mu: passes over a step's guesses; the second is off-policy, so ratio and clip matter
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     warmup_steps: int = 10
     eps_low: float = 0.2
     eps_high: float = 0.2
-    kl_coef: float = 0.001
-    reference_refresh_every: int = 50
+    kl_coef: float = 0.05
+    reference_refresh_every: int = 100
     max_new_tokens: int = 2  # a digit and the end
     operands: int = 10  # a and b are below this
     seed: int = 0
@@ -162,9 +162,12 @@ def train(settings: Settings, *, report_every: int = 25) -> list[float]:
             head_dim=32,
             intermediate_size=128,
             max_positions=16,
+            tie_embeddings=False,
         )
     )
     policy.reset_parameters(derive_seed(settings.seed, "weights"))
+    with torch.no_grad():
+        policy.head_weight.zero_()  # begin with an even guess over all tokens: what is never tried is never rewarded
     reference = copy.deepcopy(policy)
     optimizer = torch.optim.AdamW(policy.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
     history = []

@@ -123,3 +123,12 @@ def test_a_dry_run_of_the_recipe_says_what_would_be_done_and_leaves_nothing(call
     assert "6 steps x 16 rollouts" in planned.out
     assert "256 gold answers rewarded, empty ones not" in planned.out
     assert not (tmp_path / "run").exists()
+
+
+def test_the_number_of_cores_changes_nothing(call: Call, micro: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Small enough for several micro-batches in each update: they, and the completions, are what the cores share.
+    settings = ["--model", finished / "final", "--stages.rl.training.max_tokens_per_device", "30", "--stages.rl.kl.coef", "0.1"]
+    for cores in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", cores)
+        assert call("rl", micro, "--out", tmp_path / cores, *settings).code == 0
+    assert outcome(tmp_path / "3") == outcome(tmp_path / "1")

@@ -82,7 +82,7 @@ def test_too_many_failures_stop_the_batch_with_the_first_reason() -> None:
     parts = {"mine": FunctionReward(path="tests.rewards.reward_functions:raises")}
     with (
         RewardScorer(parts, max_failed_share=0.5) as scorer,
-        pytest.raises(UnavailableError, match="first: problem p: .*cannot judge this"),
+        pytest.raises(UnavailableError, match=r"first: problem p: .*cannot judge this"),
     ):
         scorer.score_groups([(_PROBLEM, [_rollout("a"), _rollout("b")])])
 

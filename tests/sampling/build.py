@@ -45,7 +45,9 @@ def next_logprobs(model: Decoder, ids: Sequence[int]) -> Float32:
         return model.logits(batch([[torch.tensor(ids)]]))[0, -1].log_softmax(-1).numpy()
 
 
-def worst_difference(model: Decoder, asked: Sequence[SampleRequest], answers: Sequence[Sequence[Completion]], *, temperature: float = 1.0) -> float:
+def worst_difference(
+    model: Decoder, asked: Sequence[SampleRequest], answers: Sequence[Sequence[Completion]], *, temperature: float = 1.0
+) -> float:
     """Return the largest |sampler - learner| log-probability, in nats."""
     return max(
         float(np.abs(learner_logprobs(model, request.prompt_ids, completion, temperature=temperature) - completion.logprobs).max())

@@ -121,7 +121,7 @@ def test_samplers_without_meaning_are_refused(change: dict[str, int]) -> None:
 def test_weights_of_another_model_are_refused(backend: Any) -> None:
     model = decoder(QWEN3)
     sampler, good = LocalSampler(model, backend=backend), dict(model.named_parameters())
-    with pytest.raises(DataError, match="no tensor 'norm.weight'"):
+    with pytest.raises(DataError, match=r"no tensor 'norm\.weight'"):
         sampler.load({name: tensor for name, tensor in good.items() if name != "norm.weight"}, version=1)
     with pytest.raises(DataError, match=r"norm\.weight has shape \(31,\), the model needs \(32,\)"):
         sampler.load(good | {"norm.weight": good["norm.weight"][:-1]}, version=1)

@@ -44,7 +44,14 @@ def test_both_backends_draw_the_same_tokens(name: str) -> None:
 
 @pytest.mark.parametrize(
     "warp",
-    [{"temperature": 0.0}, {"temperature": 0.6}, {"top_k": 3}, {"top_p": 0.5}, {"temperature": 1.4, "top_k": 20, "top_p": 0.8}, {"top_k": 10**9}],
+    [
+        {"temperature": 0.0},
+        {"temperature": 0.6},
+        {"top_k": 3},
+        {"top_p": 0.5},
+        {"temperature": 1.4, "top_k": 20, "top_p": 0.8},
+        {"top_k": 10**9},
+    ],
     ids=str,
 )
 def test_both_backends_warp_alike(warp: dict[str, float]) -> None:
@@ -106,7 +113,9 @@ def test_threads_change_nothing(dtype: Literal["float32", "bfloat16"]) -> None:
 
 @settings(max_examples=25)
 @given(
-    sizes=st.lists(st.integers(0, 5), min_size=1, max_size=6), max_slots=st.integers(1, 9), stops=st.sets(st.integers(0, VOCAB - 1), max_size=15)
+    sizes=st.lists(st.integers(0, 5), min_size=1, max_size=6),
+    max_slots=st.integers(1, 9),
+    stops=st.sets(st.integers(0, VOCAB - 1), max_size=15),
 )
 def test_any_schedule_gives_the_same_completions(sizes: list[int], max_slots: int, stops: set[int]) -> None:
     model, params = decoder(QWEN3), replace(PARAMS, stop_token_ids=tuple(stops))
@@ -151,7 +160,9 @@ def test_new_weights_count_from_load_on_and_carry_their_version(backend: Backend
     after = sampler.sample(asked, PARAMS)
     assert {completion.weights_version for group in before for completion in group} == {0}
     assert {completion.weights_version for group in after for completion in group} == {7}
-    assert same_bits(after, [[replace(c, weights_version=7) for c in group] for group in LocalSampler(other, backend=backend).sample(asked, PARAMS)])
+    assert same_bits(
+        after, [[replace(c, weights_version=7) for c in group] for group in LocalSampler(other, backend=backend).sample(asked, PARAMS)]
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

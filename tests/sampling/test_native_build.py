@@ -96,6 +96,15 @@ def test_code_is_not_loaded_from_where_others_may_write(monkeypatch: pytest.Monk
 
 
 @needs_compiler
+def test_a_cache_beyond_memory_is_refused_in_one_line() -> None:
+    library = build.library()
+    assert library is not None
+    weights = NativeWeights(library, QWEN3, bf16=False)
+    with pytest.raises(UnavailableError, match=r"cache of 1000000000 slots of 64 tokens\. Lower max_slots or max_context\."):
+        NativeEngine(weights, num_slots=10**9, context=64, max_rows=8)
+
+
+@needs_compiler
 @pytest.mark.parametrize(
     "change",
     [

@@ -138,11 +138,11 @@ RECIPE_VERBS: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "sft": (
         _recipe_verb("sft", "Run a recipe's supervised fine-tuning stages: imitate worked solutions."),
-        "Example:  reasonforge sft recipes/toy/sft.toml --model path/to/model  ·  Then:  reasonforge eval RECIPE --model RUN/final",
+        "Example:  reasonforge sft recipes/gsm8k/tiny.toml --model path/to/model  ·  Then:  reasonforge eval RECIPE --model RUN/final",
     ),
     "rl": (
         _recipe_verb("rl", "Run a recipe's reinforcement learning stages: sample, score, update."),
-        "Example:  reasonforge rl recipes/toy/grpo.toml --stages.rl.group_size 16  ·  Then:  reasonforge report RUN",
+        "Example:  reasonforge rl recipes/toy/r1_zero.toml --model RUN/models/pretrain  ·  Then:  reasonforge report RUN",
     ),
     "eval": (
         _recipe_verb("eval", "Run a recipe's evaluation stages: pass@1, pass@k, majority votes, on held-out problems."),

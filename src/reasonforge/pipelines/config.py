@@ -19,7 +19,6 @@ from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.tasks.config import DataSource
 from reasonforge.text.config import TemplateConfig, TokenizerConfig
 
-
 START = "start"
 """Under this name a run keeps the model it begins with, beside those of its stages."""
 
@@ -93,12 +92,12 @@ class Recipe(Section):
         """Yield (where, name) of every reference to a data table."""
         if isinstance(self.model, FreshModel) and self.model.tokenizer_data is not None:
             yield "model.tokenizer_data", self.model.tokenizer_data
-        for stage_name, stage in self.stages.items():
-            yield f"stages.{stage_name}.data", stage.data
+        for name, stage in self.stages.items():
+            yield f"stages.{name}.data", stage.data
             if isinstance(stage, PretrainConfig) and stage.gate is not None:
-                yield f"stages.{stage_name}.gate.evaluation.data", stage.gate.evaluation.data
+                yield f"stages.{name}.gate.evaluation.data", stage.gate.evaluation.data
             if isinstance(stage, RLConfig) and stage.evaluation is not None:
-                yield f"stages.{stage_name}.evaluation.data", stage.evaluation.data
+                yield f"stages.{name}.evaluation.data", stage.evaluation.data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,8 @@ class _Pipeline:
 
     def _bundle(self, decoder: Decoder, tokenizer: Tokenizer) -> Bundle:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return Bundle(decoder=decoder.to(device), tokenizer=tokenizer, layout=build_layout(self._recipe.template, tokenizer), threads=_num_threads())
+        layout = build_layout(self._recipe.template, tokenizer)
+        return Bundle(decoder=decoder.to(device), tokenizer=tokenizer, layout=layout, threads=_num_threads())
 
     def _run_stage(self, name: str, bundle: Bundle) -> None:
         stage = self._recipe.stages[name]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reasonforge.core.errors import DataError, RecipeError, UnavailableError
-from reasonforge.core.rollouts import Completion, Int32, SampleRequest, SamplingParams
+from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
 from reasonforge.models.decoder import Decoder
 from reasonforge.sampling.engine import Engine
 from reasonforge.sampling.native.build import library
@@ -152,7 +152,7 @@ class LocalSampler:
             raise DataError(f"{where}: the prompt is empty. Give at least one token (a bos token, say).")
         if length >= self._context:
             raise DataError(
-                f"{where}: the prompt has {length} tokens and the context {self._context}: no room to answer. Shorten it or raise max_context."
+                f"{where}: the prompt has {length} tokens and the context {self._context}. Shorten the prompt or raise max_context."
             )
         lowest, highest = min(prompt_ids), max(prompt_ids)
         if lowest < 0 or highest >= self._config.vocab_size:

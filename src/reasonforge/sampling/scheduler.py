@@ -186,8 +186,8 @@ class Scheduler:
         rows, num_live = self._rows, len(self._rows)
         if not chunks:
             return Step(rows.token_ids, rows.positions, rows.slots, self._row_numbers[:num_live], rows.seeds)
-        token_ids, positions, slots = [rows.token_ids], [rows.positions], [rows.slots]
-        draw_rows, seeds = [self._row_numbers[:num_live]], [rows.seeds]
+        token_ids, positions, slots, draw_rows = [rows.token_ids], [rows.positions], [rows.slots], [self._row_numbers[:num_live]]
+        seeds = [rows.seeds]
         num_rows = num_live
         for group, start, stop in chunks:
             token_ids.append(group.prompt_ids[start:stop])
@@ -197,7 +197,8 @@ class Scheduler:
             if stop == len(group.prompt_ids):
                 draw_rows.append(np.full(len(group.seeds), num_rows - 1, np.int32))
                 seeds.append(group.seeds)
-        return Step(*(np.concatenate(parts) for parts in (token_ids, positions, slots, draw_rows, seeds)))
+        joined = [np.concatenate(parts) for parts in (token_ids, positions, slots, draw_rows)]
+        return Step(joined[0], joined[1], joined[2], joined[3], np.concatenate(seeds))
 
     def _advance(self, token_ids: Int32, logprobs: np.ndarray) -> None:
         """Write down what the live rows drew; finished rows leave and free their slots."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -36,9 +37,9 @@ class Bundle:
         """Longest sequence in tokens."""
         return self.decoder.config.max_positions
 
-    def sampler(self) -> LocalSampler:
+    def sampler(self, dtype: Literal["float32", "bfloat16"] = "float32") -> LocalSampler:
         """Return a sampler of the decoder as it stands."""
-        return LocalSampler(self.decoder, max_context=self.max_context, decode=self.tokenizer.decode, threads=self.threads)
+        return LocalSampler(self.decoder, max_context=self.max_context, dtype=dtype, decode=self.tokenizer.decode, threads=self.threads)
 
     def prompts(self, problems: Sequence[Problem]) -> list[tuple[int, ...]]:
         """Render the problems' prompts.

@@ -96,13 +96,15 @@ class FileSource(Section):
     @field_validator("path", mode="before")
     @classmethod
     def _one_path_is_a_list_of_one(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str | Path) else value
+        # A tuple: after this function pydantic no longer knows that a list came from TOML or JSON, where a tuple is written as one.
+        return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _settings_have_effect(self) -> Self:
         if self.answer_format != "gsm8k":
             for name in ("solution_ending", "keep_calculator_marks"):
-                if name in self.model_fields_set:
+                # Not ``model_fields_set``: a run stores its recipe with all defaults written out, and reads it again.
+                if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} has no effect with answer_format {self.answer_format!r}: it is about gsm8k answers")
         elif self.fields.solution is not None:
             raise ValueError("fields.solution has no effect with answer_format 'gsm8k': the answer column brings the solution")

@@ -200,6 +200,7 @@ class Learner(Scorer):
         self._model.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         positions = 0
+
         def forward(batch: TokenBatch) -> LossOutput:
             return objective(self.scores(batch, temperature=temperature, entropy_grad=entropy_grad), batch)
 

@@ -34,7 +34,8 @@ INLINE void rotate(float *head, const float *cos, const float *sin, int64_t half
 
 /* Scores of `heads` queries against one block of keys: scores[h * row + lane]. `soon` is as long as the keys and needed next. Even and odd
  * dimensions (head_dim is even) have their own accumulators: two chains are too few to hide the latency of a multiply-add. */
-INLINE void score_block(int heads, const float *queries, int64_t head_dim, const float *keys, const float *soon, float *scores, int64_t row) {
+INLINE void score_block(int heads, const float *queries, int64_t head_dim, const float *keys, const float *soon, float *scores,
+                        int64_t row) {
     vec even[2] = {{0}, {0}}, odd[2] = {{0}, {0}};
     for (int64_t d = 0; d < head_dim; d += 2) {
         vec left = load(keys + d * LANES), right = load(keys + (d + 1) * LANES);
@@ -68,7 +69,8 @@ INLINE float exponentials(float *scores, int64_t length) {
 
 /* out[h] += sum_t weights[h * row + t] * values[t] over the `count` positions of a block, `vectors` registers of each value row. Even and
  * odd positions have their own accumulators, for the same reason. */
-INLINE void mix_vectors(int heads, int vectors, const float *weights, int64_t row, const float *values, int64_t stride, int64_t count, float *out) {
+INLINE void mix_vectors(int heads, int vectors, const float *weights, int64_t row, const float *values, int64_t stride, int64_t count,
+                        float *out) {
     vec sum[2][2][2];
 #pragma GCC unroll 2
     for (int h = 0; h < heads; h++)
@@ -95,7 +97,8 @@ INLINE void mix_vectors(int heads, int vectors, const float *weights, int64_t ro
         for (int v = 0; v < vectors; v++) store(out + h * stride + v * LANES, sum[0][h][v] + sum[1][h][v]);
 }
 
-INLINE void mix_block(int heads, const float *weights, int64_t row, const float *values, const float *soon, int64_t stride, int64_t count, float *out) {
+INLINE void mix_block(int heads, const float *weights, int64_t row, const float *values, const float *soon, int64_t stride, int64_t count,
+                      float *out) {
     for (int64_t t = 0; t < stride; t++) __builtin_prefetch(soon + t * LANES, 0, 3);
     int64_t v = 0;
     for (; v + 2 * LANES <= stride; v += 2 * LANES) mix_vectors(heads, 2, weights, row, values + v, stride, count, out + v);

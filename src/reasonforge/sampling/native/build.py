@@ -105,13 +105,7 @@ def _build(compiler: list[str], home: Path) -> None:
     with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
-        for tuning in _TUNINGS:
-            command = [*compiler, *_COMMON, *tuning, str(_SOURCES / "step.c"), "-o", str(made / "step.so"), "-lm"]
-            result = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS)
-            if result.returncode == 0:
-                break
-        else:
-            raise BuildError(f"{compiler[0]} failed: {result.stderr.strip().splitlines()[-1:] or result.returncode}")
+        _compile(compiler, made / "step.so")
         (made / "digest").write_text(hashlib.blake2b((made / "step.so").read_bytes()).hexdigest())
         try:
             made.rename(home)
@@ -120,3 +114,15 @@ def _build(compiler: list[str], home: Path) -> None:
                 return
             shutil.rmtree(home, ignore_errors=True)
             made.rename(home)
+
+
+def _compile(compiler: list[str], target: Path) -> None:
+    """Run the compiler with the first tuning it knows."""
+    complaint = ""
+    for tuning in _TUNINGS:
+        command = [*compiler, *_COMMON, *tuning, str(_SOURCES / "step.c"), "-o", str(target), "-lm"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS)
+        if result.returncode == 0:
+            return
+        complaint = result.stderr.strip().rpartition("\n")[2] or f"exit code {result.returncode}"
+    raise BuildError(f"{compiler[0]} failed: {complaint}")

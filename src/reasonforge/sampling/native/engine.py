@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reasonforge.core.errors import NonFiniteError
+from reasonforge.core.errors import NonFiniteError, UnavailableError
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.rope import rotation
-from reasonforge.sampling.engine import DIVERGED, Drawn, Step
+from reasonforge.sampling.engine import Drawn, Step
 
 # The order of step.c's enum.
 _PARTS = (
@@ -93,7 +93,7 @@ class NativeWeights:
         )
         self.handle: int = library.weights_create(ctypes.byref(self.shape))
         if not self.handle:
-            raise MemoryError("no memory for the sampler's weights")
+            raise UnavailableError("sampling: no memory for the weights. Use a smaller model.")
         weakref.finalize(self, library.weights_free, self.handle)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
@@ -132,7 +132,7 @@ class NativeEngine:
             ctypes.byref(weights.shape), num_slots, context, max_rows, cos.data_ptr(), sin.data_ptr()
         )
         if not self._handle:
-            raise MemoryError(f"no memory for a cache of {num_slots} slots of {context} tokens: lower max_slots or max_context")
+            raise UnavailableError(f"sampling: no memory for a cache of {num_slots} slots of {context} tokens. Lower max_slots or max_context.")
         weakref.finalize(self, self._library.state_free, self._handle)
 
     def step(self, step: Step, params: SamplingParams) -> Drawn:
@@ -163,7 +163,8 @@ class NativeEngine:
 
     def copy_prefix(self, source: int, targets: list[int], num_tokens: int) -> None:
         """Give the target slots the first ``num_tokens`` positions of the source slot."""
-        assert num_tokens <= self.context and all(0 <= slot < self.num_slots for slot in (source, *targets))
+        assert 0 <= num_tokens <= self.context
+        assert all(0 <= slot < self.num_slots for slot in (source, *targets))
         for target in targets:
             self._library.copy_prefix(self._handle, source, target, num_tokens)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import torch
-
 from reasonforge.core.errors import DataError
 from reasonforge.core.records import Document, Message
 from reasonforge.core.rollouts import TrainingSample
@@ -111,6 +109,7 @@ def _windows(token_ids: list[int], size: int) -> list[list[int]]:
 def _fitting(token_ids: list[int], bundle: Bundle, stage: str) -> TrainingSample:
     if len(token_ids) > bundle.max_context:
         raise DataError(
-            f"{stage}: a document has {len(token_ids)} tokens, the model's context {bundle.max_context}: raise max_positions or lower the levels"
+            f"{stage}: a document has {len(token_ids)} tokens, the model's context {bundle.max_context}: "
+            "raise max_positions or lower the levels"
         )
     return whole_sequence(token_ids)

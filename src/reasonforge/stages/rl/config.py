@@ -120,7 +120,7 @@ class RLConfig(Section):
     updates_per_step: int = Field(default=1, gt=0)
     """Minibatches a step's rollouts are split into, one update each (R1: 8,192 rollouts, 16 updates)."""
     sampling: SamplingConfig
-    rewards: dict[str, RewardPart] = {"accuracy": AccuracyReward()}
+    rewards: dict[str, RewardPart] = Field(default={"accuracy": AccuracyReward()})
     """Named parts; the reward is their weighted sum."""
     max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """Stop when a larger share of a step's completions could not be scored."""

@@ -26,7 +26,7 @@ def run_rl(
         trainer = PolicyTraining(
             config,
             learner=learner,
-            sampler=bundle.sampler(),
+            sampler=bundle.sampler(config.sampling.dtype),
             reference=reference,
             scorer=scorer,
             prompts=PromptSource(problems, bundle, per_step=config.prompts_per_step, seed=context.seed("prompts")),

@@ -64,7 +64,7 @@ def _render(demonstrations: list[Demonstration], bundle: Bundle, context: StageC
     learned = sum(int(sample.loss_mask.sum()) for sample in samples)
     context.log.event(
         "data",
-        f"{len(samples)} examples, {learned} tokens learned from; {dropped} dropped because they are longer than {bundle.max_context} tokens",
+        f"{len(samples)} examples, {learned} tokens learned from; {dropped} longer than {bundle.max_context} tokens dropped",
         level="warning" if dropped > len(demonstrations) // 10 else "info",
         dropped=dropped,
     )
