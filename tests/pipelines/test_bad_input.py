@@ -51,7 +51,7 @@ def assert_one_line(errors: str, *parts: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ("seed = 3", "sed = 3", ["micro.toml:3: sed: no such setting. Did you mean seed?"]),
+        ("seed = 4", "sed = 4", ["micro.toml:3: sed: no such setting. Did you mean seed?"]),
         ("steps = 6", 'steps = "six"', ["stages.rl.steps", "whole number"]),
         ("steps = 6", "steps = -6", ["stages.rl.steps", "greater than 0"]),
         ("group_size = 8", "group_size = 1", ["group_size 1"]),
@@ -64,7 +64,9 @@ def assert_one_line(errors: str, *parts: str) -> None:
         ("[data.corpus]", "[data.corpus", ["micro.toml:"]),
     ],
 )
-def test_a_recipe_that_cannot_mean_anything_is_refused(call: Call, micro: Path, tmp_path: Path, old: str, new: str, parts: list[str]) -> None:
+def test_a_recipe_that_cannot_mean_anything_is_refused(
+    call: Call, micro: Path, tmp_path: Path, old: str, new: str, parts: list[str]
+) -> None:
     assert old in MICRO
     micro.write_text(MICRO.replace(old, new, 1))
     refused = call("run", micro, "--out", tmp_path / "run")

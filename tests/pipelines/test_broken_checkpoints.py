@@ -33,7 +33,9 @@ def checkpoint(run: Path, step: int) -> Path:
     return run / "checkpoints" / "pretrain" / f"step-{step:06d}"
 
 
-@pytest.mark.parametrize("name", ["learner.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["learner.safetensors", *(pytest.param(name, marks=pytest.mark.slow) for name in ("state.json", "manifest.json"))]
+)
 def test_a_checkpoint_with_a_flipped_byte_is_passed_over(call: Call, crashed: Path, finished: Path, name: str) -> None:
     flip_a_byte(checkpoint(crashed, 6) / name)
     resumed = call("run", "--resume", "--out", crashed)

@@ -50,7 +50,10 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+FAST = ("manifest of a checkpoint", "the final model")
+
+
+@pytest.mark.parametrize("place", [place if place in FAST else pytest.param(place, marks=pytest.mark.slow) for place in PLACES])
 def test_a_full_disk_stops_the_run_and_loses_nothing(
     call: Call, micro: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

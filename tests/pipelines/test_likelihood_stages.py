@@ -114,11 +114,21 @@ def test_an_endless_stream_has_no_epochs(call: Call, micro: Path, tmp_path: Path
     assert "data 'corpus' is an endless stream and has no epochs: give it a count" in refused.err
 
 
-def test_fine_tuning_resumes_exactly(call: Call, on_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert call("sft", on_files, "--out", "undisturbed").code == 0
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "",
+        "--stages.sft.training.optimizer.type muon --stages.sft.training.dtype bfloat16",
+        "--stages.sft.training.batching.type pack --stages.sft.training.batching.row_tokens 24 --stages.sft.weighting example",
+    ],
+    ids=["adamw", "muon in bfloat16", "packed"],
+)
+def test_fine_tuning_resumes_exactly(call: Call, on_files: Path, monkeypatch: pytest.MonkeyPatch, settings: str) -> None:
+    on_files.write_text(ON_FILES.replace('optimizer = { type = "adamw", lr = 1e-2 }', "max_tokens_per_device = 48"))
+    assert call("sft", on_files, "--out", "undisturbed", *settings.split()).code == 0
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "step", at_call(4, fail, Learner.step))
-        assert call("sft", on_files, "--out", "crashed").code == 69
+        assert call("sft", on_files, "--out", "crashed", *settings.split()).code == 69
     assert call("run", "--resume", "--out", "crashed").code == 0
     assert outcome(Path("crashed")) == outcome(Path("undisturbed"))
 
@@ -157,7 +167,9 @@ def test_pre_training_goes_on_until_the_skill_is_there_or_patience_ends(
     assert len(weak) == (skills[-1] < 0.95)
 
 
-def test_a_resumed_run_asks_the_gate_what_it_would_have_asked(call: Call, micro: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_asks_the_gate_what_it_would_have_asked(
+    call: Call, micro: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert call("pretrain", micro, "--out", tmp_path / "undisturbed", *gate()).code == 0
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "step", at_call(12, fail, Learner.step))

@@ -58,7 +58,7 @@ def breaks(how: str) -> Callable[[], None]:
         ("hangs", "mine:grade gave no answer within 0.2 s"),
     ],
 )
-def test_a_reward_function_that_breaks_stops_the_run_and_loses_nothing(
+def test_a_reward_function_that_breaks_stops_the_run_with_its_reason(
     call: Call, micro: Path, finished: Path, standing_at: Path, monkeypatch: pytest.MonkeyPatch, how: str, reason: str
 ) -> None:
     model, mine = finished / "final", function("mine:grade", deadline_seconds=0.2)
@@ -72,11 +72,19 @@ def test_a_reward_function_that_breaks_stops_the_run_and_loses_nothing(
     assert (run.status, [row["step"] for row in run.metric_rows()]) == ("failed", [1, 2, 3])
     assert list_steps(run.checkpoints_dir("rl")) == [2]
     load_checkpoint(run.checkpoints_dir("rl") / "step-000002")
+
+
+def test_a_run_goes_on_exactly_once_its_reward_function_is_mended(
+    call: Call, micro: Path, finished: Path, standing_at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (micro, "--model", finished / "final", *function("mine:grade"))
+    with monkeypatch.context() as patch:
+        patch.setattr(PolicyTraining, "train_step", at_call(4, breaks("raises"), PolicyTraining.train_step))
+        assert call("rl", *arguments, "--out", "run").code == 69
     Path("broken").unlink()
     assert call("run", "--resume", "--out", "run").code == 0
-    if how == "raises":
-        assert call("rl", micro, "--model", model, "--out", "undisturbed", *mine).code == 0
-        assert outcome(Path("run")) == outcome(Path("undisturbed"))
+    assert call("rl", *arguments, "--out", "undisturbed").code == 0
+    assert outcome(Path("run")) == outcome(Path("undisturbed"))
 
 
 @pytest.mark.parametrize(

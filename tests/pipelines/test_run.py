@@ -33,7 +33,7 @@ def test_a_run_leaves_everything_needed_to_look_at_it_or_repeat_it(finished: Pat
 
 
 def test_metrics_have_one_row_for_each_step_of_each_stage(finished: Path) -> None:
-    expected = [("pretrain", step) for step in range(1, 25)] + [("base", 1)] + [("rl", step) for step in range(1, 7)] + [("final", 1)]
+    expected = [("pretrain", step) for step in range(1, 13)] + [("base", 1)] + [("rl", step) for step in range(1, 7)] + [("final", 1)]
     assert outcome(finished).steps == expected
     rows = {(row["stage"], row["step"]): row for row in RunDirectory.read(finished).metric_rows()}
     assert [step for (stage, step), row in rows.items() if stage == "rl" and "eval/pass@1" in row] == [3, 6]
@@ -42,7 +42,7 @@ def test_metrics_have_one_row_for_each_step_of_each_stage(finished: Path) -> Non
 def test_the_summary_holds_both_ends_of_the_run(finished: Path) -> None:
     summary = RunDirectory.read(finished).summary
     assert summary is not None
-    assert summary.seed == 3
+    assert summary.seed == 4
     assert summary.seconds == pytest.approx(sum(stage.seconds for stage in summary.stages), abs=0.01)
     for scores in (summary.base, summary.final):
         assert scores is not None
@@ -57,7 +57,7 @@ def test_the_micro_recipe_has_something_to_learn_from(finished: Path) -> None:
     rows = RunDirectory.read(finished).metric_rows()
     losses = [row["loss"] for row in rows if row["stage"] == "pretrain"]
     assert losses[-1] < losses[0] / 3
-    assert sum(row["frac_learned"] > 0 for row in rows if row["stage"] == "rl") >= 4
+    assert sum(row["frac_learned"] > 0 for row in rows if row["stage"] == "rl") >= 5
     weights = outcome(finished).weights
     assert len({weights[f"models/{name}/model.safetensors"] for name in ("start", "pretrain", "rl")}) == 3
 
@@ -73,11 +73,11 @@ def test_the_final_model_loads_and_is_the_last_stages(finished: Path) -> None:
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(call: Call, micro: Path, finished: Path, tmp_path: Path) -> None:
     assert call("run", micro, "--out", tmp_path / "again").code == 0
     assert outcome(tmp_path / "again") == outcome(finished)
-    assert call("run", micro, "--out", tmp_path / "other", "--seed", "4").code == 0
+    assert call("pretrain", micro, "--out", tmp_path / "other", "--seed", "5").code == 0
     other, first = outcome(tmp_path / "other"), outcome(finished)
-    assert other.steps == first.steps
+    assert other.steps == first.steps[:12]
     assert not set(other.weights.values()) & set(first.weights.values())
-    assert all(one != another for one, another in zip(other.metrics, first.metrics) if "loss" in one)
+    assert all(one["loss"] != another["loss"] for one, another in zip(other.metrics, first.metrics))
 
 
 def test_a_directory_holds_one_run(call: Call, micro: Path, finished: Path, tmp_path: Path) -> None:
@@ -125,9 +125,20 @@ def test_a_dry_run_of_the_recipe_says_what_would_be_done_and_leaves_nothing(call
     assert not (tmp_path / "run").exists()
 
 
-def test_the_number_of_cores_changes_nothing(call: Call, micro: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_cores_changes_nothing(
+    call: Call, micro: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Small enough for several micro-batches in each update: they, and the completions, are what the cores share.
-    settings = ["--model", finished / "final", "--stages.rl.training.max_tokens_per_device", "30", "--stages.rl.kl.coef", "0.1"]
+    settings = [
+        "--model",
+        finished / "final",
+        "--stages.rl.training.max_tokens_per_device",
+        "30",
+        "--stages.rl.kl.coef",
+        "0.1",
+        "--stages.rl.steps",
+        "2",
+    ]
     for cores in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", cores)
         assert call("rl", micro, "--out", tmp_path / cores, *settings).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Literal
 
@@ -15,6 +16,7 @@ from reasonforge.core.errors import NonFiniteError
 from reasonforge.core.rollouts import SampleRequest, SamplingParams
 from reasonforge.sampling.local import LocalSampler
 from reasonforge.sampling.native.build import library
+from reasonforge.sampling.scheduler import Group
 from tests.models.build import VOCAB, decoder
 from tests.sampling.build import PARAMS, SHAPES, next_logprobs, requests, same_bits, worst_difference
 
@@ -109,6 +111,30 @@ def test_threads_change_nothing(dtype: Literal["float32", "bfloat16"]) -> None:
     model, asked = decoder(QWEN3), requests(12, group_size=3)
     one, three = (LocalSampler(model, max_slots=8, threads=threads, dtype=dtype).sample(asked, PARAMS) for threads in (1, 3))
     assert same_bits(one, three)
+
+
+def test_one_sampler_serves_several_callers() -> None:
+    model = decoder(QWEN3)
+    sampler, batches = LocalSampler(model, max_slots=4), [requests(5, seed=seed) for seed in range(6)]
+    expected = [sampler.sample(asked, PARAMS) for asked in batches]
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda asked: sampler.sample(asked, PARAMS), batches))
+    assert all(same_bits(left, right) for left, right in zip(answers, expected, strict=True))
+
+
+def test_a_lower_limit_only_cuts_the_same_completion() -> None:
+    model, asked = decoder(QWEN3), requests(6, group_size=3)
+    whole = [completion for group in LocalSampler(model).sample(asked, PARAMS) for completion in group]
+    limits = np.random.default_rng(0).integers(1, 13, size=(6, 3)).astype(np.int32)
+    groups = [
+        Group(prompt_ids=np.array(request.prompt_ids, np.int32), seeds=np.array(request.seeds, np.uint64), limits=row)
+        for request, row in zip(asked, limits)
+    ]
+    LocalSampler(model, max_slots=4).run_groups(groups, PARAMS)
+    for limit, full, cut in zip(limits.flatten(), whole, (c for group in groups for c in group.results), strict=True):
+        assert cut is not None
+        assert cut.token_ids.tolist() == full.token_ids[:limit].tolist()
+        assert cut.logprobs.tobytes() == full.logprobs[:limit].tobytes()
 
 
 @settings(max_examples=25)

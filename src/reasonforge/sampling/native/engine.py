@@ -132,7 +132,9 @@ class NativeEngine:
             ctypes.byref(weights.shape), num_slots, context, max_rows, cos.data_ptr(), sin.data_ptr()
         )
         if not self._handle:
-            raise UnavailableError(f"sampling: no memory for a cache of {num_slots} slots of {context} tokens. Lower max_slots or max_context.")
+            raise UnavailableError(
+                f"sampling: no memory for a cache of {num_slots} slots of {context} tokens. Lower max_slots or max_context."
+            )
         weakref.finalize(self, self._library.state_free, self._handle)
 
     def step(self, step: Step, params: SamplingParams) -> Drawn:
