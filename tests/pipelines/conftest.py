@@ -36,7 +36,8 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
 
     def run(*arguments: str | Path) -> Called:
         code = main([str(argument) for argument in arguments])
-        return Called(code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return Called(code, out, err)
 
     return run
 

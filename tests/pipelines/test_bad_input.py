@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ sampling = { max_new_tokens = 4 }
 """
 
 
-def lines(rows: list[dict[str, object]]) -> str:
+def lines(rows: Sequence[Mapping[str, object]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -129,11 +129,17 @@ def test_training_documents_longer_than_the_context_are_refused(call: Call, micr
 
 
 def overwrite(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(content) and None
+    def act(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    return act
 
 
 def cut(name: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-7]) and None
+    def act(folder: Path) -> None:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-7])
+
+    return act
 
 
 def remove(name: str) -> Callable[[Path], None]:

@@ -24,9 +24,12 @@ from tests.pipelines.processes import forked, launched, run_with_kills, wait_for
 NUM_ROWS = 20
 """Of metrics.jsonl after the micro recipe."""
 
-OFF_POLICY = (
-    "--stages.rl.updates_per_step 4 --stages.rl.kl.coef 0.05 --stages.rl.reference_refresh_every 2 --stages.rl.sampling.dtype bfloat16"
-).split()
+OFF_POLICY = [
+    "--stages.rl.updates_per_step=4",
+    "--stages.rl.kl.coef=0.05",
+    "--stages.rl.reference_refresh_every=2",
+    "--stages.rl.sampling.dtype=bfloat16",
+]
 """Everything there is to remember between steps: old log-probabilities within a step, a reference that moves, a rounded sampler."""
 
 
@@ -156,6 +159,17 @@ def test_resume_goes_on_with_the_stages_the_run_set_out_to_do(
     assert call("run", "--resume", "--out", run).code == 0
     assert [stage.name for stage in RunDirectory.read(run).info.stages] == ["rl"]
     assert outcome_steps(run) == [("rl", step) for step in range(1, 7)]
+
+
+def test_what_a_killed_process_was_still_writing_is_swept(call: Call, finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    for folder in (".tmp-final-1-ab", "models/.tmp-rl-1-ab", "models/.old-rl-1-ab"):
+        shutil.copytree(run / "final", run / folder)
+    (run / ".run.json.1.part").write_text("{")
+    assert call("run", "--resume", "--out", run).code == 0
+    assert not [path for path in run.rglob("*") if path.name.startswith(".")]
+    assert outcome(run) == outcome(finished)
 
 
 def test_what_a_run_began_with_cannot_be_changed_by_a_resume(call: Call, micro: Path, finished: Path, tmp_path: Path) -> None:

@@ -47,7 +47,10 @@ def standing_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def breaks(how: str) -> Callable[[], None]:
-    return lambda: Path("broken").write_text(how) and None
+    def act() -> None:
+        Path("broken").write_text(how)
+
+    return act
 
 
 @pytest.mark.parametrize(

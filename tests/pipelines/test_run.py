@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_the_summary_holds_both_ends_of_the_run(finished: Path) -> None:
         assert scores is not None
         assert {"pass@1", "pass@1_ci", "pass@4", "maj@4", "format", "length", "truncated"} <= scores.keys()
     for name, scores in (("base", summary.base), ("final", summary.final)):
-        assert scores == read_json(finished / "evals" / name / "summary.json") | {"pass@1_ci": scores["pass@1_ci"]}
+        assert json.loads(json.dumps(scores)) == read_json(finished / "evals" / name / "summary.json")
     assert summary.notes
 
 
@@ -91,7 +92,7 @@ def test_a_directory_holds_one_run(call: Call, micro: Path, finished: Path, tmp_
     )
     assert outcome(run) == before
     assert call("eval", micro, "--out", run, "--overwrite", "--stage", "final").code == 0
-    assert list(RunDirectory.read(run).info.stages)[0].name == "final"
+    assert [stage.name for stage in RunDirectory.read(run).info.stages] == ["final"]
     assert not (run / "rollouts").exists()
 
 

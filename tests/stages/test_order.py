@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonforge.stages.order import ShuffledOrder
 
 
+@settings(max_examples=30)
 @given(size=st.integers(1, 30), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 5))
 def test_every_epoch_holds_each_item_once(size: int, seed: int, epoch: int) -> None:
     order = ShuffledOrder(size, seed=seed)
@@ -22,6 +23,7 @@ def test_epochs_and_seeds_differ() -> None:
     assert len({tuple(epoch(seed, number)) for seed in range(3) for number in range(3)}) == 9
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=20))
 def test_a_draw_does_not_depend_on_the_draws_before_it(draws: list[int]) -> None:
     order = ShuffledOrder(7, seed=1)

@@ -22,7 +22,6 @@ SHAPE = DecoderConfig(vocab_size=11, hidden_size=16, num_layers=1, num_heads=2, 
 WHOLE = TrainingConfig(max_tokens_per_device=100_000)
 LAYOUTS = {
     "small microbatches": TrainingConfig(max_tokens_per_device=40),
-    "one sample at a time": TrainingConfig(max_tokens_per_device=21),
     "packed": TrainingConfig(max_tokens_per_device=120, batching=Pack(row_tokens=60)),
     "packed, one row at a time": TrainingConfig(max_tokens_per_device=30, batching=Pack(row_tokens=30)),
 }

@@ -125,6 +125,7 @@ class RunDirectory(RunReader):
         reader = RunReader(path)
         lock = RunLock(reader.lock_path)
         try:
+            _sweep(reader.path)
             hidden = secret_values(resolved or {})
             attempt: Attempt = new_attempt(redact_argv(argv, hidden))
             info = reader.info
@@ -320,6 +321,17 @@ class RunDirectory(RunReader):
         except Exception as error:
             self._trackers = [other for other in self._trackers if other is not tracker]
             self.event("tracker_failed", f"{type(tracker).__name__} failed and is off: {error}", level="warning")
+
+
+def _sweep(path: Path) -> None:
+    """Delete what a killed process was still writing: files, and folders of weights. Only for the holder of the lock."""
+    for folder in (path, path / "models"):
+        for entry in folder.glob(".*"):
+            if entry.name.startswith((".tmp-", ".old-")):
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.suffix == ".part" and not entry.name.startswith(".report.html"):  # a reader may be writing a report
+                with contextlib.suppress(OSError):
+                    entry.unlink()
 
 
 def _delete_run(path: Path) -> None:
