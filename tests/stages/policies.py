@@ -1,29 +1,29 @@
-"""The algorithms of the papers, as a recipe writes them."""
+"""The algorithms of the papers, as the recipes spell them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from reasonforge.config.loader import load_recipe
+from reasonforge.pipelines.config import Recipe
 from reasonforge.stages.rl.config import RLConfig
 
 Settings = dict[str, Any]
 
-PRESETS: dict[str, Settings] = {
-    "grpo": {},
-    "grpo_kl": {"kl": {"coef": 0.04}},
-    "r1": {"surrogate": {"type": "clip", "eps_low": 10, "eps_high": 10}, "kl": {"coef": 0.001}},
-    "dapo": {"surrogate": {"type": "clip", "eps_low": 0.2, "eps_high": 0.28}, "aggregation": "token_mean"},
-    "dapo_groups": {"surrogate": {"type": "clip", "eps_low": 0.2, "eps_high": 0.28}, "aggregation": "group_token_mean"},
-    "dr_grpo": {"advantage": {"type": "centred"}, "aggregation": "constant_length"},
-    "gspo": {"ratio": "sequence", "surrogate": {"type": "clip", "eps_low": 3e-4, "eps_high": 4e-4}},
-    "cispo": {"surrogate": {"type": "cispo", "eps_high": 0.28}, "aggregation": "token_mean"},
-    "dual_clip": {"surrogate": {"type": "clip", "dual_clip": 3.0}, "aggregation": "token_mean"},
-    "rloo": {"advantage": {"type": "leave_one_out"}, "surrogate": {"type": "reinforce"}, "aggregation": "sequence_mean_token_sum"},
-    "online_rft": {"advantage": {"type": "reward"}, "surrogate": {"type": "reinforce"}},
-    "kl_in_reward": {"kl": {"coef": 0.01, "estimator": "k1", "place": "reward"}},
-    "kl_weighted": {"kl": {"coef": 0.04, "importance_weighted": True}},
-}
-"""Everything but the sizes; one entry per choice that some recipe makes."""
+_RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+TOY = _RECIPES / "toy" / "r1_zero.toml"
+ALGORITHMS = {path.stem: path for path in sorted((_RECIPES / "algorithms").glob("*.toml"))}
+"""Overlays by name; each picks one choice per axis."""
+
+AXES = {"advantage", "ratio", "surrogate", "aggregation", "kl", "reference_refresh_every", "truncated"}
+"""Everything that makes an algorithm. The rest is sizes."""
+
+
+def algorithm(name: str, *, over: Path = TOY) -> Settings:
+    """Return what an algorithm's overlay makes of a recipe on every axis."""
+    stage = load_recipe(Recipe, [over, ALGORITHMS[name]]).recipe.stages["rl"]
+    return stage.model_dump(include=AXES)
 
 
 def rl_config(settings: Settings, **more: Any) -> RLConfig:

@@ -105,6 +105,16 @@ def test_a_rollout_that_could_not_be_scored_is_out_of_baseline_and_gradient() ->
     assert learned == [True, True, False, False]
 
 
+def test_a_rollout_alone_in_its_baseline_teaches_nothing() -> None:
+    groups = [_group([1.0, 0.0, 0.0], status=["correct", "timeout", "error"]), _group([1.0, 0.0, 0.0])]
+    for advantage in ("group_normalized", "centred", "leave_one_out"):
+        found, learned = _advantages(groups, advantage={"type": advantage})
+        assert found[0] == 0.0
+        assert learned == [False, False, False, True, True, True]
+    found, learned = _advantages(groups, advantage={"type": "reward"})
+    assert (found[0], learned[0]) == (1.0, True)
+
+
 def test_kl_in_the_reward_is_summed_over_the_completion_before_the_baseline() -> None:
     groups = [_group([1.0, 1.0])]
     samples: list[PolicySample] = []

@@ -15,7 +15,7 @@ from reasonforge.models.decoder import Decoder
 from reasonforge.stages.rl.loss import PolicyObjective, sample_weights
 from reasonforge.training.config import Bucket, Pack, TrainingConfig
 from reasonforge.training.learner import Learner, Scorer
-from tests.stages.policies import PRESETS, Settings, rl_config
+from tests.stages.policies import ALGORITHMS, Settings, algorithm, rl_config
 from tests.tensors.samples import policy_sample
 
 SHAPE = DecoderConfig(vocab_size=11, hidden_size=16, num_layers=1, num_heads=2, num_kv_heads=1, head_dim=8, intermediate_size=24)
@@ -68,19 +68,19 @@ def gradient(samples: list[PolicySample], settings: Settings, training: Training
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]), metrics
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_layout_and_order_of_the_samples_change_nothing(preset: str) -> None:
-    settings = PRESETS[preset]
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_layout_and_order_of_the_samples_change_nothing(name: str) -> None:
+    settings = algorithm(name)
     samples = step_samples(settings)
     whole, metrics = gradient(samples, settings, WHOLE)
     assert whole.norm() > 1e-3
     order = np.random.default_rng(1).permutation(len(samples))
-    others = {name: gradient(samples, settings, training) for name, training in LAYOUTS.items()}
+    others = {layout: gradient(samples, settings, training) for layout, training in LAYOUTS.items()}
     others["another order"] = gradient([samples[i] for i in order], settings, WHOLE)
-    for name, (found, found_metrics) in others.items():
-        assert (found - whole).norm() <= 1e-6 * whole.norm(), name
+    for layout, (found, found_metrics) in others.items():
+        assert (found - whole).norm() <= 1e-6 * whole.norm(), layout
         for metric in ("loss", "entropy", "kl", "clip_ratio/low_mean", "clip_ratio/high_mean", "sampler_gap/mean"):
-            assert found_metrics[metric] == pytest.approx(metrics[metric], rel=1e-4, abs=1e-6), (name, metric)
+            assert found_metrics[metric] == pytest.approx(metrics[metric], rel=1e-4, abs=1e-6), (layout, metric)
 
 
 def test_bucketing_is_the_default() -> None:

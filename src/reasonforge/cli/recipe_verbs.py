@@ -96,7 +96,7 @@ def _recipe_verb(only: str | None, summary: str) -> Callable[..., int]:
             from reasonforge.runs.console import Console
 
             with Console(quiet=quiet, log="json" if log == "json" else "auto") as console:
-                return print_plan(loaded, only=only, stage=stage, out=out, console=console)
+                return print_plan(loaded, only=only, stage=stage, out=out, argv=invocation.argv, console=console)
         from reasonforge.pipelines.run import run_recipe
 
         options = RunOptions(

@@ -88,8 +88,8 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         StorageError: the disk refused; the old file is untouched and nothing is left beside it.
     """
-    # A short random name: path.name may already be as long as the file system allows.
-    temporary = path.parent / f".tmp-{uuid.uuid4().hex[:16]}"
+    # Named for its target, so that a sweep knows whose it is; in part, for the whole may be as long as the file system allows.
+    temporary = path.parent / f".tmp-{path.name[:40]}-{uuid.uuid4().hex[:16]}"
     with storage_errors(path):
         try:
             write_durable(temporary, [content])

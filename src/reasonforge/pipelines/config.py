@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reasonforge.config.base import Section
+from reasonforge.core.errors import RecipeError
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.models.config import DecoderShape
 from reasonforge.runs.reader import stage_name
@@ -118,5 +119,12 @@ class RunOptions:
 
 
 def select_stages(stages: dict[str, Any], *, only: str | None, stage: str | None) -> list[str]:
-    """Return the names of the stages to run, in order; empty when nothing fits."""
-    return [name for name, config in stages.items() if (only is None or config.type == only) and (stage is None or name == stage)]
+    """Return the names of the stages to run, in order.
+
+    Raises:
+        RecipeError: nothing fits.
+    """
+    names = [name for name, config in stages.items() if (only is None or config.type == only) and (stage is None or name == stage)]
+    if not names:
+        raise RecipeError("no stage to run: the recipe has " + ", ".join(f"{name} ({config.type})" for name, config in stages.items()))
+    return names

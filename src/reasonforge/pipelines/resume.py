@@ -19,8 +19,14 @@ def check_settings(run: RunReader, resolved: Mapping[str, Any]) -> None:
     """Refuse settings under which the rest of the run would not belong to its beginning.
 
     Raises:
-        RecipeError: naming the first such setting and both values.
+        RecipeError: naming the first such setting and both values, or a stage of the run that the recipe no longer has.
     """
+    missing = next((stage.name for stage in run.info.stages if stage.name not in resolved["stages"]), None)
+    if missing is not None:
+        raise RecipeError(
+            f"{run.path}: the recipe has no stage {missing} any more, which the run set out to do: that is another run. "
+            f"Go on with: {run.resume_command}; or begin anew with another --out."
+        )
     for key, before, now in _differences(read_json(run.resolved_path), redact(resolved)):
         if key.split(".")[0] in _FIXED:
             raise RecipeError(

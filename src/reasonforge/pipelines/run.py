@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from reasonforge.config.loader import LoadedRecipe
-from reasonforge.core.errors import RecipeError
 from reasonforge.core.ids import content_id
 from reasonforge.core.seeds import derive_seed
 from reasonforge.evaluation.config import EvaluationConfig
@@ -48,9 +47,6 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
     """
     recipe = loaded.recipe
     names = _selected(recipe, options)
-    if not names:
-        kinds = ", ".join(f"{name} ({stage.type})" for name, stage in recipe.stages.items())
-        raise RecipeError(f"no stage to run: the recipe has {kinds}")
     # One core per product: two threads inside a small product wait for each other longer than they save. Cores share micro-batches and
     # completions instead (docs/decisions/0004-learner.md).
     torch.set_num_threads(1)

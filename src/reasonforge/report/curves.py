@@ -34,14 +34,14 @@ class Panel:
 
 PANELS = (
     Panel("Reward", ("reward", "rewards/*/mean")),
-    Panel("Accuracy", ("eval/pass@1", "accuracy", "eval/accuracy", "token_accuracy")),
+    Panel("Accuracy", ("eval/pass@1", "accuracy")),
     Panel("Of k samples", ("eval/pass@*", "eval/maj@*")),
-    Panel("Format share", ("format", "eval/format")),
+    Panel("Format share", ("eval/format",)),
     Panel("Length (tokens)", ("completions/mean_length", "eval/length")),
-    Panel("Loss", ("loss", "nll", "eval/nll", "eval/loss")),
+    Panel("Loss", ("loss",)),
     Panel("Entropy (nats/token)", ("entropy",)),
     Panel("KL to the reference (nats/token)", ("kl",)),
-    Panel("Clipped tokens (share)", ("clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean")),
+    Panel("Clipped tokens (share)", ("clip_ratio/low_mean", "clip_ratio/high_mean")),
     Panel("Gradient norm", ("grad_norm",)),
     Panel("Groups without signal (share)", ("frac_reward_zero_std",)),
     Panel("Ran into the length limit (share)", ("completions/clipped_ratio", "eval/truncated")),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reasonforge.report.collect import PAGE_BYTES, collect
 from reasonforge.report.samples import embed
-from reasonforge.runs.files import storage_errors, write_atomic
+from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.runs.text import clean_text
 
 _SCRIPTS = ("dom.js", "charts.js", "overview.js", "rollouts.js", "main.js")

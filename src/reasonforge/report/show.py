@@ -8,7 +8,7 @@ from pathlib import Path
 from reasonforge.report.curves import arrange, curves_of
 from reasonforge.runs.info import RunSummary, Score
 from reasonforge.runs.reader import RunReader
-from reasonforge.runs.text import clean_text, format_number, format_seconds, text_table
+from reasonforge.runs.text import clean_text, format_number, format_seconds, program_name, text_table
 
 _FIGURES_PER_STAGE = 6
 
@@ -38,10 +38,8 @@ def summarise(run: Path) -> str:
 
 def next_commands(reader: RunReader, status: str) -> list[str]:
     """Return the commands that make sense now."""
-    path = shlex.quote(str(reader.path))
-    if status in ("killed", "failed", "stopped"):
-        return [reader.resume_command, f"reasonforge report {path}"]
-    return [f"reasonforge report {path}"]
+    report = f"{program_name()} report {shlex.quote(str(reader.path))}"
+    return [reader.resume_command, report] if status in ("killed", "failed", "stopped") else [report]
 
 
 def _stages(reader: RunReader) -> list[str]:

@@ -21,11 +21,8 @@ from reasonforge.runs.text import clean_text, format_seconds, shorten
 _LABELS = {
     "reward": "reward",
     "accuracy": "acc",
-    "format": "format",
     "loss": "loss",
-    "nll": "nll",
     "eval/pass@1": "pass@1",
-    "eval/nll": "eval nll",
     "eval/format": "eval format",
     "completions/mean_length": "len",
     "frac_reward_zero_std": "no signal",
@@ -33,7 +30,6 @@ _LABELS = {
     "entropy": "entropy",
     "grad_norm": "grad",
     "lr": "lr",
-    "perf/tokens_per_second": "tok/s",
 }
 """What a step row shows, most telling first, and how it is called there."""
 

@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from reasonforge.core.errors import InterruptedRun, RecipeError, StorageError
+from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.core.rollouts import RolloutGroup
-from reasonforge.runs.files import LineWriter, storage_errors, write_atomic, write_json
+from reasonforge.runs.files import LineWriter, write_json
 from reasonforge.runs.info import FORMAT, Attempt, RunInfo, RunStatus, RunSummary, Score, StageInfo, new_attempt
 from reasonforge.runs.lock import RunLock
 from reasonforge.runs.reader import RunReader, stage_name
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from reasonforge.runs.trackers import Tracker
 
 _HEARTBEAT_SECONDS = 30.0
-_OWN_FILES = ("run.json", "recipe.toml", "recipe.resolved.json", "metrics.jsonl", "events.jsonl", "summary.json", "report.html")
+_FIRST_FILES = ("recipe.toml", "recipe.resolved.json")
+"""Written before run.json, which makes the folder a run."""
+
+_OWN_FILES = (*_FIRST_FILES, "metrics.jsonl", "events.jsonl", "summary.json", "report.html", "run.json")
 _OWN_FOLDERS = ("rollouts", "evals", "checkpoints", "models", "final", "trackers")
 
 
@@ -60,7 +64,7 @@ class RunDirectory(RunReader):
         seed: int,
         overwrite: bool = False,
     ) -> Self:
-        """Begin a run in a new or empty directory.
+        """Begin a run in a new or empty directory, or in one where a start was killed before there was a run.
 
         Args:
             path: the directory; parents are made.
@@ -80,8 +84,8 @@ class RunDirectory(RunReader):
         with storage_errors(path):
             is_run = (path / "run.json").exists()
             path.mkdir(parents=True, exist_ok=True)
-            strangers = [entry.name for entry in path.iterdir() if entry.name != "lock"]
-        if strangers and not is_run:
+            strangers = [] if is_run else _strangers(path)
+        if strangers:
             raise RecipeError(f"{path}: not empty, and not a run ({min(strangers)} is there). Choose another run directory.")
         lock = RunLock(path / "lock")
         try:
@@ -89,6 +93,7 @@ class RunDirectory(RunReader):
                 raise RecipeError(
                     f"{path}: a run is already there. Resume it, overwrite it (--overwrite), or choose another run directory."
                 )
+            _sweep(path)
             _delete_run(path)
             hidden = secret_values(resolved)
             write_atomic(path / "recipe.toml", redact_toml(recipe_text, hidden).encode("utf-8", "backslashreplace"))
@@ -216,9 +221,7 @@ class RunDirectory(RunReader):
             StorageError: the disk refused.
         """
         folder = self.evals_dir(name)
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_rollouts(folder / "samples.parquet", groups, None, run=self.name, stage=name, step=0, tokens="none")
+        write_rollouts(folder / "samples.parquet", groups, None, run=self.name, stage=name, step=0, tokens="none")
         write_json(folder / "summary.json", dict(scores))
 
     def write_summary(self, summary: RunSummary) -> None:
@@ -228,6 +231,14 @@ class RunDirectory(RunReader):
             StorageError: the disk refused.
         """
         write_json(self.summary_path, summary.model_dump())
+
+    def sync(self) -> None:
+        """Make the metrics and events logged so far durable: a checkpoint must not outlive the rows before it."""
+        for kind, writer in self._writers.items():
+            try:
+                writer.sync()
+            except OSError as error:
+                self.lost(kind, error)
 
     def finish(self, status: RunStatus, message: str = "") -> None:
         """Record how the run ended, and let go of the directory.
@@ -323,21 +334,39 @@ class RunDirectory(RunReader):
             self.event("tracker_failed", f"{type(tracker).__name__} failed and is off: {error}", level="warning")
 
 
+def _strangers(path: Path) -> list[str]:
+    """Return what lies in a folder without run.json and was not left by a start that was killed before it wrote one.
+
+    Such a start takes the lock first: a recipe without a lock is somebody's own, and so is every folder.
+    """
+    names = [entry.name for entry in path.iterdir()]
+    if "lock" not in names:
+        return names
+    temporaries = tuple(f".tmp-{name}-" for name in (*_FIRST_FILES, "run.json"))
+    return [name for name in names if name not in ("lock", *_FIRST_FILES) and not name.startswith(temporaries)]
+
+
 def _sweep(path: Path) -> None:
     """Delete what a killed process was still writing: files, and folders of weights. Only for the holder of the lock."""
-    for folder in (path, path / "models"):
-        for entry in folder.glob(".*"):
-            if entry.name.startswith((".tmp-", ".old-")):
-                shutil.rmtree(entry, ignore_errors=True)
-            elif entry.suffix == ".part" and not entry.name.startswith(".report.html"):  # a reader may be writing a report
-                with contextlib.suppress(OSError):
-                    entry.unlink()
+    own = [*_OWN_FILES, *_OWN_FOLDERS]
+    own.remove("report.html")  # a reader, who takes no lock, may be writing one
+    left = [entry for name in own for kind in ("tmp", "old") for entry in path.glob(f".{kind}-{name}-*")]
+    left += [entry for name in ("rollouts", "evals", "models") for kind in ("tmp", "old") for entry in (path / name).rglob(f".{kind}-*")]
+    for entry in left:
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                entry.unlink()
 
 
 def _delete_run(path: Path) -> None:
+    """Delete a run; run.json goes last, so that a kill leaves a run that can be overwritten again."""
+    *files, run_json = _OWN_FILES
     with storage_errors(path):
-        for name in _OWN_FILES:
+        for name in files:
             (path / name).unlink(missing_ok=True)
         for name in _OWN_FOLDERS:
             if (path / name).is_dir():
                 shutil.rmtree(path / name)
+        (path / run_json).unlink(missing_ok=True)

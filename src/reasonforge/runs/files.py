@@ -1,55 +1,16 @@
-"""Writes that a crash cannot tear, and JSON lines that survive a torn last line."""
+"""JSON that a crash cannot tear, and JSON lines that survive a torn last line."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reasonforge.core.errors import DataError, StorageError
-
-
-@contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` of the block into a one-line ``StorageError`` that names the path."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"{path}: cannot write: {reason}. Free the disk or choose another place, then resume the run.") from error
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: a reader, or a crash at any moment, sees the old content or the new, never a mixture.
-
-    Raises:
-        StorageError: the disk refused; the old content is still there.
-    """
-    # The pid keeps two processes (a reader that writes a report, say) from sharing a temporary file.
-    part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
-    with storage_errors(path):
-        try:
-            with open(part, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames within a directory survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+from reasonforge.core.errors import DataError
+from reasonforge.core.files import storage_errors, write_atomic
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -111,6 +72,14 @@ class LineWriter:
                 self._descriptor = _open_append(self.path)
             self._size = sum(map(len, kept))
         return len(lines) - len(kept)
+
+    def sync(self) -> None:
+        """Make the rows appended so far survive a power loss.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Close the file."""

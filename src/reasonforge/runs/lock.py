@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from reasonforge.core.errors import UnavailableError
-from reasonforge.runs.files import storage_errors
+from reasonforge.core.files import storage_errors
 
 _PATIENCE_SECONDS = 0.5
 

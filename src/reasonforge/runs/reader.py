@@ -13,6 +13,7 @@ from reasonforge.runs.files import read_rows
 from reasonforge.runs.info import RunInfo, RunStatus, RunSummary, read_info, read_summary
 from reasonforge.runs.lock import is_locked
 from reasonforge.runs.rollouts import StoredRollout, list_steps, read_rollouts
+from reasonforge.runs.text import program_name
 
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -59,7 +60,7 @@ class RunReader:
     @property
     def resume_command(self) -> str:
         """What to type, or paste, to go on with the run."""
-        return f"reasonforge run --resume --out {shlex.quote(str(self.path))}"
+        return f"{program_name()} run --resume --out {shlex.quote(str(self.path))}"
 
     @property
     def info(self) -> RunInfo:

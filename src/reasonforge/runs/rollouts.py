@@ -5,8 +5,8 @@ pyarrow is imported inside the functions: it takes longer to load than everythin
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from reasonforge.core.errors import DataError
+from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.core.records import Problem
 from reasonforge.core.rollouts import Float32, RolloutGroup, ScoredRollout
 
@@ -103,7 +104,7 @@ def write_rollouts(
     step: int,
     tokens: TokenChoice = "first",
 ) -> None:
-    """Write graded groups to one Parquet file: first beside it, then renamed.
+    """Write graded groups to one Parquet file, which is whole and durable or absent.
 
     Args:
         path: the file; its folder is made.
@@ -115,7 +116,7 @@ def write_rollouts(
         tokens: whose token arrays to keep.
 
     Raises:
-        OSError: the disk refused; nothing is left behind.
+        StorageError: the disk refused; nothing is left behind.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -128,14 +129,11 @@ def write_rollouts(
         for i, (problem, scored, position) in enumerate(members)
     ]
     table = pa.Table.from_pylist([{"run": _storable(run), "stage": stage, "step": step, **row} for row in rows], schema=_schema())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        pq.write_table(table, part, compression="zstd")
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, buffer.getvalue())
 
 
 def read_rollouts(path: Path, *, tokens: bool = False) -> list[StoredRollout]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -106,7 +105,7 @@ class StageLog:
         path = step_file(self._run.rollouts_dir(self.name), step)
         try:
             write_rollouts(path, groups, advantages, run=self._run.name, stage=self.name, step=step, tokens=self._rollout_tokens)
-        except OSError as error:
+        except StorageError as error:
             self._run.lost("rollouts", error, stage=self.name)
 
     def done(self, message: str = "done", **data: Any) -> None:
@@ -130,10 +129,6 @@ class StageLog:
         return self._info.model_copy(update={"seconds": self._earlier_seconds + time.monotonic() - self._started})
 
     def _drop_rollouts(self, *, after: int) -> None:
-        folder = self._run.rollouts_dir(self.name)
-        for step, path in list_steps(folder).items():
+        for step, path in list_steps(self._run.rollouts_dir(self.name)).items():
             if step > after:
                 path.unlink()
-        for part in folder.glob("*.part"):
-            with contextlib.suppress(FileNotFoundError):
-                part.unlink()

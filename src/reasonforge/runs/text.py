@@ -1,10 +1,17 @@
-"""Make text from models, data and recipes safe to print on a terminal."""
+"""Text for a terminal: what models, data and recipes say made safe to print, tables, and the command line to type next."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
+
+_PROGRAM = "reasonforge"
 
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC: window titles, hyperlinks
@@ -63,6 +70,20 @@ def format_seconds(seconds: float) -> str:
     """Return a duration as ``h:mm:ss``."""
     whole = max(0, round(seconds))
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+def program_name() -> str:
+    """Return what to type to call this program from here, quoted for a shell.
+
+    Its plain name where PATH has it; else the console script beside the running Python (as a relative path where that is shorter);
+    else ``python -m reasonforge``.
+    """
+    if shutil.which(_PROGRAM):
+        return _PROGRAM
+    script = Path(sys.executable).parent / _PROGRAM
+    if not script.is_file():
+        return f"python -m {_PROGRAM}"
+    return shlex.quote(min(os.path.relpath(script), str(script), key=len))
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int = 200) -> list[str]:

@@ -24,6 +24,8 @@ class SamplingConfig(Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of the sampler's matrix products. float32 agrees with a float32 learner to 1e-5; bfloat16 is faster and differs by about 1e-2
     (watch sampler_gap/mean)."""
+    max_slots: int = Field(default=128, gt=0)
+    """Completions decoded at once. It sets memory (the cache) and speed; completions are the same whatever it is."""
     stop: tuple[str, ...] = ()
     """A completion ends at the token that completes one of these strings."""
 

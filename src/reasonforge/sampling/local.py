@@ -68,8 +68,10 @@ class LocalSampler:
         self._expected = {name: tuple(parameter.shape) for name, parameter in decoder.named_parameters()}
         self._weights = self._make_weights(decoder, backend, dtype)
         threads = min(threads or torch.get_num_threads(), max_slots) if isinstance(self._weights, NativeWeights) else 1
-        shares = [(max_slots + thread) // threads for thread in range(threads)]
-        self._engines = [self._make_engine(slots) for slots in shares]
+        self._shares = [(max_slots + thread) // threads for thread in range(threads)]
+        # Made when the first completions are asked for: a cache for a checkpoint's whole context can be larger than the machine.
+        self._engines: list[Engine] = []
+        self._engine_context = 0
 
     @property
     def backend(self) -> Literal["native", "torch"]:
@@ -119,7 +121,9 @@ class LocalSampler:
         is_stop = np.zeros(self._config.vocab_size, np.bool_)
         is_stop[[token for token in params.stop_token_ids if 0 <= token < self._config.vocab_size]] = True
         ends_text = stop_string_check(params.stop_strings, self._decode) if params.stop_strings and self._decode else None
+        needed = max(len(group.prompt_ids) + int(group.limits.max()) for group in queue)
         with self._lock:
+            self._ensure_context(needed)
             schedulers = [
                 Scheduler(engine, params, longest=longest, is_stop=is_stop, ends_text=ends_text, version=self._version)
                 for engine in self._engines
@@ -171,8 +175,15 @@ class LocalSampler:
         weights.load(dict(decoder.named_parameters()))
         return weights
 
+    def _ensure_context(self, needed: int) -> None:
+        """Make sure that every slot holds ``needed`` positions. Capacity doubles, so growing prompts do not rebuild the cache each time."""
+        if needed > self._engine_context:
+            self._engines = []  # freed before the larger ones are made
+            self._engine_context = min(max(needed, 2 * self._engine_context), self._context)
+            self._engines = [self._make_engine(slots) for slots in self._shares]
+
     def _make_engine(self, num_slots: int) -> Engine:
-        max_rows = num_slots + PREFILL_ROWS
+        max_rows, context = num_slots + PREFILL_ROWS, self._engine_context
         if isinstance(self._weights, NativeWeights):
-            return NativeEngine(self._weights, num_slots=num_slots, context=self._context, max_rows=max_rows)
-        return TorchEngine(self._weights, num_slots=num_slots, context=self._context, max_rows=max_rows)
+            return NativeEngine(self._weights, num_slots=num_slots, context=context, max_rows=max_rows)
+        return TorchEngine(self._weights, num_slots=num_slots, context=context, max_rows=max_rows)

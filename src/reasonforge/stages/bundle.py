@@ -37,9 +37,16 @@ class Bundle:
         """Longest sequence in tokens."""
         return self.decoder.config.max_positions
 
-    def sampler(self, dtype: Literal["float32", "bfloat16"] = "float32") -> LocalSampler:
+    def sampler(self, dtype: Literal["float32", "bfloat16"] = "float32", max_slots: int = 128) -> LocalSampler:
         """Return a sampler of the decoder as it stands."""
-        return LocalSampler(self.decoder, max_context=self.max_context, dtype=dtype, decode=self.tokenizer.decode, threads=self.threads)
+        return LocalSampler(
+            self.decoder,
+            max_slots=max_slots,
+            max_context=self.max_context,
+            dtype=dtype,
+            decode=self.tokenizer.decode,
+            threads=self.threads,
+        )
 
     def prompts(self, problems: Sequence[Problem]) -> list[tuple[int, ...]]:
         """Render the problems' prompts.

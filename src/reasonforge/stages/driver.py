@@ -84,6 +84,7 @@ def drive(trainer: Trainer, context: StageContext, config: TrainingConfig) -> No
 def _save(trainer: Trainer, context: StageContext, step: int) -> None:
     tensors, scalars = trainer.learner.state()
     files, extra = trainer.extra_state()
+    context.run.sync()
     save_checkpoint(
         context.run.checkpoints_dir(context.name),
         step,

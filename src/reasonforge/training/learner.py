@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ class Learner(Scorer):
                 the small products of a small model mostly wait for each other; two micro-batches do not. CPU only.
         """
         super().__init__(model, config, device=device)
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 and self._device.type == "cpu" else None
         self._total_steps = total_steps
         self._optimizer = build_optimizer(self._model, config.optimizer)
@@ -229,7 +231,12 @@ class Learner(Scorer):
             return output, torch.autograd.grad(output.loss, parameters, allow_unused=True)
 
         # Gradients are added here, in the order of the micro-batches: `backward` in two threads would add them in the order of arrival.
-        for batch, (output, gradients) in zip(batches, self._pool.map(backward, batches)):
+        # No more batches in flight than cores: every finished one holds a gradient as large as the model.
+        waiting = deque(self._pool.submit(backward, batch) for batch in batches[: self._threads])
+        for index, batch in enumerate(batches):
+            output, gradients = waiting.popleft().result()
+            if index + self._threads < len(batches):
+                waiting.append(self._pool.submit(backward, batches[index + self._threads]))
             for parameter, gradient in zip(parameters, gradients):
                 if gradient is not None:
                     parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)

@@ -14,7 +14,7 @@ from reasonforge.core.errors import NonFiniteError, UnavailableError
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.rope import rotation
-from reasonforge.sampling.engine import Drawn, Step
+from reasonforge.sampling.engine import DIVERGED, Drawn, Step
 
 # The order of step.c's enum.
 _PARTS = (
@@ -158,9 +158,7 @@ class NativeEngine:
             drawn.logprobs.ctypes.data,
         )
         if num_draws and drawn.token_ids.min() < 0:
-            raise NonFiniteError(
-                "sampling: the model's logits are not finite; the weights have diverged. Resume from an earlier checkpoint."
-            )
+            raise NonFiniteError(DIVERGED)
         return drawn
 
     def copy_prefix(self, source: int, targets: list[int], num_tokens: int) -> None:

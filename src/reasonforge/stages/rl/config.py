@@ -100,7 +100,7 @@ class KLPenalty(Section):
 
 
 class InLoopEvaluation(EvaluationConfig):
-    """An evaluation while training."""
+    """An evaluation while training, drawn by the stage's own sampler (``sampling.dtype``)."""
 
     every: int = Field(default=25, gt=0)
     """Steps between evaluations."""

@@ -130,7 +130,9 @@ class PolicyTraining:
             kept = [chosen[i] for i in keep]
             objective = PolicyObjective(config, num_tokens=sum(int(s.loss_mask.sum()) for s in kept))
             results.append(self.learner.step(kept, objective, weights[keep], temperature=config.sampling.temperature).metrics)
-        return {name: float(np.mean([r[name] for r in results if name in r])) for name in dict.fromkeys(n for r in results for n in r)}
+        names = dict.fromkeys(name for result in results for name in result)
+        means = {name: float(np.mean([result[name] for result in results if name in result])) for name in names}
+        return means | {name: results[-1][name] for name in ("lr", "num_tokens", "skipped_steps")}  # totals so far, not means
 
     def refresh_reference(self, step: int) -> None:
         """Copy the policy into the reference when it is time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reasonforge.core.records import Problem
 from reasonforge.evaluation.evaluate import Evaluator
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.stages.bundle import Bundle
@@ -26,7 +27,7 @@ def run_rl(
         trainer = PolicyTraining(
             config,
             learner=learner,
-            sampler=bundle.sampler(config.sampling.dtype),
+            sampler=bundle.sampler(config.sampling.dtype, config.sampling.max_slots),
             reference=reference,
             scorer=scorer,
             prompts=PromptSource(problems, bundle, per_step=config.prompts_per_step, seed=context.seed("prompts")),

@@ -48,6 +48,10 @@ def advantages_of(groups: Sequence[RolloutGroup], samples: Sequence[PolicySample
     in_baseline = outcome.in_baseline & scored
     learned = outcome.is_learned & scored
     group_ids = torch.tensor([sample.group for sample in samples])
+    if not isinstance(config.advantage, RawReward):
+        # Alone in its baseline, a rollout has nothing to be compared with: its reward would pass for an advantage.
+        alone = torch.bincount(group_ids[in_baseline], minlength=int(group_ids.max()) + 1)[group_ids] < 2
+        learned = learned & ~(alone & in_baseline)
     result = torch.zeros_like(rewards)
     result[in_baseline] = _advantage(outcome.rewards[in_baseline], group_ids[in_baseline], config)
     return torch.where(learned, result, 0.0).float().numpy(), learned.numpy()

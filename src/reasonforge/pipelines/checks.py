@@ -1,0 +1,145 @@
+"""The data of a recipe's stages, read and rendered as the stages would, before anything is trained. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import islice
+
+from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.core.records import Document, Message, Problem
+from reasonforge.evaluation.config import EvaluationConfig
+from reasonforge.models.config import DecoderConfig
+from reasonforge.pipelines.config import EvalConfig, Recipe, Stage
+from reasonforge.pipelines.start import data_seed, problems_of
+from reasonforge.rewards.config import AccuracyReward
+from reasonforge.rewards.score import RewardScorer
+from reasonforge.stages.pretrain.config import PretrainConfig
+from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.sft.config import SFTConfig
+from reasonforge.tasks.sources import load_demonstrations, load_documents
+from reasonforge.tasks.streams import Demonstration, ProblemStream
+from reasonforge.text.layout import Layout
+from reasonforge.text.render import render_example, render_prompt
+from reasonforge.text.tokenizer import Tokenizer
+
+_HEAD = 256
+"""Items rendered or graded of what is too long, or endless, to look at whole."""
+
+Checked = tuple[str, str, str]
+"""(who reads it, data table, what was found)."""
+
+
+class DataCheck:
+    """Reads what stages read and refuses what they would refuse, in the same words."""
+
+    def __init__(self, recipe: Recipe, tokenizer: Tokenizer, layout: Layout, shape: DecoderConfig) -> None:
+        self._recipe = recipe
+        self._tokenizer = tokenizer
+        self._layout = layout
+        self._context = shape.max_positions
+        # Several stages read one table; its files are parsed once.
+        self._problems = cache(lambda table: problems_of(recipe, table))
+
+    def stage(self, name: str, stage: Stage) -> Iterator[Checked]:
+        """Check every data table that a stage reads.
+
+        Raises:
+            DataError: data cannot be read, does not fit the context, or its reference answers are not graded correct.
+            RecipeError: a task holds too few problems, or SFT would read an endless stream.
+        """
+        match stage:
+            case PretrainConfig():
+                yield name, stage.data, self._texts(name, stage)
+                if stage.gate is not None:
+                    yield f"{name}.gate", stage.gate.evaluation.data, self._evaluation(stage.gate.evaluation)
+            case SFTConfig():
+                yield name, stage.data, self._examples(name, stage)
+            case RLConfig():
+                problems = self._problems(stage.data)
+                # A list is rendered whole before the first step; a stream step by step.
+                read = problems if isinstance(problems, list) else _head(problems)
+                yield name, stage.data, f"{self._prompts(read)}, {_check_rewards(stage, read[:_HEAD])}"
+                if stage.evaluation is not None:
+                    yield f"{name}.evaluation", stage.evaluation.data, self._evaluation(stage.evaluation)
+            case EvalConfig():
+                yield name, stage.data, self._evaluation(stage)
+
+    def _evaluation(self, config: EvaluationConfig) -> str:
+        problems = self._problems(config.data)
+        return self._prompts(problems[: config.num_problems] if isinstance(problems, list) else _head(problems, config.num_problems))
+
+    def _prompts(self, problems: Sequence[Problem]) -> str:
+        lengths = [len(render_prompt(problem.messages, self._tokenizer, self._layout)) for problem in problems]
+        if too_long := sum(length >= self._context for length in lengths):
+            worst = max(range(len(lengths)), key=lengths.__getitem__)
+            raise DataError(
+                f"{problems[worst].source}: {too_long} of {len(problems)} prompts do not fit the context of {self._context} tokens "
+                f"(problem {problems[worst].id} has {lengths[worst]}). Filter them out or use a model with a longer context."
+            )
+        return f"{len(problems)} prompts of {_span(lengths)}"
+
+    def _texts(self, name: str, stage: PretrainConfig) -> str:
+        source, seed = self._recipe.data[stage.data], data_seed(self._recipe, stage.data)
+        items = load_documents(source, seed=seed) if stage.content == "documents" else load_demonstrations(source, seed=seed)
+        if isinstance(items, list):
+            # Long documents are cut at the context, and what is left of one token has nothing to predict.
+            lengths = [len(self._tokens(item)) for item in items[:_HEAD]]
+            if max(lengths) < 2 and all(len(self._tokens(item)) < 2 for item in items[_HEAD:]):
+                raise DataError(f"{name}: none of {len(items)} documents has two tokens, so there is nothing to predict")
+            return f"{len(items)} documents, the first {len(lengths)} of {_span(lengths)}, {self._longer(lengths)} cut at {self._context}"
+        lengths = [len(self._tokens(items[i])) for i in range(_HEAD)]
+        if max(lengths) > self._context:
+            raise DataError(
+                f"{name}: a document has {max(lengths)} tokens, the model's context {self._context}: "
+                "raise max_positions or lower the levels"
+            )
+        return f"{len(lengths)} documents of {_span(lengths)}"
+
+    def _tokens(self, item: Document | Demonstration) -> list[int]:
+        if isinstance(item, Document):
+            return [*self._tokenizer.encode(item.text), *self._tokenizer.stop_ids[:1]]
+        return self._example(item)
+
+    def _examples(self, name: str, stage: SFTConfig) -> str:
+        source = self._recipe.data[stage.data]
+        items = load_demonstrations(source, seed=data_seed(self._recipe, stage.data))
+        count = len(items) if isinstance(items, list) else getattr(source, "count", None)
+        if count is None:
+            raise RecipeError(f"{name}: data {stage.data!r} is an endless stream and has no epochs: give it a count")
+        lengths = [len(self._example(items[i])) for i in range(min(count, _HEAD))]
+        if min(lengths) > self._context and all(len(self._example(items[i])) > self._context for i in range(len(lengths), count)):
+            raise DataError(f"{name}: none of {count} examples fits the context of {self._context} tokens")
+        return f"{count} examples, the first {len(lengths)} of {_span(lengths)}, {self._longer(lengths)} too long and dropped"
+
+    def _example(self, item: Demonstration) -> list[int]:
+        messages = [*item.problem.messages, Message("assistant", item.completion)]
+        return render_example(messages, self._tokenizer, self._layout).token_ids
+
+    def _longer(self, lengths: Sequence[int]) -> int:
+        return sum(length > self._context for length in lengths)
+
+
+def _head(stream: ProblemStream, count: int = _HEAD) -> list[Problem]:
+    return [stream[i] for i in range(count)]
+
+
+def _span(lengths: Sequence[int]) -> str:
+    return f"{min(lengths)} to {max(lengths)} tokens"
+
+
+def _check_rewards(stage: RLConfig, problems: Sequence[Problem]) -> str:
+    with RewardScorer(stage.rewards) as scorer:
+        wrong = scorer.check_gold(problems)
+        if wrong:
+            problem, _, verdict = wrong[0]
+            raise DataError(
+                f"{problem.source}: {len(wrong)} of {len(problems)} gold answers are not graded correct; first: problem {problem.id}, "
+                f"answer {problem.answer[:60]!r}: {verdict.reason or verdict.status}"
+            )
+        if any(isinstance(part, AccuracyReward) and part.weight for part in stage.rewards.values()):
+            for problem in islice(problems, 8):
+                _, verdict = scorer.score(problem, "")
+                if verdict.correct:
+                    raise DataError(f"{problem.source}: problem {problem.id}: an empty completion is graded correct")
+    return f"{len(problems)} gold answers rewarded, empty ones not"
