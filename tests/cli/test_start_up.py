@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,14 @@ def test_a_dry_run_does_not_load_torch() -> None:
 def test_doctor_does_not_load_torch_unless_asked(tmp_path: Path) -> None:
     code, heavy = loaded_by("doctor", cwd=tmp_path)
     assert (code, heavy) == (0, set())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["rl", "recipes/toy/r1_zero.toml", "--dry-run"]], ids=["help", "dry-run"])
+def test_the_answer_costs_few_seconds_of_processor_time(arguments: list[str]) -> None:
+    """Ten times what it takes: only something heavy on the way to the answer, an import or a whole data set, gets there."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "reasonforge", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5

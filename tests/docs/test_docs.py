@@ -208,6 +208,7 @@ def test_the_plan_in_the_quickstart_is_the_plan_that_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("reasonforge.pipelines.plan.program_name", lambda: "reasonforge")  # as the page's reader, who has activated .venv
     assert main(["run", "recipes/toy/r1_zero.toml", "--dry-run"]) == 0
     printed = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert Page(ROOT / "docs" / "quickstart.md").blocks("text")[0].splitlines() == printed
@@ -229,11 +230,26 @@ def test_the_gsm8k_recipe_can_run_on_files_of_that_form(capsys: pytest.CaptureFi
     assert "the recipe can run" in capsys.readouterr().out
 
 
+TOY = "recipes/toy/r1_zero.toml"
 CHOICES: dict[str, Any] = {
     "advantages.group_normalized": lambda stage: stage.advantage.type == "group_normalized",
+    "advantages.centred": lambda stage: stage.advantage.type == "centred",
+    "advantages.leave_one_out": lambda stage: stage.advantage.type == "leave_one_out",
+    "advantages.if_correct": lambda stage: stage.advantage.type == "reward" and {part.type for part in stage.rewards.values()} == {"accuracy"},
+    "shaping.apply_truncated_policy": lambda stage: stage.truncated != "keep",
     "ratio.token_ratio": lambda stage: stage.ratio == "token",
+    "ratio.sequence_ratio": lambda stage: stage.ratio == "sequence",
     "surrogate.clipped": lambda stage: stage.surrogate.type == "clip" and stage.surrogate.dual_clip is None,
+    "surrogate.dual_clipped": lambda stage: stage.surrogate.type == "clip" and stage.surrogate.dual_clip is not None,
+    "surrogate.cispo": lambda stage: stage.surrogate.type == "cispo",
+    "surrogate.reinforce": lambda stage: stage.surrogate.type == "reinforce",
     "aggregate.sequence_mean_token_mean": lambda stage: stage.aggregation == "sequence_mean_token_mean",
+    "aggregate.token_mean": lambda stage: stage.aggregation == "token_mean",
+    "aggregate.group_token_mean": lambda stage: stage.aggregation == "group_token_mean",
+    "aggregate.sequence_mean_token_sum": lambda stage: stage.aggregation == "sequence_mean_token_sum",
+    "aggregate.constant_length": lambda stage: stage.aggregation == "constant_length",
+    "kl.kl_k1": lambda stage: stage.kl is not None and stage.kl.estimator == "k1" and stage.kl.place == "reward",
+    "kl.kl_k3_weighted": lambda stage: stage.kl is not None and stage.kl.importance_weighted,
     "kl.kl_k3": lambda stage: stage.kl is not None and stage.kl.estimator == "k3" and stage.kl.place == "loss",
 }
 """Which setting of an RL stage picks a function of the table in docs/papers.md."""
@@ -245,7 +261,8 @@ def test_the_recipes_named_beside_equations_use_them() -> None:
     for function, recipe in rows:
         if recipe == "-":
             continue
-        stages = load_recipe(Recipe, [ROOT / recipe]).recipe.stages.values()
+        below = [ROOT / TOY] if recipe.startswith("recipes/algorithms/") else []  # an overlay
+        stages = load_recipe(Recipe, [*below, ROOT / recipe]).recipe.stages.values()
         uses = CHOICES.get(function)
         assert uses is None or any(uses(stage) for stage in stages if stage.type == "rl"), f"{recipe} does not use {function}"
 

@@ -14,7 +14,6 @@ import pytest
 
 import reasonforge.models.hf as hf
 import reasonforge.pipelines.run as pipeline
-import reasonforge.runs.directory as directory
 import reasonforge.training.checkpoint as checkpoints
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.training.checkpoint import list_steps, load_checkpoint
@@ -44,7 +43,7 @@ PLACES = {
     "rename of a checkpoint": (checkpoints.os, "rename", 2),
     "weights of a model": (hf, "save_file", 2),
     "the final model": (hf, "save_file", 4),
-    "samples of an evaluation": (directory, "write_rollouts", 1),
+    "samples of an evaluation": (rollouts, "write_atomic", 1),
     "the summary": (RunDirectory, "write_summary", 1),
     "the report": (pipeline, "write_report", 1),
 }

@@ -14,6 +14,7 @@ import pytest
 from reasonforge.cli.main import main
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.files import read_json
+from reasonforge.runs.text import program_name
 from reasonforge.stages.rl.loop import PolicyTraining
 from reasonforge.training.checkpoint import list_steps
 from reasonforge.training.learner import Learner
@@ -72,7 +73,7 @@ def test_sigterm_finishes_the_step_saves_and_says_how_to_go_on(micro: Path, fini
     assert process.wait() == 143
     last = RunDirectory.read(run).metric_rows()[-1]
     assert last["step"] == list_steps(run / "checkpoints" / last["stage"])[-1]
-    command = f"reasonforge run --resume --out '{run}'"
+    command = f"{program_name()} run --resume --out '{run}'"
     assert f"error: stopped after step {last['step']} of {last['stage']}; saved. Go on with: {command}\n" in process.said
     assert RunDirectory.read(run).status == "stopped"
     assert forked("run", "--resume", "--out", run, log=log).wait() == 0
@@ -166,7 +167,7 @@ def test_what_a_killed_process_was_still_writing_is_swept(call: Call, finished: 
     shutil.copytree(finished, run)
     for folder in (".tmp-final-1-ab", "models/.tmp-rl-1-ab", "models/.old-rl-1-ab"):
         shutil.copytree(run / "final", run / folder)
-    (run / ".run.json.1.part").write_text("{")
+    (run / ".tmp-run.json-ab").write_text("{")
     assert call("run", "--resume", "--out", run).code == 0
     assert not [path for path in run.rglob("*") if path.name.startswith(".")]
     assert outcome(run) == outcome(finished)
@@ -222,6 +223,6 @@ def test_a_terminated_process_says_how_to_go_on_and_its_words_work(micro: Path, 
     wait_for_rows(process, run, 10)
     process.send(signal.SIGTERM)
     assert process.wait() == 143
-    words = process.said.split("Go on with: reasonforge ")[1].split()
+    words = process.said.split(f"Go on with: {program_name()} ")[1].split()
     assert launched(*words, log=log).wait() == 0
     assert outcome(run) == outcome(finished)

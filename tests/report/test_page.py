@@ -16,6 +16,7 @@ from reasonforge.report.samples import embed, spread
 from reasonforge.report.show import summarise
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.info import RunSummary
+from reasonforge.runs.text import program_name
 from tests.report.hostile import HOSTILE
 from tests.runs.fabricate import crashing, group, new_run, scored, write_run
 
@@ -211,7 +212,7 @@ def test_a_summary_in_text_has_stages_figures_scores_and_the_next_command(tmp_pa
     assert re.search(r"rl +done +30/30 .*reward 1, eval/pass@1 0\.9", text)
     assert re.search(r"pass@1 +0\.05 \[0\.03, 0\.08\] +0\.91 \[0\.88, 0\.94\]", text)
     assert "Reward rose from 0.05 to 0.91." in text
-    assert text.splitlines()[-1] == f"next: reasonforge report '{tmp_path}/my run'"
+    assert text.splitlines()[-1] == f"next: {program_name()} report '{tmp_path}/my run'"
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
@@ -220,7 +221,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     text = summarise(tmp_path / "r")
     assert "toy: failed" in text
     assert "Crash" in text
-    assert f"next: reasonforge run --resume --out {tmp_path}/r" in text
+    assert f"next: {program_name()} run --resume --out {tmp_path}/r" in text
 
 
 def test_a_summary_of_hostile_text_has_no_control_characters(tmp_path: Path) -> None:

@@ -1,7 +1,12 @@
 """Reward functions of a user, good and bad; run in the reward process."""
 
+import fractions
 import os
+import pathlib
+import subprocess
 import time
+
+import numpy as np
 
 
 def length(question, answer, completion, meta):
@@ -42,6 +47,40 @@ def hangs(question, answer, completion, meta):
 
 def leaves(question, answer, completion, meta):
     os._exit(3)
+
+
+def process(question, answer, completion, meta):
+    return os.getpid()
+
+
+def process_group(question, answer, completion, meta):
+    return os.getpgrp()
+
+
+def starts_another(question, answer, completion, meta):
+    with pathlib.Path(completion).open("w") as pipe:
+        subprocess.Popen(["sleep", "60"], stdout=pipe)
+    return 1.0
+
+
+def returns_by_name(question, answer, completion, meta):
+    return {
+        "bool": True,
+        "numpy float": np.float32(0.5),
+        "numpy int": np.int64(3),
+        "numpy array of one": np.array(0.25),
+        "fraction": fractions.Fraction(1, 8),
+        "numpy nan": np.float64("nan"),
+        "numpy text": np.str_("3"),
+        "digits": "3",
+        "list": [3],
+        "several": np.arange(2),
+        "huge": 10**400,
+    }[completion]
+
+
+def language(question, answer, completion, meta):
+    return meta["language"]
 
 
 not_callable = 3

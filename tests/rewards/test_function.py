@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from reasonforge.core.errors import RecipeError
-from reasonforge.rewards.function import RewardProcess
+from reasonforge.rewards.function import FunctionResult, RewardProcess
 
 _MODULE = "tests.rewards.reward_functions"
 
 
-def _call(name: str, *completions: str, deadline: float = 5.0) -> list[tuple[str, float, str]]:
+@contextmanager
+def _process(name: str, *, deadline: float = 5.0) -> Iterator[RewardProcess]:
     process = RewardProcess(f"{_MODULE}:{name}", deadline_seconds=deadline)
     try:
-        results = [process(question="q", answer="a", completion=text, meta={}) for text in completions]
+        yield process
     finally:
         process.close()
+
+
+def _ask(process: RewardProcess, completion: str) -> FunctionResult:
+    return process(question="q", answer="a", completion=completion, meta={})
+
+
+def _call(name: str, *completions: str, deadline: float = 5.0) -> list[tuple[str, float, str]]:
+    with _process(name, deadline=deadline) as process:
+        results = [_ask(process, text) for text in completions]
     return [(result.status, result.value, result.reason) for result in results]
 
 
@@ -50,12 +67,65 @@ def test_a_call_that_hangs_is_killed_and_the_next_one_is_answered() -> None:
     assert results[1][2] == f"{_MODULE}:hangs_on_b gave no answer within 0.5 s"
 
 
+def test_numbers_of_any_kind_are_values() -> None:
+    kinds = {"bool": 1.0, "numpy float": 0.5, "numpy int": 3.0, "numpy array of one": 0.25, "fraction": 0.125}
+    assert _call("returns_by_name", *kinds) == [("ok", value, "") for value in kinds.values()]
+
+
+def test_what_is_no_finite_number_is_refused() -> None:
+    for status, _, reason in _call("returns_by_name", "numpy nan", "numpy text", "digits", "list", "several", "huge"):
+        assert status == "error"
+        assert reason.startswith(f"{_MODULE}:returns_by_name returned ")
+        assert reason.endswith(", not a finite number")
+
+
+def test_a_worker_killed_between_two_calls_is_one_error_and_is_replaced() -> None:
+    with _process("process") as process:
+        first = _ask(process, "")
+        os.kill(int(first.value), signal.SIGKILL)
+        second, third = _ask(process, "x" * 1_000_000), _ask(process, "")
+    assert (second.status, second.reason) == ("error", f"{_MODULE}:process ended its process")
+    assert third.status == "ok"
+    assert third.value != first.value
+
+
+def test_a_worker_that_reads_nothing_is_killed_at_the_deadline() -> None:
+    with _process("process", deadline=1.0) as process:
+        first = _ask(process, "")
+        os.kill(int(first.value), signal.SIGSTOP)
+        second, third = _ask(process, "x" * 10_000_000), _ask(process, "")
+    assert (second.status, second.reason) == ("timeout", f"{_MODULE}:process gave no answer within 1 s")
+    assert third.status == "ok"
+    assert third.value != first.value
+
+
+def test_a_key_pressed_at_the_terminal_does_not_reach_the_worker() -> None:
+    ((_, group, _),) = _call("process_group", "")
+    assert group != os.getpgrp()
+
+
+def test_what_the_function_started_ends_with_its_worker(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with _process("starts_another") as process:
+            assert _ask(process, str(pipe)).status == "ok"
+            with pytest.raises(BlockingIOError):  # nothing written, and somebody still holds the other end
+                os.read(reader, 1)
+        assert select.select([reader], [], [], 10.0)[0], "the other end is still open"
+        assert os.read(reader, 1) == b""
+    finally:
+        os.close(reader)
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
         ("no_such_module:f", "cannot be loaded: ModuleNotFoundError"),
         (f"{_MODULE}:no_such", "cannot be loaded: AttributeError"),
         (f"{_MODULE}:not_callable", "cannot be loaded: TypeError"),
+        ("tests.rewards.leaves_on_import:f", "cannot be loaded: its module ended the process"),
     ],
 )
 def test_a_function_that_cannot_be_loaded_is_refused(path: str, reason: str) -> None:

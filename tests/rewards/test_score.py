@@ -11,8 +11,9 @@ from reasonforge.core.errors import UnavailableError
 from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import Completion, Rollout, SamplingParams
 from reasonforge.rewards.config import AccuracyReward, FormatReward, FunctionReward
-from reasonforge.rewards.score import RewardScorer, gold_text, keeps_format
+from reasonforge.rewards.score import RewardScorer, keeps_format
 from reasonforge.tasks.registry import get_task, task_names
+from tests.oracle import case
 
 _PROBLEM = Problem(id="p", messages=(Message("user", "6 * 7?"),), answer="42", source="test")
 
@@ -71,11 +72,29 @@ def test_the_gold_of_every_task_earns_the_reward(name: str) -> None:
     with RewardScorer({"accuracy": AccuracyReward()}) as scorer:
         assert scorer.check_gold(problems) == []
         broken = [dataclasses.replace(problems[0], solution="no answer at all")]
-        assert len(scorer.check_gold(broken)) == 1
+        assert [failure.problem for failure in scorer.check_gold(broken)] == broken
 
 
-def test_a_problem_without_a_solution_is_its_own_gold() -> None:
-    assert gold_text(_PROBLEM) == "\\boxed{42}"
+def test_gold_that_a_part_cannot_score_fails_with_its_reason() -> None:
+    with RewardScorer({"mine": FunctionReward(path="tests.rewards.reward_functions:raises")}) as scorer:
+        ((problem, text, verdict),) = scorer.check_gold([_PROBLEM])
+    assert (problem, text, verdict.status) == (_PROBLEM, "\\boxed{42}", "error")
+    assert "cannot judge this" in verdict.reason
+
+
+def test_accuracy_form_and_language_of_equal_weight_match_the_worked_example() -> None:
+    example = case("rewards", "r1_sum")
+    first = {"accuracy": AccuracyReward(), "form": FormatReward()}
+    second = {**first, "language": FunctionReward(path="tests.rewards.reward_functions:language", deadline_seconds=30)}
+    found: dict[str, list[float]] = {}
+    for stage, parts in {"stage0_acc_plus_fmt": first, "stage1_plus_lang": second}.items():
+        with RewardScorer(parts) as scorer:
+            found[stage] = []
+            for right, kept, language in zip(*(example.inputs[key] for key in ("acc", "fmt", "lang")), strict=True):
+                answer = f"<answer>{42 if right else 41}</answer>"
+                problem = dataclasses.replace(_PROBLEM, meta={"language": language})
+                found[stage].append(scorer.score(problem, f"<think>so</think>{answer}" if kept else answer)[0].total)
+    assert found == {stage: pytest.approx(totals, abs=example.tolerance) for stage, totals in example.expected.items()}
 
 
 def test_too_many_failures_stop_the_batch_with_the_first_reason() -> None:

@@ -80,7 +80,7 @@ def write_run(path: Path, *, name: str = "toy", steps: int = 30, num_groups: int
         run.plan([("sft", "sft"), ("rl", "rl")])
         log = run.stage("sft", 20, type="sft")
         for step in range(1, 21):
-            log.metrics(step, {"loss": 2.0 / step, "nll": 2.0 / step, "lr": 1e-3, "grad_norm": 1.0 / step, "perf/seconds": 0.01})
+            log.metrics(step, {"loss": 2.0 / step, "lr": 1e-3, "grad_norm": 1.0 / step, "perf/seconds": 0.01})
         log.done()
         log = run.stage("rl", steps, type="rl")
         for step in range(1, steps + 1):
@@ -95,7 +95,6 @@ def write_run(path: Path, *, name: str = "toy", steps: int = 30, num_groups: int
                     "reward_std": float(rewards.std(1).mean()),
                     "rewards/accuracy/mean": float(rewards.mean()),
                     "rewards/format/mean": 0.5 + share / 2,
-                    "format": 0.5 + share / 2,
                     "accuracy": float(rewards.mean()),
                     "completions/mean_length": 40 + 20 * share + float(rng.normal()),
                     "entropy": 1.2 - share,

@@ -125,6 +125,67 @@ def test_a_folder_that_is_no_run_is_never_overwritten(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("written", [(), ("recipe.toml",), ("recipe.toml", "recipe.resolved.json", ".tmp-run.json-ab")])
+def test_a_start_that_was_killed_before_there_was_a_run_is_begun_anew(tmp_path: Path, written: tuple[str, ...]) -> None:
+    for name in ("lock", *written):
+        (tmp_path / name).write_text("{")
+    with pytest.raises(DataError, match="no run here"):
+        RunDirectory.resume(tmp_path)
+    with new_run(tmp_path) as run:
+        assert run.recipe_path.read_text() == "seed = 0\n"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("names", [("recipe.toml",), ("lock", "models"), ("lock", "recipe.toml", ".tmp-thesis-ab")])
+def test_what_somebody_else_left_is_not_taken_for_a_killed_start(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(RecipeError, match="not empty, and not a run"):
+        new_run(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(names, "mine")
+
+
+def test_a_run_whose_deletion_was_killed_can_be_overwritten_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path / "r", steps=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("reasonforge.runs.directory.shutil.rmtree", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            new_run(tmp_path / "r", overwrite=True)
+    assert not (tmp_path / "r" / "metrics.jsonl").exists()
+    with new_run(tmp_path / "r", overwrite=True) as run:
+        assert not run.rollouts_dir("rl").exists()
+
+
+def test_left_overs_are_swept_but_not_the_report_a_reader_is_writing(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "r", steps=2)
+    for folder in (".tmp-final-1-ab", "models/.tmp-rl-1-ab", "models/.old-rl-1-ab", "evals/base"):
+        (path / folder).mkdir(parents=True)
+    for name in (".tmp-run.json-ab", "evals/base/.tmp-samples.parquet-ab", ".tmp-final-1-ab/model", ".tmp-report.html-ab"):
+        (path / name).write_text("half")
+    RunDirectory.resume(path).finish("done")
+    assert [entry.name for entry in path.rglob(".*")] == [".tmp-report.html-ab"]
+
+
+def test_a_sync_makes_every_row_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: dict[int, int] = {}
+    with new_run(tmp_path / "r") as run:
+        log = run.stage("rl")
+        log.metrics(1, ROW)
+        log.event("note", "a word")
+        with monkeypatch.context() as patch:
+            patch.setattr(files.os, "fsync", lambda descriptor: synced.update({os.fstat(descriptor).st_ino: os.fstat(descriptor).st_size}))
+            run.sync()
+        rows = [(path.stat().st_ino, path.stat().st_size) for path in (run.metrics_path, run.events_path)]
+    assert synced == dict(rows)
+
+
+def test_a_sync_that_the_disk_refuses_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_run(tmp_path / "r") as run, monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "refused")))
+        run.sync()
+    assert run.info.lost_rows == {"metrics": 1, "events": 1}
+
+
 @pytest.mark.parametrize("name", ["with space", "日本語", "line\nbreak", "x" * 255])
 def test_odd_names_work(tmp_path: Path, name: str) -> None:
     assert RunDirectory.read(write_run(tmp_path / name, name=name, steps=2)).info.name == name
@@ -205,13 +266,13 @@ def test_an_interrupted_and_resumed_run_has_the_rows_of_an_uninterrupted_one(tmp
         train(run, 0, 6)
     with open(tmp_path / "cut" / "metrics.jsonl", "ab") as file:
         file.write(torn)
-    (tmp_path / "cut" / "rollouts" / "rl" / "step-000006.parquet.part").write_bytes(b"half")
+    (tmp_path / "cut" / "rollouts" / "rl" / ".tmp-step-000006.parquet-ab").write_bytes(b"half")
     with RunDirectory.resume(tmp_path / "cut") as run:
         train(run, 0 if checkpoint is None else checkpoint + 1, 9, resume_at=checkpoint)
     assert run_rows(tmp_path / "cut") == run_rows(tmp_path / "whole")
     cut, whole = (RunDirectory.read(tmp_path / name) for name in ("cut", "whole"))
     assert list(cut.rollout_steps("rl")) == list(whole.rollout_steps("rl")) == list(range(1, 9))
-    assert not list((tmp_path / "cut").rglob("*.part"))
+    assert not list((tmp_path / "cut").rglob(".*"))
     for step in range(1, 9):
         assert cut.rollout_steps("rl")[step].stat().st_size > 0
         assert [r.seed for r in cut.rollouts("rl", step)] == [r.seed for r in whole.rollouts("rl", step)]
@@ -268,7 +329,7 @@ def test_a_disk_that_refuses_rows_does_not_stop_the_training(tmp_path: Path, mon
             return real(descriptor, data)
 
         monkeypatch.setattr(files.os, "write", refuse)
-        monkeypatch.setattr("reasonforge.runs.rollouts.os.replace", lambda *_: (_ for _ in ()).throw(OSError(number, "refused")))
+        monkeypatch.setattr("reasonforge.core.files.os.replace", lambda *_: (_ for _ in ()).throw(OSError(number, "refused")))
         for step in (2, 3, 4):
             log.metrics(step, ROW)
             log.rollouts(step, [group(0, [1.0])], [0.0])
@@ -278,30 +339,7 @@ def test_a_disk_that_refuses_rows_does_not_stop_the_training(tmp_path: Path, mon
     assert [row["step"] for row in reader.metric_rows()] == [1, 5]
     assert reader.info.lost_rows == {"metrics": 3, "rollouts": 3}
     assert len([event for event in reader.event_rows() if event["kind"] == "write_failed"]) == 2
-    assert not list((tmp_path / "r").rglob("*.part"))
-
-
-@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
-def test_a_refused_atomic_write_keeps_the_old_content_and_names_the_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
-) -> None:
-    path = tmp_path / "x.json"
-    files.write_json(path, {"a": 1})
-
-    def refuse(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    if call == "write":
-        monkeypatch.setattr(files, "open", refuse, raising=False)
-    else:
-        monkeypatch.setattr(files.os, call, refuse)
-    with pytest.raises(StorageError, match=r"x\.json") as caught:
-        files.write_json(path, {"a": 2})
-    monkeypatch.undo()
-    assert caught.value.exit_code == 74
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+    assert not list((tmp_path / "r").rglob(".*"))
 
 
 def test_a_place_that_cannot_hold_a_run_is_a_storage_error(tmp_path: Path) -> None:

@@ -19,11 +19,9 @@ def test_the_page_of_docs_is_the_registry() -> None:
         ("rewards/accuracy/mean", "rewards/*/mean"),
         ("eval/pass@1", "eval/pass@1"),
         ("eval/pass@16", "eval/pass@*"),
-        ("eval/math500/pass@1", "eval/*/*"),
         ("clip_ratio/low_mean", "clip_ratio/low_mean"),
-        ("clip_ratio/high_max", "clip_ratio/*"),
         ("perf/sample_seconds", "perf/*_seconds"),
-        ("rewards/chosen", "rewards/chosen"),
+        ("perf/seconds", "perf/seconds"),
     ],
 )
 def test_a_name_finds_its_most_specific_entry(name: str, pattern: str) -> None:
@@ -42,15 +40,6 @@ def test_names_are_unique_and_explained() -> None:
     metrics = [metric for section in SECTIONS.values() for metric in section]
     assert len({metric.name for metric in metrics}) == len(metrics)
     assert all(metric.help.endswith(".") for metric in metrics)
-
-
-def test_the_healthy_range_is_closed() -> None:
-    kl = metric_of("kl")
-    assert kl.is_healthy(1.0)
-    assert not kl.is_healthy(1.01)
-    assert metric_of("reward_std").is_healthy(0.01)
-    assert not metric_of("reward_std").is_healthy(0.0)
-    assert metric_of("lr").is_healthy(1e9)
 
 
 def test_only_clocks_and_speeds_differ_between_equal_runs() -> None:

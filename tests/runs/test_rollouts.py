@@ -121,7 +121,7 @@ def test_another_table_is_not_a_rollout_file(tmp_path: Path) -> None:
 def test_steps_are_listed_in_order_and_half_written_files_are_not(tmp_path: Path) -> None:
     for step in (1_000_000, 3, 20):
         write(step_file(tmp_path, step), [group(0, [1.0])], None)
-    (tmp_path / "step-000099.parquet.part").write_bytes(b"")
+    (tmp_path / ".tmp-step-000099.parquet-ab").write_bytes(b"")
     assert list(list_steps(tmp_path)) == [3, 20, 1_000_000]
     assert list_steps(tmp_path / "none") == {}
 

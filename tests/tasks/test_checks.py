@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reasonforge.core.records import Message, Problem
-from reasonforge.tasks.checks import check_gold, shared_prompts
+from reasonforge.tasks.checks import check_gold, gold_texts, shared_prompts
 from reasonforge.tasks.registry import get_task, task_names
 
 
@@ -27,6 +27,14 @@ def test_references_that_fail_their_own_grader_are_listed() -> None:
     assert [failure.verdict.status for failure in report.failures] == ["wrong", "no_answer", "error"]
     assert not report.passed
     assert str(report).startswith("gold check: 3 of 5 references fail; first: problem bad solution, answer '5', wrong")
+
+
+def test_a_file_problem_is_judged_by_its_answer_and_its_solution_and_a_task_problem_by_its_solution() -> None:
+    assert gold_texts(problem("bare", "5")) == ("\\boxed{5}",)
+    assert gold_texts(problem("worked", "5", "so \\boxed{5}")) == ("\\boxed{5}", "so \\boxed{5}")
+    for name in task_names():
+        drawn = get_task(name).problem(0, 0)
+        assert gold_texts(drawn) == (drawn.solution,)
 
 
 def test_every_task_passes_its_own_grader() -> None:

@@ -1,7 +1,8 @@
-"""GSM8K as published, where it lies beside the repository: every row loads, and every reference passes its own grader."""
+"""GSM8K as published, where there is a copy: every row loads, and every reference passes its own grader."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +12,12 @@ from reasonforge.tasks.checks import check_gold, shared_prompts
 from reasonforge.tasks.config import FileSource
 from reasonforge.tasks.sources import load_problems
 
-GSM8K = Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k"
+VARIABLE = "REASONFORGE_DATA"
+"""Names a folder with one folder per data set: ``gsm8k/test.jsonl`` and so on."""
+GSM8K = Path(os.environ.get(VARIABLE) or Path(__file__).resolve().parents[3] / "shared" / "data") / "gsm8k"
 SPLITS = {"test.jsonl": 1319, "train.jsonl.gz": 7473}
 
-pytestmark = pytest.mark.skipif(not GSM8K.is_dir(), reason="GSM8K does not lie in ../shared/data/gsm8k")
+pytestmark = pytest.mark.skipif(not GSM8K.is_dir(), reason=f"set {VARIABLE} to the folder in which gsm8k/ lies")
 
 
 @pytest.mark.parametrize("ending", ["boxed", "hashes"])

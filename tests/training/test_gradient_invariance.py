@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from reasonforge.core.rollouts import Float32, TrainingSample
+from reasonforge.core.rollouts import Float32, PolicySample, TrainingSample
 from reasonforge.models.decoder import Decoder
+from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.rl.loss import PolicyObjective, sample_weights
 from reasonforge.tensors.collate import collate
 from reasonforge.training.config import Bucket, Pack, TrainingConfig
-from reasonforge.training.learner import Learner, Scorer
-from tests.training.build import decoder, likelihood, samples, token_mean
+from reasonforge.training.learner import Learner, Objective, Scorer
+from tests.stages.policies import rl_config
+from tests.tensors.samples import policy_sample
+from tests.training.build import VOCAB, decoder, likelihood, samples, token_mean
 
 
 class GradientsOnly(Learner):
@@ -25,10 +33,14 @@ class GradientsOnly(Learner):
         return True
 
 
-def gradient(of: list[TrainingSample], weights: Float32, config: TrainingConfig, model: Decoder | None = None) -> Tensor:
+def gradient(of: Sequence[TrainingSample], weights: Float32, config: TrainingConfig, objective: Objective = likelihood) -> Tensor:
     """Return the gradient of the step over all parameters, in one vector."""
-    model = model or decoder()
-    GradientsOnly(model, config, total_steps=1, device="cpu").step(of, likelihood, weights)
+    model = decoder()
+    GradientsOnly(model, config, total_steps=1, device="cpu").step(of, objective, weights)
+    return gradient_of(model)
+
+
+def gradient_of(model: Decoder) -> Tensor:
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
 
@@ -40,9 +52,41 @@ def assert_same(one: Tensor, other: Tensor) -> None:
 WHOLE = TrainingConfig(max_tokens_per_device=100_000)
 
 
-def one_by_one(of: list[TrainingSample], weights: Float32) -> Tensor:
+def one_by_one(of: Sequence[TrainingSample], weights: Float32, objective: Objective = likelihood) -> Tensor:
     """The gradient by definition: a sum over samples, each alone and unpadded, added up in float64."""
-    return torch.stack([gradient([sample], weight, WHOLE).double() for sample, weight in zip(of, weights[:, None])]).sum(0).float()
+    alone = [gradient([sample], weight, WHOLE, objective).double() for sample, weight in zip(of, weights[:, None], strict=True)]
+    return torch.stack(alone).sum(0).float()
+
+
+POLICIES: dict[str, dict[str, Any]] = {
+    "sequence ratio": {"ratio": "sequence", "surrogate": {"type": "clip", "eps_low": 0.2, "eps_high": 0.28}},
+    "token ratio, k3": {"kl": {"coef": 0.5, "estimator": "k3"}, "aggregation": "token_mean"},
+    "sequence ratio, k3, group mean": {"ratio": "sequence", "kl": {"coef": 0.5, "estimator": "k3"}, "aggregation": "group_token_mean"},
+}
+
+
+def policy_samples(num: int, *, seed: int) -> list[PolicySample]:
+    """Draw groups of three, sampled by a policy that is one update away and kept near a reference two updates away."""
+    rng = np.random.default_rng(seed)
+    drawn = [replace(policy_sample(rng, int(rng.integers(4, 20)), vocab_size=VOCAB), group=i // 3) for i in range(num)]
+    own = Scorer(decoder(), WHOLE, device="cpu").logprobs(drawn)
+
+    def away(scores: Float32, sample: PolicySample) -> Float32:
+        return (scores + sample.loss_mask * rng.normal(0, 0.3, len(scores))).astype(np.float32)
+
+    return [
+        replace(
+            sample,
+            advantages=(sample.loss_mask * rng.standard_normal()).astype(np.float32),
+            old_logprobs=(old := away(scores, sample)),
+            ref_logprobs=away(old, sample),
+        )
+        for sample, scores in zip(drawn, own, strict=True)
+    ]
+
+
+def policy_objective(config: RLConfig, of: Sequence[PolicySample]) -> PolicyObjective:
+    return PolicyObjective(config, num_tokens=sum(int(sample.loss_mask.sum()) for sample in of))
 
 
 @settings(max_examples=8)
@@ -75,7 +119,50 @@ def test_padding_carries_no_gradient() -> None:
         model.zero_grad()
         batch = collate(of, token_mean(of), pad_to=pad_to)
         likelihood(scorer.scores(batch), batch).loss.backward()
-        found.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]))
+        found.append(gradient_of(model))
+    assert_same(*found)
+
+
+@pytest.mark.parametrize("settings_of_policy", POLICIES.values(), ids=POLICIES)
+@settings(max_examples=4)
+@given(
+    seed=st.integers(0, 1000),
+    max_tokens=st.sampled_from([20, 64, 150]),
+    batching=st.sampled_from([Bucket(), Pack(row_tokens=20)]),
+)
+def test_any_split_of_a_policys_update_gives_the_sum_over_samples(
+    settings_of_policy: dict[str, Any], seed: int, max_tokens: int, batching: Bucket | Pack
+) -> None:
+    of, config = policy_samples(9, seed=seed), rl_config(settings_of_policy)
+    objective, weights = policy_objective(config, of), sample_weights(of, config)
+    found = gradient(of, weights, TrainingConfig(max_tokens_per_device=max_tokens, batching=batching), objective)
+    assert_same(found, one_by_one(of, weights, objective))
+
+
+@pytest.mark.parametrize("settings_of_policy", POLICIES.values(), ids=POLICIES)
+def test_a_policys_update_is_the_same_padded_packed_and_in_any_order(settings_of_policy: dict[str, Any]) -> None:
+    of, config = policy_samples(12, seed=0), rl_config(settings_of_policy)
+    objective, weights = policy_objective(config, of), sample_weights(of, config)
+    padded = TrainingConfig(max_tokens_per_device=100_000)
+    packed = TrainingConfig(max_tokens_per_device=120, batching=Pack(row_tokens=40))
+    whole = gradient(of, weights, padded, objective)
+    order = np.random.default_rng(1).permutation(len(of))
+    shuffled = [of[i] for i in order]
+    assert_same(gradient(of, weights, packed, objective), whole)
+    for config_of_layout in (padded, packed):
+        assert_same(gradient(shuffled, weights[order], config_of_layout, objective), whole)
+
+
+@pytest.mark.parametrize("settings_of_policy", POLICIES.values(), ids=POLICIES)
+def test_padding_carries_no_gradient_of_a_policy(settings_of_policy: dict[str, Any]) -> None:
+    of, model, config = policy_samples(5, seed=2), decoder(), rl_config(settings_of_policy)
+    scorer, objective = Scorer(model, WHOLE, device="cpu"), policy_objective(config, of)
+    found = []
+    for pad_to in (None, 60):
+        model.zero_grad()
+        batch = collate(of, sample_weights(of, config), pad_to=pad_to)
+        objective(scorer.scores(batch), batch).loss.backward()
+        found.append(gradient_of(model))
     assert_same(*found)
 
 

@@ -12,9 +12,10 @@ from reasonforge.core.rollouts import Reward, Rollout, RolloutGroup, SamplingPar
 from reasonforge.core.seeds import derive_seed
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.estimators import bootstrap_interval, majority_vote, pass_at_k
-from reasonforge.rewards.score import grade, keeps_format
+from reasonforge.rewards.score import keeps_format
 from reasonforge.sampling.protocol import Sampler
 from reasonforge.sampling.rollouts import sample_groups
+from reasonforge.tasks.registry import grade
 from reasonforge.text.layout import Layout
 from reasonforge.text.render import render_prompt, stop_token_ids
 from reasonforge.text.tokenizer import Tokenizer

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from reasonforge.pipelines.config import Recipe
+import shlex
+
+from reasonforge.config.loader import load_recipe
+from reasonforge.core.errors import RecipeError
+from reasonforge.pipelines.config import EvalConfig, Recipe
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.files import read_json
 from reasonforge.runs.info import RunSummary, Score, StageSummary
+from reasonforge.runs.reader import RunReader
+from reasonforge.runs.redact import redact
+from reasonforge.runs.text import program_name
 
 _NOISE = 0.03
 """Smaller changes of a share are called none."""
@@ -76,9 +83,27 @@ def _number(scores: dict[str, Score], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def next_commands(run: RunDirectory) -> list[str]:
-    """Return what a user would type now."""
-    commands = [f"reasonforge show {run.path}", f"open {run.report_path}"]
-    if run.final_dir.exists():
-        commands.append(f"reasonforge eval RECIPE --model {run.final_dir}")
+def next_commands(run: RunReader) -> list[str]:
+    """Return what a user would type now: look at the run, and measure its model again."""
+    program = program_name()
+    commands = [f"{program} show {shlex.quote(str(run.path))}"]
+    evaluation = _evaluation_of(run) if run.final_dir.exists() else None
+    if evaluation is not None:
+        commands.append(f"{program} eval {shlex.join([*evaluation, '--model', str(run.final_dir)])}")
     return commands
+
+
+def _evaluation_of(run: RunReader) -> list[str] | None:
+    """Return recipe and options of the recipe's last evaluation; None = the kept recipe alone does not say all that the run was given."""
+    try:
+        kept = load_recipe(Recipe, [run.recipe_path])
+    except RecipeError:  # it extends a file that lies elsewhere, say
+        return None
+    stage = next((name for name, config in reversed(kept.recipe.stages.items()) if isinstance(config, EvalConfig)), None)
+    if stage is None:
+        return None
+    given, alone = read_json(run.resolved_path), redact(kept.resolved)
+    if any(given[key] != alone[key] for key in ("template", "data")) or given["stages"].get(stage) != alone["stages"][stage]:
+        return None
+    seed = ["--seed", str(given["seed"])] if given["seed"] != alone["seed"] else []
+    return [str(run.recipe_path), "--stage", stage, *seed]

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.report.collect import PAGE_BYTES, collect
 from reasonforge.report.samples import embed
-from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.runs.text import clean_text
 
 _SCRIPTS = ("dom.js", "charts.js", "overview.js", "rollouts.js", "main.js")

@@ -10,12 +10,14 @@ import json
 import math
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, SupportsFloat
 
 from reasonforge.core.errors import RecipeError, UnavailableError
 
@@ -45,67 +47,106 @@ class RewardProcess:
         """Return the function's value for one completion, or why there is none."""
         child = self._child or self._start()
         request = {"question": question, "answer": answer, "completion": completion, "meta": dict(meta)}
+        end = time.monotonic() + self._deadline_seconds
         try:
-            assert child.stdin is not None
-            child.stdin.write(json.dumps(request).encode() + b"\n")
-            child.stdin.flush()
-            reply = self._read_line(child, seconds=self._deadline_seconds)
-        except BrokenPipeError:
-            reply = None
-        if reply is None:
-            died = child.poll() is not None
+            self._write_line(child, json.dumps(request).encode() + b"\n", end=end)
+            reply = self._read_line(child, end=end)
+        except TimeoutError:
             self.close()
-            if died:
-                return FunctionResult("error", 0.0, f"{self._path} ended its process")
             return FunctionResult("timeout", 0.0, f"{self._path} gave no answer within {self._deadline_seconds:g} s")
+        except (BrokenPipeError, EOFError):
+            self.close()
+            return FunctionResult("error", 0.0, f"{self._path} ended its process")
         if "error" in reply:
             return FunctionResult("error", 0.0, f"{self._path} {reply['error']}")
         return FunctionResult("ok", float(reply["value"]), "")
 
     def close(self) -> None:
-        """Kill the worker, if there is one."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            for stream in (self._child.stdin, self._child.stdout):
-                if stream is not None:
+        """Kill the worker and what it started, if there is one."""
+        if self._child is None:
+            return
+        child, self._child, self._buffer = self._child, None, b""
+        # The worker leads a group of its own, and until it is waited for below nobody else can have its number.
+        with suppress(OSError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.kill()
+        child.wait()
+        for stream in (child.stdin, child.stdout):
+            if stream is not None:
+                with suppress(OSError):
                     stream.close()
-            self._child, self._buffer = None, b""
 
     def _start(self) -> subprocess.Popen[bytes]:
         # The user's module is looked up where they stand, as `python -m` would.
         paths = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH", "")]))
         child = subprocess.Popen(
             [sys.executable, "-m", "reasonforge.rewards.function", self._path],
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,  # a terminal sends Ctrl-C to the whole group: the run must stop in order, with its worker alive
         )
+        assert child.stdin is not None
+        os.set_blocking(child.stdin.fileno(), False)  # a worker that does not read must not hold the run
         self._child = child
-        reply = self._read_line(child, seconds=_START_SECONDS)
-        if reply is None:
+        try:
+            reply = self._read_line(child, end=time.monotonic() + _START_SECONDS)
+        except TimeoutError:
             self.close()
-            raise UnavailableError(f"reward function {self._path}: its module did not load within {_START_SECONDS:g} s")
+            raise UnavailableError(f"reward function {self._path}: its module did not load within {_START_SECONDS:g} s") from None
+        except EOFError:
+            self.close()
+            raise RecipeError(f"reward function {self._path}: cannot be loaded: its module ended the process") from None
         if "error" in reply:
             self.close()
             raise RecipeError(f"reward function {self._path}: {reply['error']}")
         return child
 
-    def _read_line(self, child: subprocess.Popen[bytes], *, seconds: float) -> dict[str, Any] | None:
-        """Read one reply; None when the deadline passed or the child is gone."""
+    def _write_line(self, child: subprocess.Popen[bytes], line: bytes, *, end: float) -> None:
+        """Hand over a request before ``end`` (monotonic seconds).
+
+        Raises:
+            TimeoutError: the child did not take it in time.
+            BrokenPipeError: the child is gone.
+        """
+        assert child.stdin is not None
+        rest = memoryview(line)
+        while rest:
+            _, ready, _ = select.select([], [child.stdin], [], max(0.0, end - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            rest = rest[os.write(child.stdin.fileno(), rest) :]
+
+    def _read_line(self, child: subprocess.Popen[bytes], *, end: float) -> dict[str, Any]:
+        """Read one reply before ``end`` (monotonic seconds).
+
+        Raises:
+            TimeoutError: there was none in time.
+            EOFError: the child is gone.
+        """
         assert child.stdout is not None
-        end = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             ready, _, _ = select.select([child.stdout], [], [], max(0.0, end - time.monotonic()))
             if not ready:
-                return None
+                raise TimeoutError
             chunk = os.read(child.stdout.fileno(), 65536)
             if not chunk:
-                child.wait()
-                return None
+                raise EOFError
             self._buffer += chunk
         line, self._buffer = self._buffer.split(b"\n", 1)
         return json.loads(line)
+
+
+def _finite(value: object) -> float | None:
+    """Return the number that a function returned (NumPy's and torch's scalars too); None if it is not one. Text never is."""
+    if isinstance(value, str | bytes) or not isinstance(value, SupportsFloat):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # arrays of several numbers, integers beyond all floats
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _worker(path: str) -> None:
@@ -129,10 +170,8 @@ def _worker(path: str) -> None:
     for line in sys.stdin:
         try:
             value = function(**json.loads(line))
-            if isinstance(value, bool | int | float) and math.isfinite(value):
-                send({"value": float(value)})
-            else:
-                send({"error": f"returned {value!r:.80}, not a finite number"})
+            number = _finite(value)
+            send({"error": f"returned {value!r:.80}, not a finite number"} if number is None else {"value": number})
         except Exception as problem:
             send({"error": f"raised {type(problem).__name__}: {' '.join(str(problem).split())[:200]}"})
 

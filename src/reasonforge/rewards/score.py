@@ -12,20 +12,13 @@ from reasonforge.core.records import Problem, Verdict
 from reasonforge.core.rollouts import Reward, Rollout, RolloutGroup, ScoredRollout
 from reasonforge.rewards.config import AccuracyReward, FormatReward, FunctionReward, RewardPart
 from reasonforge.rewards.function import FunctionResult, RewardProcess
-from reasonforge.tasks.registry import grade as grade_task
+from reasonforge.tasks.checks import GoldFailure, check_gold
+from reasonforge.tasks.registry import grade
 from reasonforge.verify.extract import last_boxed
-from reasonforge.verify.grade import grade as grade_answer
 
 # One think section, then one answer section, nothing around them and no tag inside a section.
 _TAG = r"</?(?:think|answer)>"
 _THINK_ANSWER = re.compile(rf"\s*<think>(?:(?!{_TAG}).)*</think>\s*<answer>(?:(?!{_TAG}).)*</answer>\s*", re.DOTALL)
-
-
-def grade(problem: Problem, text: str) -> Verdict:
-    """Judge a completion by the problem's own verifier (procedural tasks) or by its reference answer."""
-    if problem.source.startswith("task:"):
-        return grade_task(problem, text)
-    return grade_answer(problem.answer, text, kind=problem.kind)
 
 
 def keeps_format(text: str, style: str) -> bool:
@@ -110,16 +103,6 @@ class RewardScorer:
             scored.append(RolloutGroup(problem=problem, rollouts=tuple(members)))
         return scored
 
-    def check_gold(self, problems: Sequence[Problem]) -> list[tuple[Problem, Reward, Verdict]]:
-        """Return the problems whose own solution (or bare answer) is not graded correct: the reward would punish the truth."""
-        failures = []
-        for problem in problems:
-            reward, verdict = self.score(problem, gold_text(problem))
-            if not verdict.correct:
-                failures.append((problem, reward, verdict))
-        return failures
-
-
-def gold_text(problem: Problem) -> str:
-    """Return a completion that must be graded correct: the worked solution, or the answer in a box."""
-    return problem.solution if problem.solution is not None else f"\\boxed{{{problem.answer}}}"
+    def check_gold(self, problems: Sequence[Problem]) -> list[GoldFailure]:
+        """Return the problems whose gold texts the recipe's own parts cannot score or do not find correct."""
+        return list(check_gold(problems, judge=lambda problem, text: self.score(problem, text)[1]).failures)

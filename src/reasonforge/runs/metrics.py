@@ -31,6 +31,8 @@ class Metric:
     """Values outside deserve a look; None at one end = open; None = no opinion."""
 
 
+_MEAN = "mean over the tokens the step learns from (without a KL term, those of groups without signal are left out)"
+
 SECTIONS: dict[str, tuple[Metric, ...]] = {
     "Learning": (
         Metric("loss", "", "down", "What the optimizer minimised. In RL its value means little: watch reward and kl."),
@@ -53,12 +55,18 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         Metric("frac_learned", "share", "up", "Share of completions with an advantage other than zero.", (0.01, None)),
         Metric("rewards/failed", "share", "down", "Share of completions whose grading timed out or failed.", (None, 0.01)),
     ),
-    "Policy, as means over the tokens the step learns from: in RL without a KL term, groups without signal are left out": (
-        Metric("kl", "nats/token", "none", "Estimated KL(policy || reference).", (None, 1.0)),
-        Metric("entropy", "nats/token", "none", "Entropy of the next-token distribution; near zero = no exploring any more.", (0.01, None)),
-        Metric("clip_ratio/low_mean", "share", "none", "Tokens whose ratio was clipped from below (advantage < 0).", (None, 0.3)),
-        Metric("clip_ratio/high_mean", "share", "none", "Tokens whose ratio was clipped from above (advantage > 0).", (None, 0.3)),
-        Metric("sampler_gap/mean", "nats", "down", "|log-probability by the sampler - by the learner|.", (None, 0.02)),
+    "Policy": (
+        Metric("kl", "nats/token", "none", f"Estimated KL(policy || reference), {_MEAN}.", (None, 1.0)),
+        Metric(
+            "entropy",
+            "nats/token",
+            "none",
+            f"Entropy of the next-token distribution, {_MEAN}; near zero = the policy has stopped exploring.",
+            (0.01, None),
+        ),
+        Metric("clip_ratio/low_mean", "share", "none", f"Whether the ratio was clipped from below (advantage < 0), {_MEAN}.", (None, 0.3)),
+        Metric("clip_ratio/high_mean", "share", "none", f"Whether the ratio was clipped from above (advantage > 0), {_MEAN}.", (None, 0.3)),
+        Metric("sampler_gap/mean", "nats", "down", f"|log-probability by the sampler - by the learner|, {_MEAN}.", (None, 0.02)),
     ),
     "Completions": (
         Metric("completions/mean_length", "tokens", "none", "Mean length of the completions."),

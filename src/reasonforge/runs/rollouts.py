@@ -133,7 +133,7 @@ def write_rollouts(
     pq.write_table(table, buffer, compression="zstd")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, buffer.getvalue())
+        write_atomic(path, buffer.getvalue())
 
 
 def read_rollouts(path: Path, *, tokens: bool = False) -> list[StoredRollout]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,8 +10,7 @@ from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.registry import grade
 
 
-@dataclass(frozen=True, slots=True)
-class GoldFailure:
+class GoldFailure(NamedTuple):
     """A problem whose own answer or solution is not graded correct: a reward on it would punish the truth."""
 
     problem: Problem
@@ -50,19 +49,23 @@ class SharedPrompt(NamedTuple):
     right_id: str
 
 
-def check_gold(problems: Iterable[Problem]) -> GoldReport:
-    """Grade every problem's answer, put in a box, and its solution where it has one; list what is not found correct.
+def gold_texts(problem: Problem) -> tuple[str, ...]:
+    """Return the completions that must be graded correct: the answer in a box, and the worked solution where there is one.
 
-    The bare answer of a procedural task is not graded: only its own text forms are answers there, and the solution is one.
+    The bare answer of a procedural task is none of them: only its own text forms are answers there, and the solution is one.
     """
+    boxed = () if problem.source.startswith("task:") else (f"\\boxed{{{problem.answer}}}",)
+    return boxed if problem.solution is None else (*boxed, problem.solution)
+
+
+def check_gold(problems: Iterable[Problem], *, judge: Callable[[Problem, str], Verdict] = grade) -> GoldReport:
+    """Judge every problem's gold texts; list the problems with one that is not found correct, each with its first such text."""
     failures: list[GoldFailure] = []
     checked = 0
     for problem in problems:
         checked += 1
-        texts = [] if problem.source.startswith("task:") else [f"\\boxed{{{problem.answer}}}"]
-        texts += [] if problem.solution is None else [problem.solution]
-        for text in texts:
-            verdict = grade(problem, text)
+        for text in gold_texts(problem):
+            verdict = judge(problem, text)
             if not verdict.correct:
                 failures.append(GoldFailure(problem, text, verdict))
                 break

@@ -36,11 +36,8 @@ def run_pretrain(
     """
     learner = Learner(bundle.decoder, config.training, total_steps=config.steps, device=bundle.device, threads=bundle.threads)
     samples_of_step = _samples(config, bundle, source, context, data_seed)
-    max_steps = config.gate.max_steps if config.gate is not None else config.steps
     gate = _Gate(config.gate, config.steps, bundle, evaluator, context) if config.gate is not None and evaluator is not None else None
-    trainer = LikelihoodTraining(
-        learner, samples_of_step, num_steps=config.steps if gate is None else max_steps, is_finished=None if gate is None else gate.is_open
-    )
+    trainer = LikelihoodTraining(learner, samples_of_step, num_steps=config.steps, is_finished=None if gate is None else gate.is_open)
     drive(trainer, context, config.training)
 
 
