@@ -235,7 +235,9 @@ CHOICES: dict[str, Any] = {
     "advantages.group_normalized": lambda stage: stage.advantage.type == "group_normalized",
     "advantages.centred": lambda stage: stage.advantage.type == "centred",
     "advantages.leave_one_out": lambda stage: stage.advantage.type == "leave_one_out",
-    "advantages.if_correct": lambda stage: stage.advantage.type == "reward" and {part.type for part in stage.rewards.values()} == {"accuracy"},
+    "advantages.if_correct": lambda stage: (
+        stage.advantage.type == "reward" and {part.type for part in stage.rewards.values()} == {"accuracy"}
+    ),
     "shaping.apply_truncated_policy": lambda stage: stage.truncated != "keep",
     "ratio.token_ratio": lambda stage: stage.ratio == "token",
     "ratio.sequence_ratio": lambda stage: stage.ratio == "sequence",

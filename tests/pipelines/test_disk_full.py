@@ -14,6 +14,7 @@ import pytest
 
 import reasonforge.models.hf as hf
 import reasonforge.pipelines.run as pipeline
+import reasonforge.runs.rollouts as rollouts
 import reasonforge.training.checkpoint as checkpoints
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.training.checkpoint import list_steps, load_checkpoint

@@ -140,7 +140,7 @@ def test_a_stop_during_an_evaluation_ends_before_the_next_stage(
         patch.setattr(RunDirectory, "write_evaluation", at_call(1, ask_to_stop, RunDirectory.write_evaluation))
         stopped = call("run", micro, "--out", run)
     assert stopped.code == 143
-    assert "stopped before rl. Go on with: reasonforge run --resume" in stopped.err
+    assert f"stopped before rl. Go on with: {program_name()} run --resume" in stopped.err
     assert outcome_steps(run)[-1] == ("base", 1)
     assert call("run", "--resume", "--out", run).code == 0
     assert outcome(run) == outcome(finished)
@@ -181,6 +181,16 @@ def test_what_a_run_began_with_cannot_be_changed_by_a_resume(call: Call, micro: 
         assert refused.code == 2
         assert refused.err.startswith(f"error: {run}: {setting} is ")
         assert f"was {before} when the run began: that is another run." in refused.err
+    assert outcome(run) == outcome(finished)
+
+
+def test_a_recipe_without_a_stage_of_the_run_cannot_go_on_with_it(call: Call, micro: Path, finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    micro.write_text(MICRO.replace("[stages.rl]", "[stages.renamed]"))
+    refused = call("run", micro, "--resume", "--out", run)
+    assert refused.code == 2
+    assert refused.err.startswith(f"error: {run}: the recipe has no stage rl any more")
     assert outcome(run) == outcome(finished)
 
 
