@@ -72,7 +72,7 @@ def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None) -> lis
     format_before, format_after = _number(base, "format"), _number(final, "format")
     if format_before is not None and format_after is not None and format_after - format_before > _NOISE:
         notes.append(
-            f"The share of completions that think before they answer went from {format_before:.3f} to {format_after:.3f}, "
+            f"The share of completions in the asked form went from {format_before:.3f} to {format_after:.3f}, "
             f"the mean length from {_number(base, 'length'):.1f} to {_number(final, 'length'):.1f} tokens."
         )
     return notes

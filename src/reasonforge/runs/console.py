@@ -111,6 +111,11 @@ class Console:
             total = f", {total_steps} {self._progress.unit}s" if total_steps else ""
             self._screen.line("stage", f"{position}/{num_stages} {self._progress.name}{total}", style="bold")
 
+    def expect(self, total_steps: int) -> None:
+        """Learn how many steps the stage has."""
+        if self._progress:
+            self._progress.total_steps = total_steps
+
     def resumed(self, step: int) -> None:
         """Say that the stage continues after a step."""
         if self._progress:

@@ -58,6 +58,12 @@ class StageLog:
         if step >= 0 and self._run.console:
             self._run.console.resumed(step)
 
+    def expect(self, total_steps: int) -> None:
+        """Say how many steps are planned, once the data has been read and they are known."""
+        self._info = self._info.model_copy(update={"total_steps": total_steps})
+        if self._run.console:
+            self._run.console.expect(total_steps)
+
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Write one row of metrics and show it. A value that is not finite becomes null, with one event per metric.
 

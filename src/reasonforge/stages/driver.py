@@ -68,6 +68,7 @@ def drive(trainer: Trainer, context: StageContext, config: TrainingConfig) -> No
     """
     step = _resume(trainer, context)
     saved = step
+    context.log.expect(trainer.num_steps)
     while not trainer.is_done(step):
         started = time.perf_counter()
         metrics = dict(trainer.train_step(step))

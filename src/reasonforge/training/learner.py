@@ -18,7 +18,7 @@ from reasonforge.core.errors import DataError, NonFiniteError
 from reasonforge.core.rollouts import Float32, TrainingSample
 from reasonforge.models.decoder import Decoder
 from reasonforge.tensors.batch import LossOutput, TokenBatch, TokenScores
-from reasonforge.tensors.collate import collate, pack, plan_microbatches, plan_rows, scatter_to_samples
+from reasonforge.tensors.collate import collate, pack, padded_columns, plan_microbatches, plan_rows, scatter_to_samples
 from reasonforge.tensors.logprobs import token_scores
 from reasonforge.training.config import Pack, TrainingConfig
 from reasonforge.training.optimizer import build_optimizer
@@ -71,7 +71,8 @@ class Scorer:
                 yield indices, pack([samples[i] for i in indices], weights[indices], row_tokens=row_tokens).to(self._device)
         else:
             for indices in plan_microbatches(lengths, max_tokens=config.max_tokens_per_device):
-                yield indices, collate([samples[i] for i in indices], weights[indices]).to(self._device)
+                columns = min(padded_columns(max(lengths[i] for i in indices)), config.max_tokens_per_device)
+                yield indices, collate([samples[i] for i in indices], weights[indices], pad_to=columns).to(self._device)
 
     def scores(self, batch: TokenBatch, *, temperature: float = 1.0, entropy_grad: bool = False) -> TokenScores:
         """Score one micro-batch; carries gradient where the model's parameters do."""
