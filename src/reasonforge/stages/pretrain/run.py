@@ -86,6 +86,8 @@ def _samples(
         # A stream's documents are made for the task: one that does not fit the context is a mistake in the recipe.
         return lambda step: [_fitting(_tokens(items[step * per_step + i], bundle), bundle, context.name) for i in range(per_step)]
     windows = [window for item in items for window in _windows(_tokens(item, bundle), bundle.max_context)]
+    if not windows:
+        raise DataError(f"{context.name}: none of {len(items)} documents has two tokens: there is nothing to predict")
     order = ShuffledOrder(len(windows), seed=context.seed("order"))
     context.log.event("data", f"{len(items)} documents, {sum(len(w) for w in windows)} tokens, {len(windows)} windows")
     return lambda step: [whole_sequence(windows[order[step * per_step + i]]) for i in range(per_step)]
