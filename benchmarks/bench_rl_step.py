@@ -2,7 +2,8 @@
 
 Both sides sample 8 prompts x 16 completions of exactly 64 tokens from a fresh Qwen3-shaped decoder, score them with the same rule, and take
 one AdamW step on the clipped loss (no KL). Ours is the product's own loop, with everything it stores; TRL runs with its defaults, once in
-float32 and once in bfloat16, and the faster one counts. A step of ours runs right after each step of TRL's, so both meet the same machine.
+float32 and once in bfloat16, and the faster one counts. Ours learns and samples in bfloat16 (``--dtype``, ``--sampler-dtype``). A step of
+ours runs right after each step of TRL's, so both meet the same machine.
 
     .venv/bin/python benchmarks/bench_rl_step.py [--steps 6]
 """
@@ -226,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=6, help="timed TRL steps per dtype; the first of each is dropped")
     parser.add_argument("--dtype", default="bfloat16", choices=["float32", "bfloat16"], help="of our learner's matrix products")
-    parser.add_argument("--sampler-dtype", default="float32", choices=["float32", "bfloat16"], help="of our sampler's matrix products")
+    parser.add_argument("--sampler-dtype", default="bfloat16", choices=["float32", "bfloat16"], help="of our sampler's matrix products")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
