@@ -23,6 +23,7 @@ from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenize
 from reasonforge.report.page import write_report
 from reasonforge.runs.console import Console
 from reasonforge.runs.directory import RunDirectory
+from reasonforge.runs.info import RunSummary
 from reasonforge.runs.signals import StopRequest
 from reasonforge.runs.trackers import TensorBoardTracker
 from reasonforge.stages.bundle import Bundle
@@ -57,7 +58,9 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
             if options.resume:
                 adopt_settings(run, loaded.resolved)
             run.plan([(name, recipe.stages[name].type) for name in names])
-            _Pipeline(recipe, run, console, stop).run(names)
+            summary = _Pipeline(recipe, run, console, stop).run(names)
+        # After the run has ended: the page says how it ended.
+        _tell(run, summary, write_report(run.path), console)
     return 0
 
 
@@ -105,8 +108,8 @@ class _Pipeline:
         self._console = console
         self._stop = stop
 
-    def run(self, names: list[str]) -> None:
-        """Run the stages that are not done yet, then write what came of it."""
+    def run(self, names: list[str]) -> RunSummary:
+        """Run the stages that are not done yet, write what came of it and return it."""
         finished = [name for name in names if self._run.is_done(name)]
         trained = [name for name in finished if not isinstance(self._recipe.stages[name], EvalConfig)]
         bundle = self._load(self._run.model_dir(trained[-1])) if trained else self._start()
@@ -117,7 +120,7 @@ class _Pipeline:
             if self._stop.requested:
                 raise self._stop.error(f"stopped before {name}. Go on with: {self._run.resume_command}")
             self._run_stage(name, bundle)
-        self._finish(names, bundle)
+        return self._finish(names, bundle)
 
     def _start(self) -> Bundle:
         """Return the model the first stage starts from; fresh weights and their tokenizer are made once and kept."""
@@ -191,21 +194,24 @@ class _Pipeline:
         ]
         self._console.banner(self._recipe.name, rows)
 
-    def _finish(self, names: list[str], bundle: Bundle) -> None:
+    def _finish(self, names: list[str], bundle: Bundle) -> RunSummary:
         if any(not isinstance(self._recipe.stages[name], EvalConfig) for name in names):
             dtype = torch.bfloat16 if self._recipe.run.export_dtype == "bfloat16" else torch.float32
             _export(bundle, self._run.final_dir, dtype=dtype)
         evaluations = [name for name in names if isinstance(self._recipe.stages[name], EvalConfig)]
         summary = summary_of(self._run, self._recipe, evaluations)
         self._run.write_summary(summary)
-        page = write_report(self._run.path)
-        if summary.final is not None:
-            self._console.table(*_before_after(summary.base, summary.final))
-        for note in summary.notes:
-            self._console.note(note)
-        self._console.end(
-            "done", [("run", str(self._run.path)), ("report", str(page)), ("seconds", f"{summary.seconds:.0f}")], next_commands(self._run)
-        )
+        return summary
+
+
+def _tell(run: RunDirectory, summary: RunSummary, page: Path, console: Console) -> None:
+    """Print what a finished run shows and what to type next."""
+    if summary.final is not None:
+        console.table(*_before_after(summary.base, summary.final))
+    for note in summary.notes:
+        console.note(note)
+    facts = [("run", str(run.path)), ("report", str(page)), ("seconds", f"{summary.seconds:.0f}")]
+    console.end("done", facts, next_commands(run))
 
 
 def _before_after(base: dict[str, Any] | None, final: dict[str, Any]) -> tuple[str, list[str], list[list[str]]]:

@@ -2,8 +2,8 @@
 
 const GLYPHS = { correct: "✓", wrong: "✗", no_answer: "∅", timeout: "t", error: "!" };
 const SORTS = {
-  "as sampled": null,
   "most mixed first": (group) => -spreadOf(group),
+  "as sampled": null,
   "lowest reward first": (group) => meanReward(group),
   "highest reward first": (group) => -meanReward(group),
 };
@@ -11,7 +11,8 @@ const TAGS = /(<\/?(?:think|answer)>|<\|[^|<>]{1,40}\|>|<\/?s>|<(?:eos|bos|pad)>
 
 const rewardsOf = (group) => group.rollouts.map((member) => member.reward ?? 0);
 const meanReward = (group) => rewardsOf(group).reduce((a, b) => a + b, 0) / group.rollouts.length;
-const spreadOf = (group) => Math.max(...rewardsOf(group)) - Math.min(...rewardsOf(group));
+// Variance: with rewards of 0 and 1 a half-and-half group is the most mixed, which the range would not tell from one in sixteen.
+const spreadOf = (group) => rewardsOf(group).reduce((sum, reward) => sum + (reward - meanReward(group)) ** 2, 0) / group.rollouts.length;
 
 // Split a completion into thinking, answer, tags and the rest: [kind, text] pairs that join to the text.
 function segments(text) {
@@ -46,7 +47,7 @@ class RolloutViewer {
     this.entry = data.rollouts[0];
     // In the middle of training groups are mixed: that is where learning can be seen.
     this.position = Math.floor((this.entry.steps.length - 1) / 2);
-    this.sort = "as sampled";
+    this.sort = "most mixed first";
     this.group = 0;
     this.member = null;
     this.source = el("select", { "aria-label": "stage", onchange: () => this.choose(this.data.rollouts[this.source.selectedIndex], 0) });
