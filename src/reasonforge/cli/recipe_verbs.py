@@ -146,6 +146,6 @@ RECIPE_VERBS: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "eval": (
         _recipe_verb("eval", "Run a recipe's evaluation stages: pass@1, pass@k, majority votes, on held-out problems."),
-        "Example:  reasonforge eval recipes/toy/r1_zero.toml --model runs/demo/final  ·  Then:  reasonforge show RUN",
+        "Example:  reasonforge eval recipes/toy/r1_zero.toml --stage final --model RUN/final  ·  Then:  reasonforge show RUN",
     ),
 }
