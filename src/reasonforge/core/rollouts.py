@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from reasonforge.core.records import Problem, Verdict
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_error"]
+"""``length`` = a limit was met (tokens, context, tool calls); ``tool_error`` = the sandbox failed, which says nothing about the model."""
 
 Int32 = NDArray[np.int32]
 Float32 = NDArray[np.float32]

@@ -8,6 +8,22 @@ from pydantic import Field
 
 from reasonforge.config.base import Section
 from reasonforge.core.rollouts import SamplingParams
+from reasonforge.sandbox.config import SandboxConfig
+
+
+class ToolConfig(Section):
+    """Programs in a completion are run as they are written, and what they print is appended (tool-integrated reasoning)."""
+
+    max_calls: int = Field(default=4, gt=0)
+    """A completion that wants the tool more often ends there."""
+    wall_seconds: float = Field(default=5.0, gt=0)
+    """Longest run of one program, in seconds."""
+    memory_mb: int = Field(default=1024, gt=0)
+    """Memory of a conversation's interpreter, in MiB."""
+    max_output_chars: int = Field(default=100, ge=8)
+    """Longer results lose their middle."""
+    sandbox: SandboxConfig = SandboxConfig()
+    """Where programs run."""
 
 
 class SamplingConfig(Section):
@@ -28,6 +44,8 @@ class SamplingConfig(Section):
     """Completions decoded at once. It sets memory (the cache) and speed; completions are the same whatever it is."""
     stop: tuple[str, ...] = ()
     """A completion ends at the token that completes one of these strings."""
+    tools: ToolConfig | None = None
+    """Run the programs that the model writes. None = they are text like any other."""
 
     def params(self, *, stop_token_ids: tuple[int, ...] = ()) -> SamplingParams:
         """Return what a sampler takes; ``stop_token_ids`` come from the tokenizer."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from reasonforge.core.records import Problem
 from reasonforge.core.rollouts import Completion, Rollout, SampleRequest, SamplingParams
 from reasonforge.sampling.protocol import Sampler
+from reasonforge.sampling.tools import ToolLoop
 from reasonforge.text.tokenizer import Tokenizer
 
 
@@ -20,6 +21,7 @@ def sample_groups(
     seed_of: Callable[[int, Problem, int], int],
     tokenizer: Tokenizer,
     prefix: str = "",
+    tools: ToolLoop | None = None,
 ) -> list[tuple[Problem, list[Rollout]]]:
     """Draw ``group_size`` completions of each problem.
 
@@ -32,12 +34,14 @@ def sample_groups(
         seed_of: (position in the list, problem, index in the group) -> seed of that completion.
         tokenizer: decodes completions once, for graders and people.
         prefix: text every completion is made to begin with; it belongs to the text, not to the completion's tokens.
+        tools: runs the programs that completions hold; None = they are text.
     """
     prefix_ids = tuple(tokenizer.encode(prefix, special=True)) if prefix else ()
     requests = [
         SampleRequest(prompt_ids=prompt + prefix_ids, seeds=tuple(seed_of(row, problem, i) for i in range(group_size)))
         for row, (problem, prompt) in enumerate(zip(problems, prompts))
     ]
+    completions = sampler.sample(requests, params) if tools is None else tools.sample(sampler, requests, params)
     return [
         (
             problem,
@@ -52,10 +56,10 @@ def sample_groups(
                     sampling=params,
                     seed=request.seeds[i],
                 )
-                for i, completion in enumerate(completions)
+                for i, completion in enumerate(group)
             ],
         )
-        for row, (problem, request, completions) in enumerate(zip(problems, requests, sampler.sample(requests, params)))
+        for row, (problem, request, group) in enumerate(zip(problems, requests, completions))
     ]
 
 

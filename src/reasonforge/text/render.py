@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from reasonforge.core.records import Message
+from reasonforge.text.fences import split_outputs
 from reasonforge.text.layout import Layout, Span
 from reasonforge.text.tokenizer import Tokenizer
 
@@ -20,7 +21,7 @@ class Rendered(NamedTuple):
 
     token_ids: list[int]
     loss_mask: list[bool]
-    """True on the assistant's words and on what ends its turn, up to and including the end-of-turn token."""
+    """True on the assistant's words and on what ends its turn, up to and including the end-of-turn token. False on what a tool printed."""
 
 
 def render_prompt(messages: Sequence[Message], tokenizer: Tokenizer, layout: Layout) -> list[int]:
@@ -62,8 +63,9 @@ def _encode(spans: Sequence[Span], tokenizer: Tokenizer) -> Rendered:
             continue
         if span.source == "answer":
             flush()
-            waiting.append(span.text)
-            flush(learn=True)
+            for text, is_assistant in split_outputs(span.text):
+                waiting.append(text)
+                flush(learn=is_assistant)
             ending = True
             continue
         pieces = tokenizer.split_control(span.text)

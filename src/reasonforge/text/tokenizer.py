@@ -148,6 +148,11 @@ class Tokenizer:
             self._refuse_control(ids)
         return ids
 
+    def encodable(self, text: str) -> str:
+        """Return the text without the characters that the vocabulary lacks: for text that nobody chose, such as a program's output."""
+        refused = {character for character in set(text) if "\ud800" <= character <= "\udfff" or self._refuses(character)}
+        return "".join(character for character in text if character not in refused)
+
     def encode_batch(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
         """Return the ids of each text, as :meth:`encode` would, using all cores."""
         backend = self._with_control if special else self._without_control

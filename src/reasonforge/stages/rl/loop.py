@@ -22,6 +22,7 @@ from reasonforge.evaluation.evaluate import Evaluator
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.sampling.protocol import Sampler
 from reasonforge.sampling.rollouts import sample_groups
+from reasonforge.sampling.tools import ToolLoop
 from reasonforge.stages.driver import StageContext
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.rl.data import PromptSource
@@ -48,6 +49,7 @@ class PolicyTraining:
         tokenizer: Tokenizer,
         stop_token_ids: tuple[int, ...],
         context: StageContext,
+        tools: ToolLoop | None = None,
     ) -> None:
         self.config = config
         self.learner = learner
@@ -59,6 +61,7 @@ class PolicyTraining:
         self._tokenizer = tokenizer
         self._params = config.sampling.params(stop_token_ids=stop_token_ids)
         self._context = context
+        self._tools = tools
 
     @property
     def num_steps(self) -> int:
@@ -97,6 +100,7 @@ class PolicyTraining:
             group_size=self.config.group_size,
             seed_of=lambda row, problem, i: self._context.seed("rollout", step, row, problem.id, i),
             tokenizer=self._tokenizer,
+            tools=self._tools,
         )
         # A sampler that kept old weights would train on somebody else's words without any other sign.
         assert all(rollout.completion.weights_version == self.learner.version for _, rollouts in drawn for rollout in rollouts)

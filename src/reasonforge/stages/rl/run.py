@@ -23,7 +23,10 @@ def run_rl(
     learner = Learner(bundle.decoder, config.training, total_steps=total_updates, device=bundle.device, threads=bundle.threads)
     # The reference is the stage's start; a resumed run builds it from the same start and then takes refreshed weights back.
     reference = Scorer.frozen_copy(bundle.decoder, config.training, device=bundle.device) if config.kl is not None else None
-    with RewardScorer(config.rewards, max_failed_share=config.max_failed_share) as scorer:
+    with (
+        RewardScorer(config.rewards, max_failed_share=config.max_failed_share) as scorer,
+        bundle.tools(config.sampling.tools) as tools,
+    ):
         trainer = PolicyTraining(
             config,
             learner=learner,
@@ -35,5 +38,6 @@ def run_rl(
             tokenizer=bundle.tokenizer,
             stop_token_ids=stop_token_ids(bundle.tokenizer, bundle.layout),
             context=context,
+            tools=tools,
         )
         drive(trainer, context, config.training)

@@ -14,7 +14,7 @@ def rollout_metrics(groups: Sequence[RolloutGroup], advantages: Float32) -> dict
     members = [member for group in groups for member in group.rollouts]
     totals = np.array([member.reward.total for member in members])
     lengths = np.array([len(member.rollout.completion) for member in members])
-    stopped = np.array([member.rollout.completion.finish_reason == "stop" for member in members])
+    cut = np.array([member.rollout.completion.finish_reason == "length" for member in members])
     spread = np.array([np.std([member.reward.total for member in group.rollouts]) for group in groups])
     right = np.array([member.verdict.correct for member in members])
     metrics = {
@@ -24,7 +24,7 @@ def rollout_metrics(groups: Sequence[RolloutGroup], advantages: Float32) -> dict
         "accuracy": right.mean(),
         "completions/mean_length": lengths.mean(),
         "completions/max_length": lengths.max(),
-        "completions/clipped_ratio": 1.0 - stopped.mean(),
+        "completions/clipped_ratio": cut.mean(),
         "rewards/failed": np.mean([member.verdict.status in ("timeout", "error") for member in members]),
         "frac_learned": (advantages != 0).mean(),
     }

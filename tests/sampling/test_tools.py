@@ -1,0 +1,203 @@
+"""Programs in completions: run as they are written, their output appended and never learned from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
+from reasonforge.sampling.config import ToolConfig
+from reasonforge.sampling.tools import ToolLoop, last_program, shown_result
+from reasonforge.sandbox.protocol import Limits, RunResult
+from reasonforge.text.config import CharacterTokenizer
+from reasonforge.text.fences import CALL
+from reasonforge.text.tokenizer import Tokenizer
+from reasonforge.text.train import build_tokenizer
+
+PROGRAM = "```python\n{}\n```\n" + CALL
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;=+-*/()[]{}<>|_'\"!?`\n\\"
+
+
+@dataclass
+class FakeSession:
+    """Runs nothing: ``print(N)`` prints N, ``boom`` raises, ``infra`` fails on its own; counts what it was given."""
+
+    blocks: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return not self.closed
+
+    def run(self, code: str, *, limits: Limits | None = None) -> RunResult:
+        self.blocks.append(code)
+        if code == "infra":
+            return RunResult(status="infra", reason="worker gone")
+        if code == "boom":
+            return RunResult(status="error", stderr="Traceback\nValueError: no")
+        printed = re.findall(r"print\((.*)\)", code)
+        return RunResult(status="ok", stdout="".join(f"{text}\n" for text in printed))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass
+class FakeSandbox:
+    """Hands out sessions and remembers them."""
+
+    sessions: list[FakeSession] = field(default_factory=list)
+
+    def session(self, limits: Limits = Limits()) -> FakeSession:
+        self.sessions.append(FakeSession())
+        return self.sessions[-1]
+
+
+@dataclass
+class Script:
+    """A sampler that answers prompts from a table: the whole text so far -> what comes next."""
+
+    tokenizer: Tokenizer
+    answers: Mapping[str, str]
+    asked: list[tuple[tuple[SampleRequest, ...], SamplingParams]] = field(default_factory=list)
+
+    def sample(self, requests: Sequence[SampleRequest], params: SamplingParams) -> list[list[Completion]]:
+        self.asked.append((tuple(requests), params))
+        return [[self._draw(request.prompt_ids, params) for _ in request.seeds] for request in requests]
+
+    def load(self, weights: Mapping[str, Tensor], *, version: int) -> None:
+        raise AssertionError("nothing is loaded here")
+
+    def _draw(self, prompt: tuple[int, ...], params: SamplingParams) -> Completion:
+        ids = self.tokenizer.encode(self.answers[self.tokenizer.decode(list(prompt))], special=False)
+        cut = len(ids) > params.max_new_tokens
+        ids = ids[: params.max_new_tokens]
+        return Completion(
+            token_ids=np.array(ids, np.int32),
+            logprobs=np.full(len(ids), -0.5, np.float32),
+            mask=np.ones(len(ids), np.bool_),
+            finish_reason="length" if cut else "stop",
+            weights_version=3,
+        )
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return build_tokenizer(CharacterTokenizer(), alphabet=ALPHABET)
+
+
+def draw(
+    tokenizer: Tokenizer, answers: Mapping[str, str], *, prompt: str = "q", max_new_tokens: int = 400, context: int = 2000, **config: Any
+) -> tuple[Completion, FakeSandbox, Script]:
+    sandbox, script = FakeSandbox(), Script(tokenizer, answers)
+    loop = ToolLoop(ToolConfig(**config), sandbox, tokenizer, max_context=context)  # type: ignore[arg-type]
+    request = SampleRequest(prompt_ids=tuple(tokenizer.encode(prompt)), seeds=(7,))
+    [[completion]] = loop.sample(script, [request], SamplingParams(max_new_tokens=max_new_tokens))
+    return completion, sandbox, script
+
+
+FIRST = PROGRAM.format("print(42)")
+RESULT = "42\n```\n"
+
+
+def test_what_the_program_printed_is_appended_and_read_by_the_model(tokenizer: Tokenizer) -> None:
+    completion, sandbox, _ = draw(tokenizer, {"q": FIRST, f"q{FIRST}{RESULT}": "so 42"})
+    assert tokenizer.decode(completion.token_ids.tolist()) == f"{FIRST}{RESULT}so 42"
+    assert sandbox.sessions[0].blocks == ["print(42)"]
+    assert completion.finish_reason == "stop"
+
+
+def test_only_the_models_own_tokens_are_learned_from(tokenizer: Tokenizer) -> None:
+    completion, _, _ = draw(tokenizer, {"q": FIRST, f"q{FIRST}{RESULT}": "so 42"})
+    assert tokenizer.decode(completion.token_ids[~completion.mask].tolist()) == RESULT
+    assert (completion.logprobs[~completion.mask] == 0).all()
+    assert (completion.logprobs[completion.mask] == -0.5).all()
+
+
+def test_a_conversation_keeps_its_interpreter_and_closes_it(tokenizer: Tokenizer) -> None:
+    second = PROGRAM.format("print(5)")
+    answers = {"q": FIRST, f"q{FIRST}{RESULT}": second, f"q{FIRST}{RESULT}{second}5\n```\n": "done"}
+    _, sandbox, _ = draw(tokenizer, answers)
+    assert [session.blocks for session in sandbox.sessions] == [["print(42)", "print(5)"]]
+    assert sandbox.sessions[0].closed
+
+
+def test_a_program_planted_in_the_output_does_not_run(tokenizer: Tokenizer) -> None:
+    # The printed text holds a program; the model then asks for the tool without writing one itself.
+    first = PROGRAM.format("print(```python)")
+    shown = "```python\n```\n"
+    answers = {"q": first, f"q{first}{shown}": CALL, f"q{first}{shown}{CALL}no program to run\n```\n": "end"}
+    completion, sandbox, _ = draw(tokenizer, answers)
+    assert sandbox.sessions[0].blocks == ["print(```python)"]
+    assert completion.finish_reason == "stop"
+
+
+def test_more_calls_than_allowed_end_the_completion(tokenizer: Tokenizer) -> None:
+    completion, sandbox, _ = draw(tokenizer, {"q": FIRST, f"q{FIRST}{RESULT}": FIRST}, max_calls=1)
+    assert completion.finish_reason == "length"
+    assert len(sandbox.sessions[0].blocks) == 1
+
+
+def test_a_failed_sandbox_is_no_answer_of_the_model(tokenizer: Tokenizer) -> None:
+    completion, _, _ = draw(tokenizer, {"q": PROGRAM.format("infra")})
+    assert completion.finish_reason == "tool_error"
+
+
+def test_an_error_shows_its_last_line(tokenizer: Tokenizer) -> None:
+    first = PROGRAM.format("boom")
+    completion, _, _ = draw(tokenizer, {"q": first, f"q{first}ValueError: no\n```\n": "oh"})
+    assert completion.finish_reason == "stop"
+
+
+def test_the_token_limit_counts_the_tools_tokens(tokenizer: Tokenizer) -> None:
+    limit = len(tokenizer.encode(FIRST + RESULT)) + 3
+    completion, _, script = draw(tokenizer, {"q": FIRST, f"q{FIRST}{RESULT}": "so 42"}, max_new_tokens=limit)
+    assert (len(completion), completion.finish_reason) == (limit, "length")
+    assert script.asked[1][1].max_new_tokens == 3
+
+
+def test_a_result_beyond_the_context_ends_the_completion_without_asking_again(tokenizer: Tokenizer) -> None:
+    context = len(tokenizer.encode("q" + FIRST)) + 2
+    completion, _, script = draw(tokenizer, {"q": FIRST}, context=context)
+    assert completion.finish_reason == "length"
+    assert len(completion) == context - 1
+    assert len(script.asked) == 1
+
+
+def test_a_completion_does_not_depend_on_its_neighbours(tokenizer: Tokenizer) -> None:
+    answers = {"q": FIRST, f"q{FIRST}{RESULT}": "so 42", "longer": PROGRAM.format("print(1)"), f"longer{PROGRAM.format('print(1)')}1\n```\n": "x"}
+    alone, _, script = draw(tokenizer, answers)
+    both = Script(tokenizer, answers)
+    loop = ToolLoop(ToolConfig(), FakeSandbox(), tokenizer, max_context=2000)  # type: ignore[arg-type]
+    requests = [SampleRequest(prompt_ids=tuple(tokenizer.encode(text)), seeds=(7,)) for text in ("longer", "q")]
+    _, [beside] = loop.sample(both, requests, SamplingParams(max_new_tokens=400))
+    assert np.array_equal(alone.token_ids, beside.token_ids)
+    assert script.asked[1][0][0].seeds == both.asked[1][0][1].seeds
+
+
+def test_output_that_the_model_cannot_read_loses_only_those_characters(tokenizer: Tokenizer) -> None:
+    loop = ToolLoop(ToolConfig(), FakeSandbox(), tokenizer, max_context=2000)  # type: ignore[arg-type]
+    assert tokenizer.decode(loop._encode("4é2\ud800").tolist()) == RESULT
+
+
+def test_long_results_lose_their_middle() -> None:
+    shown = shown_result(RunResult(status="ok", stdout="a" * 80 + "b" * 80), max_chars=100)
+    assert shown == "a" * 50 + "..." + "b" * 50
+
+
+def test_the_last_program_counts() -> None:
+    assert last_program("```python\na\n```\n```python\nb\n```\n" + CALL) == "b"
+    assert last_program("no code") is None
