@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.records import Document, Message, Problem
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.models.config import DecoderConfig
 from reasonforge.pipelines.config import EvalConfig, Recipe, Stage
-from reasonforge.pipelines.start import data_seed, problems_of
+from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
 from reasonforge.rewards.config import AccuracyReward
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.stages.pretrain.config import PretrainConfig
@@ -19,7 +20,7 @@ from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.tasks.sources import load_demonstrations, load_documents
 from reasonforge.tasks.streams import Demonstration, ProblemStream
-from reasonforge.text.layout import Layout
+from reasonforge.text.layout import Layout, build_layout
 from reasonforge.text.render import render_example, render_prompt
 from reasonforge.text.tokenizer import Tokenizer
 
@@ -28,6 +29,27 @@ _HEAD = 256
 
 Checked = tuple[str, str, str]
 """(who reads it, data table, what was found)."""
+
+
+class CheckedRecipe(NamedTuple):
+    """A recipe that can run."""
+
+    tokenizer: Tokenizer
+    shape: DecoderConfig
+    data: list[Checked]
+
+
+def check_recipe(recipe: Recipe, names: Sequence[str]) -> CheckedRecipe:
+    """Make the tokenizer and read what the stages of these names read.
+
+    Raises:
+        DataError: data or model cannot be read, a prompt does not fit, or gold answers are not graded correct.
+        RecipeError: the settings cannot work together.
+    """
+    tokenizer = make_tokenizer(recipe)
+    shape = decoder_config(recipe, tokenizer)
+    check = DataCheck(recipe, tokenizer, build_layout(recipe.template, tokenizer), shape)
+    return CheckedRecipe(tokenizer, shape, [row for name in names for row in check.stage(name, recipe.stages[name])])
 
 
 class DataCheck:
@@ -130,8 +152,14 @@ def _span(lengths: Sequence[int]) -> str:
 
 def _check_rewards(stage: RLConfig, problems: Sequence[Problem]) -> str:
     with RewardScorer(stage.rewards) as scorer:
-        wrong = scorer.check_gold(problems)
-        if wrong:
+        failures = scorer.check_gold(problems)
+        failed = [failure for failure in failures if failure.verdict.status in ("timeout", "error")]
+        if len(failed) > stage.max_failed_share * len(problems):
+            raise DataError(
+                f"rewards: {len(failed)} of {len(problems)} gold answers cannot be scored; first: problem {failed[0].problem.id}, "
+                f"answer {failed[0].problem.answer[:60]!r}: {failed[0].verdict.reason}"
+            )
+        if wrong := [failure for failure in failures if failure not in failed]:
             problem, _, verdict = wrong[0]
             raise DataError(
                 f"{problem.source}: {len(wrong)} of {len(problems)} gold answers are not graded correct; first: problem {problem.id}, "

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reasonforge.config.loader import LoadedRecipe
-from reasonforge.pipelines.checks import DataCheck
+from reasonforge.pipelines.checks import check_recipe
 from reasonforge.pipelines.config import EvalConfig, Recipe, Stage, select_stages
-from reasonforge.pipelines.start import decoder_config, make_tokenizer
+from reasonforge.pipelines.start import random_start
 from reasonforge.runs.console import Console
 from reasonforge.runs.text import program_name
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
-from reasonforge.text.layout import build_layout
 
 _BYTES_PER_PARAMETER = 16
 """Weights, gradient and two moments in float32."""
@@ -39,11 +38,8 @@ def dry_run(
     """
     recipe = loaded.recipe
     names = select_stages(recipe.stages, only=only, stage=stage)
-    tokenizer = make_tokenizer(recipe)
-    shape = decoder_config(recipe, tokenizer)
-    check = DataCheck(recipe, tokenizer, build_layout(recipe.template, tokenizer), shape)
     # Before anything is printed: a refusal stands alone.
-    checked = [list(row) for name in names for row in check.stage(name, recipe.stages[name])]
+    _, shape, checked = check_recipe(recipe, names)
     parameters = shape.num_parameters
     console.banner(
         f"{recipe.name} (dry run: nothing is trained)",
@@ -58,7 +54,9 @@ def dry_run(
         ],
     )
     console.table("stages", ["stage", "type", "work"], [[name, recipe.stages[name].type, _work(recipe.stages[name])] for name in names])
-    console.table("data", ["read by", "table", "checked"], checked)
+    console.table("data", ["read by", "table", "checked"], [list(row) for row in checked])
+    if (warning := random_start(recipe, names)) is not None:
+        console.note(f"warning: {warning}")
     given = [argument for argument in argv[1:] if argument != "--dry-run"]
     console.end("the recipe can run", [], [f"{program_name()} {shlex.join(given)}"])
     return 0

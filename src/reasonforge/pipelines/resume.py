@@ -27,11 +27,17 @@ def check_settings(run: RunReader, resolved: Mapping[str, Any]) -> None:
             f"{run.path}: the recipe has no stage {missing} any more, which the run set out to do: that is another run. "
             f"Go on with: {run.resume_command}; or begin anew with another --out."
         )
+    done = {stage.name for stage in run.info.stages if stage.state == "done"}
     for key, before, now in _differences(read_json(run.resolved_path), redact(resolved)):
         if key.split(".")[0] in _FIXED:
             raise RecipeError(
                 f"{run.path}: {key} is {now} and was {before} when the run began: that is another run. "
                 f"Go on with: {run.resume_command}; or begin anew with another --out."
+            )
+        if key.startswith("stages.") and key.split(".")[1] in done:
+            raise RecipeError(
+                f"{run.path}: {key} is {now} and was {before}, but that stage is done. To train on, begin another run "
+                f"from its model: --model {run.path / 'final'}"
             )
 
 

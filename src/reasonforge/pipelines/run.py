@@ -16,10 +16,11 @@ from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.evaluate import Evaluator
 from reasonforge.models.decoder import Decoder
 from reasonforge.models.hf import load_folder, save_folder
+from reasonforge.pipelines.checks import check_recipe
 from reasonforge.pipelines.config import START, EvalConfig, FreshModel, Recipe, RunOptions, select_stages
 from reasonforge.pipelines.findings import next_commands, summary_of
 from reasonforge.pipelines.resume import adopt_settings, check_settings
-from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
+from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of, random_start
 from reasonforge.report.page import write_report
 from reasonforge.runs.console import Console
 from reasonforge.runs.directory import RunDirectory
@@ -51,6 +52,8 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
     # One core per product: two threads inside a small product wait for each other longer than they save. Cores share micro-batches and
     # completions instead (docs/decisions/0004-learner.md).
     torch.set_num_threads(1)
+    # Nothing is made, and nothing replaced, for a recipe that a later stage would refuse.
+    tokenizer = None if options.resume else check_recipe(recipe, names).tokenizer
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console, StopRequest() as stop:
         run = _open(loaded, options)
         with run:
@@ -58,7 +61,9 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
             if options.resume:
                 adopt_settings(run, loaded.resolved)
             run.plan([(name, recipe.stages[name].type) for name in names])
-            summary = _Pipeline(recipe, run, console, stop).run(names)
+            if (warning := random_start(recipe, names)) is not None and not options.resume:
+                run.event("random_start", warning, level="warning")
+            summary = _Pipeline(recipe, run, console, stop, tokenizer).run(names)
         # After the run has ended: the page says how it ended.
         _tell(run, summary, write_report(run.path), console)
     return 0
@@ -102,11 +107,12 @@ def _open(loaded: LoadedRecipe[Recipe], options: RunOptions) -> RunDirectory:
 class _Pipeline:
     """The stages of one recipe in one run directory."""
 
-    def __init__(self, recipe: Recipe, run: RunDirectory, console: Console, stop: StopRequest) -> None:
+    def __init__(self, recipe: Recipe, run: RunDirectory, console: Console, stop: StopRequest, tokenizer: Tokenizer | None) -> None:
         self._recipe = recipe
         self._run = run
         self._console = console
         self._stop = stop
+        self._tokenizer = tokenizer
 
     def run(self, names: list[str]) -> RunSummary:
         """Run the stages that are not done yet, write what came of it and return it."""
@@ -127,7 +133,7 @@ class _Pipeline:
         folder = self._run.model_dir(START)
         if folder.exists():
             return self._load(folder)
-        tokenizer = make_tokenizer(self._recipe)
+        tokenizer = self._tokenizer or make_tokenizer(self._recipe)
         config = decoder_config(self._recipe, tokenizer)
         if not isinstance(self._recipe.model, FreshModel):
             return self._bundle(load_folder(self._recipe.model.path), tokenizer)

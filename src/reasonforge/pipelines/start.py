@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from reasonforge.core.records import Problem
@@ -11,6 +11,7 @@ from reasonforge.models.config import DecoderConfig
 from reasonforge.models.hf_config import load_config
 from reasonforge.pipelines.config import FreshModel, Recipe
 from reasonforge.stages.pretrain.config import PretrainConfig
+from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.tasks.config import FileSource
 from reasonforge.tasks.registry import get_task
 from reasonforge.tasks.sources import load_documents, load_problems
@@ -56,6 +57,14 @@ def decoder_config(recipe: Recipe, tokenizer: Tokenizer) -> DecoderConfig:
     config = load_config(model.path)
     tokenizer.check_fits(config.vocab_size)
     return config
+
+
+def random_start(recipe: Recipe, names: Sequence[str]) -> str | None:
+    """Say that the first of the stages would work on random weights; None = it trains them from text, or the model is an existing one."""
+    first = recipe.stages[names[0]]
+    if not isinstance(recipe.model, FreshModel) or isinstance(first, PretrainConfig | SFTConfig):
+        return None
+    return f"{names[0]} begins with random weights, since the recipe's model is fresh: name a trained one with --model FOLDER"
 
 
 def _document_texts(recipe: Recipe, table: str) -> Iterator[str]:
