@@ -61,7 +61,7 @@ class FakeSandbox:
 
     sessions: list[FakeSession] = field(default_factory=list)
 
-    def session(self, limits: Limits = Limits()) -> FakeSession:
+    def session(self, limits: Limits | None = None) -> FakeSession:
         self.sessions.append(FakeSession())
         return self.sessions[-1]
 
@@ -178,7 +178,8 @@ def test_a_result_beyond_the_context_ends_the_completion_without_asking_again(to
 
 
 def test_a_completion_does_not_depend_on_its_neighbours(tokenizer: Tokenizer) -> None:
-    answers = {"q": FIRST, f"q{FIRST}{RESULT}": "so 42", "longer": PROGRAM.format("print(1)"), f"longer{PROGRAM.format('print(1)')}1\n```\n": "x"}
+    other = PROGRAM.format("print(1)")
+    answers = {"q": FIRST, f"q{FIRST}{RESULT}": "so 42", "longer": other, f"longer{other}1\n```\n": "x"}
     alone, _, script = draw(tokenizer, answers)
     both = Script(tokenizer, answers)
     loop = ToolLoop(ToolConfig(), FakeSandbox(), tokenizer, max_context=2000)  # type: ignore[arg-type]
