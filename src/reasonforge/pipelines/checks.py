@@ -81,7 +81,7 @@ class DataCheck:
                 problems = self._problems(stage.data)
                 # A list is rendered whole before the first step; a stream step by step.
                 read = problems if isinstance(problems, list) else _head(problems)
-                yield name, stage.data, f"{self._prompts(read)}, {_check_rewards(stage, read[:_HEAD])}"
+                yield name, stage.data, f"{self._prompts(read, stage.sampling.max_new_tokens)}, {_check_rewards(stage, read[:_HEAD])}"
                 if stage.evaluation is not None:
                     yield f"{name}.evaluation", stage.evaluation.data, self._evaluation(stage.evaluation)
             case EvalConfig():
@@ -89,9 +89,10 @@ class DataCheck:
 
     def _evaluation(self, config: EvaluationConfig) -> str:
         problems = self._problems(config.data)
-        return self._prompts(problems[: config.num_problems] if isinstance(problems, list) else _head(problems, config.num_problems))
+        read = problems[: config.num_problems] if isinstance(problems, list) else _head(problems, config.num_problems)
+        return self._prompts(read, config.max_new_tokens)
 
-    def _prompts(self, problems: Sequence[Problem]) -> str:
+    def _prompts(self, problems: Sequence[Problem], max_new_tokens: int) -> str:
         lengths = [len(render_prompt(problem.messages, self._tokenizer, self._layout)) for problem in problems]
         if too_long := sum(length >= self._context for length in lengths):
             worst = max(range(len(lengths)), key=lengths.__getitem__)
@@ -99,7 +100,9 @@ class DataCheck:
                 f"{problems[worst].source}: {too_long} of {len(problems)} prompts do not fit the context of {self._context} tokens "
                 f"(problem {problems[worst].id} has {lengths[worst]}). Filter them out or use a model with a longer context."
             )
-        return f"{len(problems)} prompts of {_span(lengths)}"
+        room = self._context - max(lengths)
+        short = f", room for {room} of {max_new_tokens} new tokens behind the longest" if room < max_new_tokens else ""
+        return f"{len(problems)} prompts of {_span(lengths)}{short}"
 
     def _texts(self, name: str, stage: PretrainConfig) -> str:
         source, seed = self._recipe.data[stage.data], data_seed(self._recipe, stage.data)
