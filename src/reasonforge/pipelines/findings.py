@@ -67,7 +67,7 @@ def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None) -> lis
         )
     elif before - reached > _NOISE:
         notes.append(f"pass@1 fell from {before:.3f} to {reached:.3f}: the training made the model worse on held-out problems.")
-    else:
+    elif not notes:
         notes.append(f"pass@1 went from {before:.3f} to {reached:.3f}: no change beyond noise.")
     format_before, format_after = _number(base, "format"), _number(final, "format")
     if format_before is not None and format_after is not None and format_after - format_before > _NOISE:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Literal, Self, TextIO
 
 from reasonforge.runs.screens import JsonScreen, LiveScreen, PlainScreen, Screen, StepRow
-from reasonforge.runs.text import clean_text, format_seconds, shorten
+from reasonforge.runs.text import clean_text, counted, format_seconds, shorten
 
 _LABELS = {
     "reward": "reward",
@@ -108,7 +108,7 @@ class Console:
         self._progress = _Progress(clean_text(name), position, num_stages, total_steps, clean_text(unit), time.monotonic())
         self._next_draw = 0.0
         if not self._quiet:
-            total = f", {total_steps} {self._progress.unit}s" if total_steps else ""
+            total = f", {counted(total_steps, self._progress.unit)}" if total_steps else ""
             self._screen.line("stage", f"{position}/{num_stages} {self._progress.name}{total}", style="bold")
 
     def expect(self, total_steps: int) -> None:
@@ -159,7 +159,7 @@ class Console:
             return
         self._screen.close()
         took = format_seconds(time.monotonic() - progress.started)
-        self._screen.line("stage_done", f"{progress.name}: {clean_text(message)}, {progress.step} {progress.unit}s in {took}")
+        self._screen.line("stage_done", f"{progress.name}: {clean_text(message)}, {counted(progress.step, progress.unit)} in {took}")
 
     def end(self, title: str, rows: Sequence[tuple[str, str]], next_commands: Sequence[str] = ()) -> None:
         """Print how it went and what to do next."""

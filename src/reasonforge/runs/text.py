@@ -52,6 +52,15 @@ def shorten(text: str, width: int) -> str:
     return "".join(kept) + "…"
 
 
+def counted(count: int, unit: str) -> str:
+    """Return a count with its unit, as English wants it.
+
+    >>> counted(1, "step"), counted(2, "step")
+    ('1 step', '2 steps')
+    """
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 def format_number(value: float | None) -> str:
     """Return a short number for tables: four significant digits, no exponent where it can be avoided.
 
