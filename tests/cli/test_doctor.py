@@ -10,6 +10,8 @@ import pytest
 
 from reasonforge.cli import checks
 from reasonforge.cli.checks import Check
+from reasonforge.sandbox import probe as probing
+from reasonforge.sandbox.probe import Probe
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -73,3 +75,33 @@ def test_a_folder_that_cannot_be_written_fails(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
     check = checks.check_writable(tmp_path / "runs")
     assert (check.status, "Permission denied" in check.found) == ("fail", True)
+
+
+def test_no_safe_sandbox_is_a_warning_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Probe(backend="namespace", available=False, reason="bwrap not found", facts={"bwrap": "not found"}, hint="apt install bubblewrap"),
+        Probe(backend="landlock", available=False, reason="the kernel has none", facts={"landlock": "ABI 0"}, hint="a newer kernel"),
+    ]
+    monkeypatch.setattr(probing, "probe", lambda: found)
+    assert list(checks.check_sandbox()) == [
+        Check("sandbox namespace", "warn", "bwrap not found", "apt install bubblewrap"),
+        Check("sandbox landlock", "warn", "the kernel has none", "a newer kernel"),
+    ]
+
+
+def test_one_safe_sandbox_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Probe(backend="namespace", available=False, reason="bwrap not found", facts={"bwrap": "not found"}, hint="apt install bubblewrap"),
+        Probe(backend="landlock", available=True, reason="", facts={"landlock": "ABI 7"}),
+    ]
+    monkeypatch.setattr(probing, "probe", lambda: found)
+    assert [(check.status, check.found) for check in checks.check_sandbox()] == [
+        ("ok", "bwrap not found"),
+        ("ok", "landlock ABI 7; start-up test passed"),
+    ]
+
+
+def test_the_unprotected_sandbox_is_never_a_recommendation(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Probe(backend="unsafe-subprocess", available=True, reason="", facts={"protection": "none"})]
+    monkeypatch.setattr(probing, "probe", lambda: found)
+    assert [check.found for check in checks.check_sandbox()] == ["no protection, never chosen by itself"]

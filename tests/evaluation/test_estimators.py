@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reasonforge.evaluation import estimators
 from reasonforge.evaluation.estimators import (
     avg_at_k,
+    best_of_n,
     bootstrap_interval,
     expected_majority_vote,
     majority_vote,
@@ -67,7 +68,7 @@ def test_expected_majority_matches_the_worked_example() -> None:
     assert computed == pytest.approx(example.expected["maj_at_k"], abs=example.tolerance)
 
 
-@pytest.mark.parametrize("ties", ["expected", "first"])
+@pytest.mark.parametrize("ties", ["expected", "first", "last"])
 @given(st.lists(st.sampled_from(["7", "3", "5", None]), min_size=1, max_size=7), st.data())
 def test_expected_majority_is_the_mean_over_all_subsets(ties: estimators.Ties, answers: list[str | None], data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(answers)))
@@ -75,20 +76,42 @@ def test_expected_majority_is_the_mean_over_all_subsets(ties: estimators.Ties, a
     assert expected_majority_vote(answers, "7", k=k, ties=ties) == pytest.approx(by_hand)
 
 
-def test_too_many_subsets_are_drawn_from_the_seed_and_come_close() -> None:
-    answers = ["7"] * 12 + ["3"] * 11 + ["5"] * 9
-    first, again, other = (expected_majority_vote(answers, "7", k=8, seed=seed) for seed in (1, 1, 2))
+@pytest.mark.parametrize("ties", ["first", "last"])
+def test_too_many_ordered_subsets_are_drawn_from_the_seed_and_come_close(ties: estimators.Ties) -> None:
+    answers = ["7", "3", "5"] * 10 + ["7", "3"]
+    first, again, other = (expected_majority_vote(answers, "7", k=8, ties=ties, seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
     assert abs(first - other) < 0.1
-    # One draw of k = n - 1 leaves one sample out: "7" wins unless it is a "7" that ties with "3".
-    exact = expected_majority_vote(answers, "7", k=31)
-    assert exact == pytest.approx((12 * 0.5 + 20) / 32)
+
+
+def test_the_exact_expectation_lies_where_drawn_subsets_do() -> None:
+    answers = ["7"] * 20 + ["3"] * 18 + ["5"] * 10 + [f"w{i}" for i in range(14)] + [None] * 2
+    draws = np.random.default_rng(0)
+    for k in (3, 16, 40):
+        drawn = [majority_vote([answers[i] for i in draws.choice(64, size=k, replace=False)], "7") for _ in range(4_000)]
+        assert expected_majority_vote(answers, "7", k=k) == pytest.approx(np.mean(drawn), abs=0.03)
+
+
+def test_the_exact_expectation_of_all_but_one_sample_is_worked_by_hand() -> None:
+    answers = ["7"] * 12 + ["3"] * 11 + ["5"] * 9
+    # One draw of k = n - 1 leaves one sample out: "7" wins unless it is a "7", which ties with "3".
+    assert expected_majority_vote(answers, "7", k=31) == pytest.approx((12 * 0.5 + 20) / 32)
+
+
+def test_a_thousand_samples_neither_overflow_nor_leave_the_unit_interval() -> None:
+    answers = [str(i % 7) for i in range(1_000)]
+    assert expected_majority_vote(answers, "0", k=500) == pytest.approx(1 / 7, abs=0.02)
+
+
+def test_ties_are_settled_by_order_where_asked() -> None:
+    answers = ["3", "7", "7", "3", None]
+    assert [majority_vote(answers, "7", ties=ties) for ties in ("first", "expected", "last")] == [0.0, 0.5, 1.0]
 
 
 def test_maj_at_one_is_avg_at_k() -> None:
     answers = ["7", "3", None, "7", "5"]
-    assert expected_majority_vote(answers, "7", k=1) == avg_at_k([answer == "7" for answer in answers])
+    assert expected_majority_vote(answers, "7", k=1) == pytest.approx(avg_at_k([answer == "7" for answer in answers]))
 
 
 @pytest.mark.parametrize("k", [0, 4])
@@ -112,6 +135,18 @@ def test_a_weighted_vote_matches_the_worked_example() -> None:
 def test_a_weighted_vote_of_equal_weights_is_a_majority_and_of_no_answers_has_no_winner() -> None:
     assert weighted_vote(["3", None, "7", "7", None, None], [1.0] * 6).winner == "7"
     assert weighted_vote([None], [5.0]) == (None, {})
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3)), min_size=1, max_size=7), st.data())
+def test_best_of_k_is_the_mean_over_all_subsets(samples: list[tuple[bool, int]], data: st.DataObject) -> None:
+    k = data.draw(st.integers(1, len(samples)))
+
+    def credit(subset: tuple[tuple[bool, int], ...]) -> float:
+        best = [right for right, score in subset if score == max(score for _, score in subset)]
+        return sum(best) / len(best)
+
+    by_hand = np.mean([credit(subset) for subset in combinations(samples, k)])
+    assert best_of_n([right for right, _ in samples], [score for _, score in samples], k=k) == pytest.approx(by_hand)
 
 
 def test_the_bootstrap_and_the_closed_form_agree_on_many_problems() -> None:

@@ -83,4 +83,31 @@ def language(question, answer, completion, meta):
     return meta["language"]
 
 
+def compute_score(data_source, solution_str, ground_truth, extra_info=None):
+    return {"score": float(solution_str == ground_truth and (extra_info or {})["level"] == 3 and bool(data_source)), "acc": True}
+
+
+def solution_only(solution_str, ground_truth, **others):
+    assert not others
+    return float(len(solution_str) - len(ground_truth))
+
+
+def any_names(**given):
+    return sum(name in given for name in ("question", "answer", "completion", "meta")) + 10 * len(given)
+
+
+_calls = 0
+
+
+def counts(question, answer, completion, meta):
+    global _calls
+    _calls += 1
+    return float(_calls)
+
+
+def sleeps(question, answer, completion, meta):
+    time.sleep(float(completion))
+    return float(completion)
+
+
 not_callable = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reasonforge.core.errors import RecipeError
-from reasonforge.rewards.function import FunctionResult, RewardProcess
+from reasonforge.rewards.function import FunctionResult, RewardProcess, RewardProcesses
 
 _MODULE = "tests.rewards.reward_functions"
 
@@ -117,6 +118,51 @@ def test_what_the_function_started_ends_with_its_worker(tmp_path: Path) -> None:
         assert os.read(reader, 1) == b""
     finally:
         os.close(reader)
+
+
+def test_a_function_with_verls_parameter_names_is_called_as_verl_does() -> None:
+    with _process("compute_score") as process:
+        given = {"question": "q", "answer": "4", "meta": {"level": 3}, "source": "gsm8k"}
+        assert process(completion="4", **given).value == 1.0
+        assert process(completion="5", **given).value == 0.0
+        assert process(completion="4", question="q", answer="4", meta={"level": 3}).value == 0.0
+    ((_, value, _),) = _call("solution_only", "four")
+    assert value == 3.0
+
+
+def test_a_function_that_takes_any_names_gets_ours() -> None:
+    assert _call("any_names", "text") == [("ok", 44.0, "")]
+
+
+def test_a_call_that_hangs_delays_no_call_of_another_worker() -> None:
+    hung = threading.Event()
+    processes = RewardProcesses(f"{_MODULE}:hangs_on_b", deadline_seconds=20, workers=2)
+
+    def ask(text: str) -> FunctionResult:
+        return processes(question="q", answer="a", completion=text, meta={})
+
+    def hang() -> None:
+        ask("b")
+        hung.set()
+
+    thread = threading.Thread(target=hang)
+    try:
+        assert ask("a").status == "ok"
+        thread.start()
+        assert [ask("a").status for _ in range(5)] == ["ok"] * 5
+        assert not hung.is_set()
+    finally:
+        processes.close()
+        thread.join(30)
+
+
+def test_one_worker_is_enough_for_calls_in_turn() -> None:
+    processes = RewardProcesses(f"{_MODULE}:process", deadline_seconds=20, workers=3)
+    try:
+        values = {processes(question="q", answer="a", completion="", meta={}).value for _ in range(4)}
+    finally:
+        processes.close()
+    assert len(values) == 1
 
 
 @pytest.mark.parametrize(

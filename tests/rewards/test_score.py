@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
 
-from reasonforge.core.errors import UnavailableError
+from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.core.records import Message, Problem
-from reasonforge.core.rollouts import Completion, Rollout, SamplingParams
-from reasonforge.rewards.config import AccuracyReward, FormatReward, FunctionReward
+from reasonforge.core.rollouts import Completion, FinishReason, Rollout, SamplingParams
+from reasonforge.rewards.config import (
+    AccuracyReward,
+    CodeReward,
+    FormatReward,
+    FunctionReward,
+    GradingConfig,
+    LanguageReward,
+    LengthReward,
+    OverlongPenalty,
+    RepetitionPenalty,
+    RewardPart,
+)
 from reasonforge.rewards.score import RewardScorer, keeps_format
 from reasonforge.tasks.registry import get_task, task_names
 from tests.oracle import case
+from tests.tasks.plain_sandbox import PlainSandbox
 
 _PROBLEM = Problem(id="p", messages=(Message("user", "6 * 7?"),), answer="42", source="test")
 
 
-def _rollout(text: str) -> Rollout:
+def _rollout(text: str, *, index: int = 0, tokens: int = 1, finish: FinishReason = "stop") -> Rollout:
     completion = Completion(
-        token_ids=np.zeros(1, np.int32),
-        logprobs=np.zeros(1, np.float32),
-        mask=np.ones(1, np.bool_),
-        finish_reason="stop",
+        token_ids=np.zeros(tokens, np.int32),
+        logprobs=np.zeros(tokens, np.float32),
+        mask=np.ones(tokens, np.bool_),
+        finish_reason=finish,
         weights_version=0,
     )
-    params = SamplingParams(max_new_tokens=1)
-    return Rollout(problem_id="p", group_id="p/0", index=0, prompt_ids=(0,), completion=completion, text=text, sampling=params, seed=0)
+    params = SamplingParams(max_new_tokens=100)
+    return Rollout(problem_id="p", group_id="p/0", index=index, prompt_ids=(0,), completion=completion, text=text, sampling=params, seed=0)
+
+
+def _group(*texts: str) -> list[tuple[Problem, list[Rollout]]]:
+    return [(_PROBLEM, [_rollout(text, index=index) for index, text in enumerate(texts)])]
+
+
+def _parts(parts: dict[str, RewardPart], *rollouts: Rollout, **settings: object) -> list[dict[str, float]]:
+    with RewardScorer(parts, **settings) as scorer:  # type: ignore[arg-type]
+        (group,) = scorer.score_groups([(_PROBLEM, rollouts)])
+    return [dict(member.reward.parts) for member in group.rollouts]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +58,9 @@ def _rollout(text: str) -> Rollout:
     [
         ("<think>a</think><answer>4</answer>", True),
         (" <think>a\nb</think>\n<answer>4</answer>\n", True),
-        ("<think></think><answer></answer>", True),
+        ("<think></think><answer>4</answer>", True),
+        ("<think>a</think><answer> </answer>", False),
+        ("<think>a</think>so<answer>4</answer>", False),
         ("<answer>4</answer>", False),
         ("<think>a</think>", False),
         ("<think>a</think><answer>4</answer> and more", False),
@@ -112,3 +137,124 @@ def test_a_few_failures_are_states_of_their_own() -> None:
         (group,) = scorer.score_groups([(_PROBLEM, [_rollout("a"), _rollout("b"), _rollout("c")])])
     assert [member.verdict.status for member in group.rollouts] == ["no_answer", "timeout", "no_answer"]
     assert [member.reward.total for member in group.rollouts] == [1.0, 0.0, 1.0]
+
+
+def test_accuracy_may_pay_less_than_nothing_for_wrong_answers_and_nothing_out_of_form() -> None:
+    parts = {"dapo": AccuracyReward(wrong=-1.0), "strict": AccuracyReward(needs_format="think_answer")}
+    texts = ["\\boxed{42}", "\\boxed{41}", "<think>a</think><answer>42</answer>"]
+    found = _parts(dict(parts), *(_rollout(text) for text in texts))
+    assert [(row["dapo"], row["strict"]) for row in found] == [(1.0, 0.0), (-1.0, 0.0), (1.0, 1.0)]
+
+
+def test_a_completion_that_was_cut_keeps_no_form() -> None:
+    text = "<think>a</think><answer>42</answer>"
+    found = _parts({"form": FormatReward()}, _rollout(text), _rollout(text, finish="length"))
+    assert [row["form"] for row in found] == [1.0, 0.0]
+
+
+def test_language_may_be_paid_for_right_answers_only() -> None:
+    parts = {"always": LanguageReward(), "gated": LanguageReward(only_if_correct=True)}
+    found = _parts(dict(parts), _rollout("我们 have it: \\boxed{42}"), _rollout("we have it: \\boxed{41}"))
+    assert [(row["always"], row["gated"]) for row in found] == [(0.5, 0.5), (1.0, 0.0)]
+
+
+def test_lengths_are_compared_within_the_group() -> None:
+    right, wrong = "\\boxed{42}", "\\boxed{41}"
+    found = _parts({"length": LengthReward()}, _rollout(right, tokens=10), _rollout(right, tokens=30), _rollout(wrong, tokens=10))
+    assert [row["length"] for row in found] == [0.5, -0.5, 0.0]
+
+
+def test_a_long_completion_is_penalised_against_the_samplers_limit() -> None:
+    part = OverlongPenalty(cache_tokens=20)
+    found = _parts({"long": part}, *(_rollout("x", tokens=n) for n in (80, 90, 100)), max_new_tokens=100)
+    assert [row["long"] for row in found] == [0.0, -0.5, -1.0]
+    with pytest.raises(RecipeError, match="cache_tokens is 20, max_tokens 10"):
+        RewardScorer({"long": part}, max_new_tokens=10)
+
+
+def test_repetition_is_penalised() -> None:
+    found = _parts({"again": RepetitionPenalty(ngram=1)}, _rollout("a b c"), _rollout("a a a a"))
+    assert [row["again"] for row in found] == [0.0, -0.75]
+
+
+_CODE = Problem(
+    id="c",
+    messages=(Message("user", "Double."),),
+    answer="",
+    kind="code",
+    source="file",
+    meta={"tests": {"type": "calls", "entry_point": "f", "cases": [{"args": [1], "expected": 2}, {"args": [2], "expected": 4}]}},
+)
+
+
+def _scored_code(monkeypatch: pytest.MonkeyPatch, text: str, sandbox: PlainSandbox) -> tuple[dict[str, float], str]:
+    monkeypatch.setattr("reasonforge.tasks.judge.open_sandbox", lambda backend, **settings: sandbox)
+    parts = {"accuracy": AccuracyReward(), "code": CodeReward(), "share": CodeReward(partial=True)}
+    with RewardScorer(parts) as scorer:
+        reward, verdict = scorer.score(_CODE, text)
+    return dict(reward.parts), verdict.status
+
+
+def test_a_program_earns_by_its_tests_and_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = PlainSandbox()
+    found = _scored_code(monkeypatch, "```python\ndef f(x):\n    return 2\n```", sandbox)
+    assert found == ({"accuracy": 0.0, "code": 0.0, "share": 0.5}, "wrong")
+    assert (sandbox.runs, sandbox.closed) == (1, True)
+
+
+def test_a_sandbox_that_fails_masks_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _scored_code(monkeypatch, "```python\ndef f(x):\n    return 2\n```", PlainSandbox(breaks=lambda run: True))
+    assert found == ({}, "error")
+
+
+def test_a_code_part_says_nothing_about_other_problems() -> None:
+    assert _parts({"code": CodeReward(), "accuracy": AccuracyReward()}, _rollout("\\boxed{42}")) == [{"accuracy": 1.0}]
+
+
+def test_a_completion_whose_tool_failed_is_masked_and_not_judged() -> None:
+    with RewardScorer({"accuracy": AccuracyReward()}, max_failed_share=1.0) as scorer:
+        (group,) = scorer.score_groups([(_PROBLEM, [_rollout("\\boxed{42}", finish="tool_error")])])
+    (member,) = group.rollouts
+    assert (member.verdict.status, member.reward.total, member.reward.parts) == ("error", 0.0, {})
+
+
+def test_a_problem_that_no_rule_judges_can_still_be_rewarded_by_other_parts() -> None:
+    problem = dataclasses.replace(_PROBLEM, kind="open")
+    with RewardScorer({"form": FormatReward(style="boxed")}) as scorer:
+        reward, verdict = scorer.score(problem, "\\boxed{an essay}")
+    assert (reward.total, verdict.status) == (1.0, "no_answer")
+    with RewardScorer({"accuracy": AccuracyReward()}) as scorer:
+        assert scorer.score(problem, "\\boxed{an essay}")[1].status == "error"
+
+
+SLEEPS = FunctionReward(path="tests.rewards.reward_functions:sleeps", deadline_seconds=30, workers=4)
+
+
+def test_rewards_are_worked_out_side_by_side_and_come_back_in_order() -> None:
+    texts = ["0.9", "0.0", "0.8", "0.1", "0.7", "0.2", "0.6", "0.3"]
+    with RewardScorer({"mine": SLEEPS}, grading=GradingConfig(workers=8)) as scorer:
+        scorer.score_groups(_group(*["0"] * 8))  # the modules are loaded
+        (group,) = scorer.score_groups(_group(*texts))
+    assert [member.reward.total for member in group.rollouts] == [float(text) for text in texts]
+
+
+def test_a_rollout_that_was_handed_in_early_is_not_scored_again() -> None:
+    part = FunctionReward(path="tests.rewards.reward_functions:counts", workers=1)
+    with RewardScorer({"mine": part}) as scorer:
+        ((problem, (first, second)),) = _group("a", "b")
+        scorer.submit(problem, first)
+        (group,) = scorer.score_groups([(problem, [first, second])])
+        (after,) = scorer.score_groups([(problem, [second])])
+    assert sorted(member.reward.total for member in (*group.rollouts, *after.rollouts)) == [1.0, 2.0, 3.0]
+
+
+def test_rewards_are_worked_out_while_sampling_goes_on() -> None:
+    with RewardScorer({"mine": SLEEPS}, grading=GradingConfig(workers=8)) as scorer:
+        ((problem, rollouts),) = _group(*["0.01"] * 8)
+        for rollout in rollouts:
+            scorer.submit(problem, rollout)
+        futures = list(scorer._begun.values())
+        wait(futures, timeout=60)  # stands for the sampler, which is still busy: nobody has asked for results
+        assert all(future.done() for future in futures)
+        (group,) = scorer.score_groups([(problem, rollouts)])
+    assert [member.reward.total for member in group.rollouts] == [0.01] * 8

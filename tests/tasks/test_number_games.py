@@ -11,7 +11,7 @@ import pytest
 from reasonforge.core.records import Problem
 from reasonforge.tasks.number_games import Countdown, Game24
 from reasonforge.tasks.number_search import make_target
-from reasonforge.tasks.registry import grade
+from tests.tasks.grading import grade
 
 from .arithmetic_oracle import exact_value
 

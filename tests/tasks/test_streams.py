@@ -9,9 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from reasonforge.core.errors import RecipeError
 from reasonforge.tasks.config import DataSource, DocumentMixture, TaskSource
-from reasonforge.tasks.registry import get_task, grade, task_names
+from reasonforge.tasks.registry import get_task, task_names
 from reasonforge.tasks.sources import load_demonstrations, load_documents, load_problems
 from reasonforge.tasks.streams import ProblemStream, split_of
+from tests.tasks.grading import grade
 
 ARITHMETIC = "labelled_arithmetic"
 

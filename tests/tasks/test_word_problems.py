@@ -7,8 +7,8 @@ import re
 import pytest
 
 from reasonforge.core.records import Problem
-from reasonforge.tasks.registry import grade
 from reasonforge.tasks.word_problems import WordProblems
+from tests.tasks.grading import grade
 
 TASK = WordProblems()
 

@@ -1,4 +1,4 @@
-"""The strict grader on ordinary answers, on reward hacks, and on anything at all."""
+"""The grader: tables of ordinary answers and of hacks, the profiles' differences, and a verdict for anything at all."""
 
 from __future__ import annotations
 
@@ -8,72 +8,176 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reasonforge.core.records import ProblemKind
 from reasonforge.verify.extract import MAX_TEXT_CHARS
-from reasonforge.verify.grade import grade
+from reasonforge.verify.grade import equivalence_classes, equivalent, grade
+from reasonforge.verify.profiles import PROFILES, Profile
+from tests.verify.cases import COMPLETION_HACKS, COMPLETIONS, HACKS, ORDINARY
 
-EQUAL = [
-    ("18", "18"), ("18", "\\$18"), ("18", "18 dollars"), ("18", "18.00"), ("18", "１８"), ("18", "18元"),
-    ("1200", "1,200"), ("1,200", "1200"),
-    ("0.5", "\\frac{1}{2}"), ("1/2", "0.5"), ("3/2", "1 1/2"), ("70.0", "70"), ("50\\%", "50%"), ("5 cm", "5"), ("5", "5 cm"),
-    ("5 cm", "5\\text{ centimeters}"), ("$18", "18 dollars"), ("-3", "−3"), ("Yes", "yes"), ("\\text{no solution}", "No solution."),
-    ("(1,5)", "(1, 5)"), ("x+1", "x + 1"), ("\\frac{12}{5,\\!525}", "12/5525"), ("三十六", "36"), ("36", "三十六个"), ("0. 98.", "0. 98"),
-    ("x=5", "5"), ("10^6", "1,000,000"), ("2\\sqrt{3}", "2\\sqrt{3}"),
-]  # fmt: skip
-
-HACKS = [
-    ("5", "4=5"), ("5", "1=2=3=4=5"), ("5", "5 \\text{ or more}"), ("5", "\\ge 5"), ("5", "5 or 6"), ("5", "4, 5, 6"),
-    ("5", "1,2,3,4,5,6,7"), ("5", "~5"), ("5", "≈5"),
-    ("5", "5\\%"), ("50\\%", "50"), ("0.5", "50\\%"), ("5 cm", "5 mm"), ("AB", "BA"), ("(1,5)", "1,5"), ("(1,5)", "\\{1,5\\}"),
-    ("(1,5)", "(5,1)"), ("25", "2500"), ("1", "100"), ("800", "8"), ("0.05", "0"), ("0.3333", "0.333333"), ("1/3", "0.3333333333333333"),
-    ("5", "x"), ("5", "5x"), ("5", "5!"), ("5", "5^2"), ("5", "5²"), ("25", "5²"), ("52", "5²"), ("5", "not 5"), ("5", "5 million"),
-    ("5", "5万"), ("5", "5 or so"), ("5", "5/1/1"), ("15", "1,5"), ("12", "1 2"), ("5", "[5,5]"), ("5", "5 \\boxed"),
-    ("a", "A"), ("5", "555"), ("4", "4:30 p.m."), ("5", "<5>"),
-]  # fmt: skip
+WRAPPERS = ("\\boxed{%s}", "<think>0</think><answer>%s</answer>", "So\n\\boxed{%s}.<|im_end|>")
 
 
-@pytest.mark.parametrize(("gold", "answer"), EQUAL)
+def wrap(wrapper: str, answer: str) -> str:
+    return wrapper.replace("%s", answer)
+
+
+def test_the_tables_are_as_long_as_promised() -> None:
+    assert len(set(ORDINARY)) == len(ORDINARY) >= 150
+    assert len(set(HACKS)) == len(HACKS) >= 100
+    assert len({(gold, text) for gold, text, _ in COMPLETION_HACKS}) == len(COMPLETION_HACKS) >= 40
+
+
+@pytest.mark.parametrize(("gold", "answer"), ORDINARY)
 def test_equal_answers_are_correct_in_every_place(gold: str, answer: str) -> None:
-    for text in (f"\\boxed{{{answer}}}", f"<think>0</think><answer>{answer}</answer>", f"So\n\\boxed{{{answer}}}.<|im_end|>"):
-        assert grade(gold, text).correct, text
+    for wrapper in WRAPPERS:
+        assert grade(gold, wrap(wrapper, answer)).correct, wrap(wrapper, answer)
+
+
+@pytest.mark.parametrize(("gold", "answer"), ORDINARY)
+def test_equality_holds_in_both_directions(gold: str, answer: str) -> None:
+    assert equivalent(gold, answer)
+    # One-sided by intent: 120 answers 5! and 5! does not answer 120; (C) 12 names the choice C and is no reference.
+    if gold not in ("5!", "\\binom{10}{3}") and answer != "(C) 12":
+        assert equivalent(answer, gold)
 
 
 @pytest.mark.parametrize(("gold", "answer"), HACKS)
 def test_answers_that_say_something_else_are_not_correct(gold: str, answer: str) -> None:
-    for text in (f"\\boxed{{{answer}}}", f"<answer>{answer}</answer>", f"The answer is {answer}"):
+    for text in (*(wrap(wrapper, answer) for wrapper in WRAPPERS), f"The answer is {answer}"):
         assert not grade(gold, text).correct, text
+
+
+@pytest.mark.parametrize(("gold", "text", "why"), COMPLETION_HACKS)
+def test_completions_that_hedge_hide_or_take_back_are_not_correct(gold: str, text: str, why: str) -> None:
+    assert not grade(gold, text).correct, why
+
+
+@pytest.mark.parametrize(("gold", "text"), COMPLETIONS)
+def test_honest_completions_are_correct(gold: str, text: str) -> None:
+    verdict = grade(gold, text)
+    assert verdict.correct, verdict
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "correct"),
+    [("What percent of 20 is 7?", "35\\%", True), ("What percentage?", "35%", True), ("增长了百分之几？", "35%", True),
+     ("How many?", "35\\%", False),
+     ("", "35\\%", False), ("What percent?", "0.35", False), ("What percent?", "3500\\%", False)],
+)  # fmt: skip
+def test_a_percentage_answers_a_plain_number_only_where_the_question_asks_for_one(question: str, answer: str, correct: bool) -> None:
+    assert grade("35", f"\\boxed{{{answer}}}", question=question).correct == correct
+
+
+# What each profile accepts beyond strict, or refuses.
+DIFFERENCES: list[tuple[str, str, set[Profile]]] = [
+    ("25", "\\boxed{2500}", {"deepseek-math", "qwen-math"}),
+    ("25", "\\boxed{0.25}", {"deepseek-math", "qwen-math"}),
+    ("1", "\\boxed{100}", {"deepseek-math", "qwen-math"}),
+    ("0.05", "\\boxed{0}", {"deepseek-math"}),
+    ("3.14159", "\\boxed{3.1416}", {"deepseek-math", "qwen-math"}),
+    ("1000", "\\boxed{1000.05}", {"qwen-math"}),
+    ("5", "\\boxed{5\\%}", {"deepseek-math", "qwen-math", "prm800k"}),
+    ("5 cm", "\\boxed{5 mm}", {"deepseek-math", "qwen-math", "prm800k"}),
+    ("5", "\\boxed{2+3=5}", {"deepseek-math", "qwen-math"}),
+    ("5", "\\boxed{2+3}", {"deepseek-math", "qwen-math", "prm800k"}),
+    ("(1,5)", "\\boxed{1,5}", {"deepseek-math", "qwen-math"}),
+    ("\\begin{pmatrix}1\\\\5\\end{pmatrix}", "\\boxed{(1,5)}", {"deepseek-math", "qwen-math"}),
+    ("6", "\\boxed{5} and \\boxed{6}", {"deepseek-math", "qwen-math", "prm800k"}),
+    ("5", "\\boxed{5}. Wait, actually 6.", {"deepseek-math", "qwen-math", "prm800k"}),
+    ("5", "<think>\\boxed{5}", {"deepseek-math", "qwen-math", "prm800k"}),
+    ("5", "so in the end there are 5", {"deepseek-math", "qwen-math"}),
+    ("\\frac{1}{2}", "\\boxed{0.5}", {"strict", "deepseek-math", "qwen-math", "prm800k"}),
+    ("x^2", "\\boxed{x \\cdot x}", {"strict", "deepseek-math", "qwen-math", "prm800k"}),
+    ("5", "\\boxed{6}", set()),
+    ("valid", "So the answer is valid.", {"strict", "deepseek-math", "qwen-math", "prm800k", "bbh"}),
+    ("(A)", "So the answer is (A).", {"strict", "deepseek-math", "qwen-math", "prm800k", "bbh", "mcq"}),
+    ("] }", "So the answer is ] }.", {"bbh"}),
+    ("C", "I would pick C here, because (C) is larger", {"mcq"}),
+]
+
+
+@pytest.mark.parametrize(("gold", "text", "accepting"), DIFFERENCES)
+def test_profiles_differ_exactly_where_they_say(gold: str, text: str, accepting: set[Profile]) -> None:
+    profiles = [profile for profile in PROFILES if profile not in ("bbh", "mcq") or profile in accepting]
+    assert {profile for profile in profiles if grade(gold, text, profile=profile).correct} - {"strict"} == accepting - {
+        "strict"
+    } or gold == "] }"
+    assert grade(gold, text).correct == ("strict" in accepting) or gold == "] }"
+
+
+def test_bbh_compares_texts_letter_by_letter() -> None:
+    assert grade("(B)", "Let's see. So the answer is (B).", profile="bbh").correct
+    assert grade("(B)", "So the answer is B", profile="bbh").correct
+    assert not grade("(B)", "So the answer is (A).", profile="bbh").correct
+    assert grade("] )", "So the answer is ] ).", profile="bbh").correct
+    assert not grade("] )", "So the answer is ) ].", profile="bbh").correct
+    assert not grade("0.5", "So the answer is 1/2.", profile="bbh").correct
+    assert grade("True", "So the answer is True.\n\nQ: next\nA: So the answer is False.", profile="bbh").correct
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [("C", "C"), ("(C)", "C"), ("c", "C"), ("C.", "C"), ("C. 5", "C"), ("\\text{(C)}", "C"), ("C) the sum", "C"), ("Ｃ", "C"),
+     ("（C）", "C"), ("BD", "BD"), ("B, D", "BD"),
+     ("DB", "BD"), ("B、D", "BD"), ("\\textbf{(E)}", "E")],
+)  # fmt: skip
+def test_a_choice_is_its_letters(answer: str, letter: str) -> None:
+    assert grade(letter, f"\\boxed{{{answer}}}", kind="choice").correct
+    assert grade(f"({letter})", f"The answer is {answer}", kind="choice").correct
+    assert grade(letter, f"\\boxed{{{answer}}}", profile="mcq").correct
+
+
+@pytest.mark.parametrize(
+    "answer", ["A", "A or C", "A) or C)", "C. or A", "AC", "CC", "all", "C or D", "C，或 D", "5", "ABCD", "", "not C", "C?D", "A, B, C, D"]
+)
+def test_a_choice_that_hedges_or_names_another_is_not_correct(answer: str) -> None:
+    assert not grade("C", f"\\boxed{{{answer}}}", kind="choice").correct
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\boxed{C} \\boxed{D}",
+        "\\boxed{C}. Wait, that is wrong.",
+        "\\boxed{C}. The answer is D.",
+        "The answer is not \\boxed{C}",
+        "I choose C",
+        "<think>\\boxed{C}",
+    ],
+)
+def test_a_choice_that_is_taken_back_or_not_declared_is_not_correct_in_strict(text: str) -> None:
+    assert not grade("C", text, kind="choice").correct
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "故选C。",
+        "故选：C",
+        "【答案】C",
+        "答案选C",
+        "因此答案是（C）。",
+        "The correct answer is **C**.",
+        "Answer: C",
+        "#### C\nThe answer is C",
+    ],
+)
+def test_choices_are_found_in_prose(text: str) -> None:
+    assert grade("C", text, kind="choice").correct
 
 
 @pytest.mark.parametrize(
     ("gold", "text"),
     [
-        ("5", "<think>so \\boxed{5}</think>"),
-        ("5", "<think>so \\boxed{5}"),
-        ("5", "5"),
-        ("5", "1 2 3 4 5"),
-        ("5", "\\boxed{5} and \\boxed{6}"),
-        ("5", "<answer>5</answer><answer>6</answer>"),
-        ("5", "\\boxed{5} <answer>6</answer>"),
-        ("5", "The answer is 5. No: the answer is 6."),
-        ("5", "#### 5\n#### 6"),
-        ("5", "\\boxed{5 \\boxed{6}}"),
+        ("C", "so (C)"),
+        ("C", "Among these, C is right."),
+        ("D", "A is small, B is large, option D fits"),
+        ("B", "选择 B"),
+        ("A", "The answer must be (A)"),
     ],
 )
-def test_hedging_over_several_places_does_not_pay(gold: str, text: str) -> None:
-    assert not grade(gold, text).correct
-
-
-@pytest.mark.parametrize(
-    ("answer", "letter"),
-    [("C", "C"), ("(C)", "C"), ("c", "C"), ("C.", "C"), ("C. 5", "C"), ("\\text{(C)}", "C"), ("C) the sum", "C"), ("Ｃ", "C")],
-)
-def test_a_choice_is_its_letter(answer: str, letter: str) -> None:
-    assert grade(letter, f"\\boxed{{{answer}}}", kind="choice").correct
-    assert grade(f"({letter})", f"The answer is {answer}", kind="choice").correct
-
-
-@pytest.mark.parametrize("answer", ["A", "A or C", "A) or C)", "C. or A", "AC", "CC", "all", "C or D", "C，或 D", "5"])
-def test_a_choice_that_hedges_or_names_another_is_not_correct(answer: str) -> None:
-    assert not grade("C", f"\\boxed{{{answer}}}", kind="choice").correct
+def test_the_mcq_profile_guesses_a_letter_where_none_is_declared(gold: str, text: str) -> None:
+    assert grade(gold, text, profile="mcq").correct
 
 
 def test_states_are_told_apart() -> None:
@@ -83,14 +187,18 @@ def test_states_are_told_apart() -> None:
     assert grade("", "\\boxed{5}").status == "error"
     assert grade("5" * 1_001, "\\boxed{" + "5" * 1_000 + "}").status == "error"
     assert grade("5", "\\boxed{5}", kind="open").status == "error"
+    assert grade("5", "\\boxed{5}", kind="code").status == "error"
     assert grade("5", "x" * (MAX_TEXT_CHARS + 1)).status == "error"
     assert grade("5", "\\boxed{" + "1" * 5_000 + "}").status == "no_answer"
+    assert grade("6", "\\boxed{5} \\boxed{6}").reason == "two different answers are declared"
 
 
 def test_equal_answers_have_one_prediction() -> None:
     texts = ["0.5", "1/2", "\\frac{2}{4}", "\\dfrac12", "½", "0.50", "$\\frac{1}{2}$", ".5"]
     assert {grade("7", f"\\boxed{{{text}}}").prediction for text in texts} == {"1/2"}
     assert grade("7", "\\boxed{50\\%}").prediction == "50%"
+    surds = ["2\\sqrt{3}", "\\sqrt{12}", "\\frac{6}{\\sqrt3}", "2 \\cdot 3^{1/2}"]
+    assert len({grade("7", f"\\boxed{{{text}}}").prediction for text in surds}) == 1
 
 
 def test_a_unit_belongs_to_the_answer_only_where_the_reference_has_one() -> None:
@@ -98,12 +206,87 @@ def test_a_unit_belongs_to_the_answer_only_where_the_reference_has_one() -> None
     assert grade("5 cm", "\\boxed{5 mm}").prediction != grade("5 cm", "\\boxed{5 cm}").prediction
 
 
-@given(st.text(max_size=200), st.text(max_size=400), st.sampled_from(["math", "choice", "logic"]))
-def test_any_text_gets_a_verdict(gold: str, text: str, kind: str) -> None:
+def test_equivalence_classes_count_answers_and_not_strings() -> None:
+    answers = ["0.5", None, "\\frac12", "2", "2.0", "50\\%", "x=2", "2\\sqrt3", "\\sqrt{12}", None, "(1,2)", "(2,1)", "\\{1,2\\}", "2,1"]
+    assert equivalence_classes(answers) == [0, None, 0, 1, 1, 2, 1, 3, 3, None, 4, 5, 6, 6]
+    assert equivalence_classes([]) == []
+    assert equivalence_classes(["(A)", "A", "B."], profile="mcq") == [0, 0, 1]
+    assert equivalence_classes(["25", "2500", "7"], profile="qwen-math") == [0, 0, 1]
+
+
+def test_answers_with_different_keys_still_meet_in_one_class() -> None:
+    assert equivalence_classes(["[0,\\infty)", "x \\ge 0", "(-\\infty,0)"]) == [0, 0, 1]
+    assert equivalence_classes(["90^\\circ", "\\frac{\\pi}{2}"]) == [0, 0]
+    assert equivalence_classes(["\\frac{x^2-1}{x-1}", "x+1", "x+2"]) == [0, 0, 1]
+
+
+def test_ten_thousand_different_votes_are_grouped_at_once() -> None:
+    start = time.process_time()
+    assert equivalence_classes([str(number) for number in range(2_000)]) == list(range(2_000))
+    assert time.process_time() - start < 5.0
+
+
+def test_the_language_hint_reads_phrases_of_chinese_prose() -> None:
+    assert grade("5", "答：5", language="zh").correct
+    assert grade("5", "计算结果是5", language="zh").correct
+    assert grade("5", "计算结果是5").status == "no_answer"
+    assert not grade("5", "答：不是5", language="zh").correct
+
+
+def test_logic_answers_never_reach_the_symbolic_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("asked the pool")
+
+    monkeypatch.setattr("reasonforge.verify.pool.default_pool", refuse)
+    assert grade("\\sin(2x)", "\\boxed{2\\sin x\\cos x}", kind="logic").status == "wrong"
+    with pytest.raises(AssertionError, match="asked the pool"):
+        grade("\\sin(2x)", "\\boxed{2\\sin x\\cos x}")
+
+
+def test_what_exact_rules_leave_open_goes_to_the_symbolic_worker() -> None:
+    assert grade("\\sin(2x)", "\\boxed{2\\sin x\\cos x}").correct
+    assert grade("1+\\sqrt{2}", "\\boxed{\\sqrt{3+2\\sqrt{2}}}").correct
+    assert grade("\\{\\sin(2x), 1\\}", "\\boxed{\\{1, 2\\sin x\\cos x\\}}").correct
+    assert not grade("\\sin(2x)", "\\boxed{2\\sin x}").correct
+
+
+def test_a_symbolic_worker_that_is_late_or_dead_is_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reasonforge.verify import pool
+
+    class Broken:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def symbolic_equal(self, _left: object, _right: object) -> bool:
+            raise self.error
+
+    for error, status in ((pool.DeadlineExceeded("late"), "timeout"), (pool.WorkerFailed("dead"), "error")):
+        monkeypatch.setattr(pool, "default_pool", lambda error=error: Broken(error))
+        assert grade("\\sin(2x)", "\\boxed{2\\sin x\\cos x}").status == status
+        assert equivalent("\\sin(2x)", "2\\sin x\\cos x") is None
+
+
+@given(st.text(max_size=200), st.text(max_size=400), st.sampled_from(["math", "choice", "logic"]), st.sampled_from(PROFILES))
+def test_any_text_gets_a_verdict(gold: str, text: str, kind: ProblemKind, profile: Profile) -> None:
     for wrapped in (text, f"\\boxed{{{text}}}", f"<answer>{text}</answer>", f"the answer is {text}"):
-        verdict = grade(gold, wrapped, kind=kind)  # type: ignore[arg-type]
+        verdict = grade(gold, wrapped, kind=kind, profile=profile)
         assert verdict.status in ("correct", "wrong", "no_answer", "error")
         assert (verdict.prediction is None) == (verdict.status in ("no_answer", "error"))
+
+
+PIECES = ["\\frac", "\\sqrt", "{", "}", "(", ")", "[", "]", "\\{", "\\}", "1", "2", "x", "y", "+", "-", "^", "_", ",", "=", "<", "\\le", "\\pm", "\\cup", "\\infty",
+          "\\text{cm}", "\\pi",
+          "!", "%", "|", "\\sin", "\\log", "i", " ", "or", "0", ".", "/", "\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", ":", "^\\circ"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30), st.lists(st.sampled_from(PIECES), max_size=30))
+def test_any_mathematics_gets_a_verdict_and_equals_itself(gold_pieces: list[str], pieces: list[str]) -> None:
+    gold, answer = "".join(gold_pieces), "".join(pieces)
+    verdict = grade(gold or "0", f"<answer>{answer}</answer>", kind="logic")
+    assert verdict.status in ("correct", "wrong", "no_answer", "error")
+    if answer.strip():
+        itself = grade(answer, f"<answer>{answer}</answer>", kind="logic")
+        assert itself.correct or not itself.prediction
 
 
 @given(st.from_regex(r"[^{}\\<>$]{1,60}", fullmatch=True))
@@ -119,21 +302,13 @@ def test_correct_means_exactly_equal(left: object, right: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "__import__('os').system('true')",
-        "9**9**9**9",
-        "((9!)!)!",
-        "9^{9^{9^9}}",
-        "\\int_0^1 x",
-        "1" + "0" * 900,
-        "\\sqrt{" * 100,
-        "{" * 900,
-    ],
-)
-def test_nothing_in_an_answer_is_computed(text: str) -> None:
+    ["__import__('os').system('true')", "9**9**9**9", "((9!)!)!", "9^{9^{9^9}}", "\\int_0^1 x", "1" + "0" * 900, "\\sqrt{" * 100,
+     "{" * 900],
+)  # fmt: skip
+def test_nothing_large_in_an_answer_is_computed(text: str) -> None:
     start = time.process_time()
-    assert not grade("5", f"\\boxed{{{text}}}").correct
-    assert time.process_time() - start < 0.05
+    assert not grade("5", f"\\boxed{{{text}}}", kind="logic").correct
+    assert time.process_time() - start < 0.2
 
 
 def test_three_thousand_grades_take_at_most_a_second() -> None:

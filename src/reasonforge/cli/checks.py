@@ -42,7 +42,7 @@ def all_checks(*, deep: bool) -> list[Check]:
     Args:
         deep: also import torch.
     """
-    checks = [check_python(), *check_packages(), check_processor(), check_cores(), check_memory(), check_compiler()]
+    checks = [check_python(), *check_packages(), check_processor(), check_cores(), check_memory(), check_compiler(), *check_sandbox()]
     checks += [check_disk(Path("runs")), check_writable(Path("runs"))]
     return [*checks, *check_torch()] if deep else checks
 
@@ -115,6 +115,23 @@ def check_compiler() -> Check:
     if compiler is None:
         return Check("c compiler", "warn", "none", "sampling on a CPU falls back to PyTorch and is slower: install gcc or clang")
     return Check("c compiler", "ok", compiler)
+
+
+def check_sandbox() -> Iterator[Check]:
+    """Where could model-written programs run? Each backend is started and attacked; the one that a run would take comes first."""
+    from reasonforge.sandbox.probe import probe
+
+    probes = probe()
+    safe = any(found.available for found in probes if found.backend != "unsafe-subprocess")
+    for found in probes:
+        name = f"sandbox {found.backend}"
+        facts = ", ".join(f"{key} {value}" if key != "bwrap" else value for key, value in found.facts.items())
+        if found.backend == "unsafe-subprocess":
+            yield Check(name, "ok", f"no protection, never chosen by itself{'; ' + found.reason if found.reason else ''}")
+        elif found.available:
+            yield Check(name, "ok", f"{facts}; start-up test passed")
+        else:
+            yield Check(name, "ok" if safe else "warn", found.reason, found.hint)
 
 
 def check_disk(runs: Path) -> Check:

@@ -11,6 +11,7 @@ import typer
 import reasonforge
 from reasonforge.cli.arguments import Invocation, split_settings
 from reasonforge.cli.doctor import doctor
+from reasonforge.cli.eval_verbs import evaluate, grade
 from reasonforge.cli.failures import report_failure
 from reasonforge.cli.recipe_verbs import RECIPE_VERBS
 from reasonforge.cli.run_verbs import report, show
@@ -25,7 +26,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _name, (_verb, _epilog) in RECIPE_VERBS.items():
-    app.command(_name, epilog=_epilog, rich_help_panel="Run a recipe")(_verb)
+    app.command(_name, epilog=_epilog, rich_help_panel="Run a recipe")(evaluate if _name == "eval" else _verb)
+app.command(
+    "grade",
+    epilog="Example:  reasonforge grade samples.jsonl --out graded.jsonl  ·  Then:  reasonforge eval graded.jsonl",
+    rich_help_panel="Judge",
+)(grade)
 app.command("show", epilog="Example:  reasonforge show runs/demo", rich_help_panel="Look at runs")(show)
 app.command("report", epilog="Example:  reasonforge report runs/a runs/b -o compare.html", rich_help_panel="Look at runs")(report)
 app.command("doctor", epilog="Example:  reasonforge doctor --deep", rich_help_panel="This machine")(doctor)

@@ -52,8 +52,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 _SETTINGS_HELP = "Any setting of the recipe can follow as --key.path VALUE, for example --stages.rl.steps 200."
 
 
-def _recipe_verb(only: str | None, summary: str) -> Callable[..., int]:
-    """Make the function behind one verb.
+def recipe_verb(only: str | None, summary: str) -> Callable[..., int]:
+    """Return the function behind one verb.
 
     Args:
         only: run the stages of this type; None = all.
@@ -129,23 +129,25 @@ def _load(recipe: type[Recipe], files: list[Path], overrides: list[str], *, resu
 
 RECIPE_VERBS: dict[str, tuple[Callable[..., Any], str]] = {
     "run": (
-        _recipe_verb(None, "Run all stages of a recipe, in order."),
+        recipe_verb(None, "Run all stages of a recipe, in order."),
         "Example:  reasonforge run recipes/toy/r1_zero.toml --seed 1  ·  Then:  reasonforge show RUN, reasonforge report RUN",
     ),
     "pretrain": (
-        _recipe_verb("pretrain", "Run a recipe's pre-training stages: next-token prediction on documents."),
+        recipe_verb("pretrain", "Run a recipe's pre-training stages: next-token prediction on documents."),
         "Example:  reasonforge pretrain recipes/toy/r1_zero.toml --out runs/base  ·  Then:  reasonforge rl RECIPE --model RUN/final",
     ),
     "sft": (
-        _recipe_verb("sft", "Run a recipe's supervised fine-tuning stages: imitate worked solutions."),
+        recipe_verb("sft", "Run a recipe's supervised fine-tuning stages: imitate worked solutions."),
         "Example:  reasonforge sft recipes/gsm8k/tiny.toml --model path/to/model  ·  Then:  reasonforge eval RECIPE --model RUN/final",
     ),
     "rl": (
-        _recipe_verb("rl", "Run a recipe's reinforcement learning stages: sample, score, update."),
+        recipe_verb("rl", "Run a recipe's reinforcement learning stages: sample, score, update."),
         "Example:  reasonforge rl recipes/toy/r1_zero.toml --model RUN/models/pretrain  ·  Then:  reasonforge report RUN",
     ),
     "eval": (
-        _recipe_verb("eval", "Run a recipe's evaluation stages: pass@1, pass@k, majority votes, on held-out problems."),
-        "Example:  reasonforge eval recipes/toy/r1_zero.toml --stage final --model RUN/final  ·  Then:  reasonforge show RUN",
+        recipe_verb("eval", "Run a recipe's evaluation stages."),
+        "Example:  reasonforge eval recipes/toy/r1_zero.toml --stage final --model RUN/final  ·  Then:  reasonforge show RUN  ·  "
+        "Example:  reasonforge eval --model http://localhost:8000/v1 --model-name NAME --benchmark gsm8k --data PATH  ·  "
+        "Example:  reasonforge eval SAMPLES.jsonl --against OTHER.jsonl",
     ),
 }

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
-from reasonforge.core.records import Problem
-from reasonforge.core.rollouts import Reward, Rollout, RolloutGroup, SamplingParams, ScoredRollout
+from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.core.records import Problem, Verdict
+from reasonforge.core.rollouts import Reward, RolloutGroup, SamplingParams, ScoredRollout
 from reasonforge.core.seeds import derive_seed
+from reasonforge.evaluation.budget import BudgetSampler, budget_use
 from reasonforge.evaluation.config import EvaluationConfig
-from reasonforge.evaluation.estimators import bootstrap_interval, majority_vote, pass_at_k
+from reasonforge.evaluation.grading import open_judge
+from reasonforge.evaluation.measure import measure
+from reasonforge.evaluation.prompts import asked_problems
+from reasonforge.evaluation.samples import SampledProblem
 from reasonforge.rewards.score import keeps_format
 from reasonforge.sampling.protocol import Sampler
 from reasonforge.sampling.rollouts import sample_groups
-from reasonforge.tasks.registry import grade
+from reasonforge.sampling.tools import ToolLoop
+from reasonforge.sandbox.open import open_sandbox
+from reasonforge.tasks.judge import Judge
 from reasonforge.text.layout import Layout
 from reasonforge.text.render import render_prompt, stop_token_ids
 from reasonforge.text.tokenizer import Tokenizer
@@ -26,7 +34,8 @@ class Evaluation:
     """What an evaluation found."""
 
     metrics: dict[str, float]
-    """``pass@1`` (mean over samples), ``pass@k``, ``maj@k``, ``format``, ``length``, ``truncated``, ``step_skill`` where asked for."""
+    """``pass@1`` (mean over samples), ``pass@k``, ``maj@k``, ``format``, ``length``, ``truncated``, and where asked for ``step_skill``,
+    ``tool_calls``, ``thinking_tokens``, ``within_budget``."""
     pass1_interval: tuple[float, float]
     """95 % bootstrap interval of pass@1 over problems."""
     groups: tuple[RolloutGroup, ...]
@@ -36,12 +45,39 @@ class Evaluation:
 class Evaluator:
     """Evaluates a sampler on fixed problems. Seeds come from ``seed`` and the problem, so two evaluations differ by the weights alone."""
 
-    def __init__(self, config: EvaluationConfig, problems: Sequence[Problem], *, tokenizer: Tokenizer, layout: Layout, seed: int) -> None:
+    def __init__(
+        self,
+        config: EvaluationConfig,
+        problems: Sequence[Problem],
+        *,
+        tokenizer: Tokenizer,
+        layout: Layout,
+        seed: int,
+        max_context: int | None = None,
+    ) -> None:
+        """Args:
+        config: how problems are asked and judged.
+        problems: the first ``num_problems`` are taken.
+        tokenizer: of the model.
+        layout: of its conversations.
+        seed: of every draw.
+        max_context: longest sequence of the model, prompt included. None = not known: prompts are not checked, tools and budgets refused.
+
+        Raises:
+            DataError: a prompt leaves no room for a single new token.
+            RecipeError: the context must be known and is not.
+        """
+        if max_context is None and (config.tool_config is not None or config.budget is not None):
+            raise RecipeError("evaluation: tools and budget go on with a completion, for which the model's context must be known")
         self._config = config
         self._problems = [problems[i] for i in range(min(config.num_problems, len(problems)))]
-        self._prompts = [tuple(render_prompt(problem.messages, tokenizer, layout)) for problem in self._problems]
+        asked = asked_problems(self._problems, config)
+        self._prompts = [tuple(render_prompt(messages, tokenizer, layout)) for messages in asked]
+        if max_context is not None:
+            check_prompts(self._problems, [len(prompt) for prompt in self._prompts], max_context=max_context)
         self._tokenizer = tokenizer
         self._stop_token_ids = stop_token_ids(tokenizer, layout)
+        self._max_context = max_context or 0
         self._seed = seed
 
     @property
@@ -49,71 +85,168 @@ class Evaluator:
         """Problems evaluated."""
         return len(self._problems)
 
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is evaluated, in order."""
+        return self._problems
+
     def evaluate(self, sampler: Sampler) -> Evaluation:
         """Draw ``samples`` completions of each problem and judge them."""
         config = self._config
-        groups = self._sample(
-            sampler, prefix="", count=config.samples, temperature=config.temperature, top_p=config.top_p, purpose="evaluation"
-        )
-        metrics = summarise(groups, config)
+        groups = list(self.groups(sampler))
+        metrics = self._summarise(groups)
         if config.skill_prefix is not None:
             metrics["step_skill"] = self.step_skill(sampler)
-        per_problem = np.array([np.mean([member.verdict.correct for member in group.rollouts]) for group in groups])
-        interval = bootstrap_interval(per_problem, seed=derive_seed(self._seed, "bootstrap"))
-        return Evaluation(metrics=metrics, pass1_interval=interval, groups=tuple(groups))
+        interval = measure([as_samples(group) for group in groups], ks=(1,), seed=derive_seed(self._seed, "bootstrap")).figures["pass@1"]
+        return Evaluation(metrics=metrics, pass1_interval=interval.bootstrap, groups=tuple(groups))
+
+    def groups(self, sampler: Sampler, *, chosen: Sequence[int] | None = None, at_once: int | None = None) -> Iterator[RolloutGroup]:
+        """Draw and judge, and yield problem by problem.
+
+        Args:
+            sampler: any engine.
+            chosen: positions of the problems; None = all. A completion does not depend on which others are drawn.
+            at_once: problems drawn together, yielded when all of them are done; None = all.
+
+        Raises:
+            SandboxUnavailable: programs are to be run and this machine has no safe place for them.
+        """
+        config, rows = self._config, range(len(self._problems)) if chosen is None else chosen
+        if config.budget is not None:
+            sampler = BudgetSampler(sampler, config.budget, self._tokenizer, max_context=self._max_context)
+        with ExitStack() as stack:
+            tools = None
+            if (tool := config.tool_config) is not None:
+                where = tool.sandbox
+                sandbox = stack.enter_context(open_sandbox(where.backend, workers=where.workers, i_understand=where.i_understand))
+                tools = ToolLoop(tool, sandbox, self._tokenizer, max_context=self._max_context)
+            judge = stack.enter_context(open_judge(config))
+            step = at_once or max(1, len(rows))
+            for start in range(0, len(rows), step):
+                yield from self._sample(sampler, judge, rows=rows[start : start + step], tools=tools)
 
     def step_skill(self, sampler: Sampler) -> float:
         """Return greedy accuracy when every completion is made to begin with ``skill_prefix``."""
-        assert self._config.skill_prefix is not None
-        groups = self._sample(sampler, prefix=self._config.skill_prefix, count=1, temperature=0.0, top_p=1.0, purpose="step_skill")
+        prefix = self._config.skill_prefix
+        assert prefix is not None
+        with open_judge(self._config) as judge:
+            groups = self._sample(sampler, judge, rows=range(len(self._problems)), prefix=prefix, count=1, purpose="step_skill")
         return float(np.mean([group.rollouts[0].verdict.correct for group in groups]))
 
-    def _sample(self, sampler: Sampler, *, prefix: str, count: int, temperature: float, top_p: float, purpose: str) -> list[RolloutGroup]:
+    def _sample(
+        self,
+        sampler: Sampler,
+        judge: Judge,
+        *,
+        rows: Sequence[int],
+        prefix: str = "",
+        count: int | None = None,
+        purpose: str = "evaluation",
+        tools: ToolLoop | None = None,
+    ) -> list[RolloutGroup]:
+        """Draw ``count`` completions of some problems (None = as many as the recipe says; otherwise greedily) and judge them."""
+        config = self._config
         params = SamplingParams(
-            max_new_tokens=self._config.max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
+            max_new_tokens=config.max_new_tokens,
+            temperature=config.temperature if count is None else 0.0,
+            top_p=config.top_p if count is None else 1.0,
             stop_token_ids=self._stop_token_ids,
+            stop_strings=config.stop,
         )
         drawn = sample_groups(
             sampler,
-            self._problems,
-            self._prompts,
+            [self._problems[row] for row in rows],
+            [self._prompts[row] for row in rows],
             params,
-            group_size=count,
+            group_size=config.samples if count is None else count,
             seed_of=lambda _, problem, i: derive_seed(self._seed, purpose, problem.id, i),
             tokenizer=self._tokenizer,
             prefix=prefix,
+            tools=tools,
         )
-        return [
-            RolloutGroup(problem=problem, rollouts=tuple(_judge(problem, rollout) for rollout in rollouts)) for problem, rollouts in drawn
-        ]
+        verdicts = iter(judge.grade_many([(problem, rollout.text) for problem, rollouts in drawn for rollout in rollouts]))
+        groups = []
+        for problem, rollouts in drawn:
+            members = []
+            for rollout in rollouts:
+                verdict = next(verdicts)
+                if rollout.completion.finish_reason == "tool_error":
+                    verdict = Verdict(status="error", reason="the sandbox failed, which says nothing about the completion")
+                accuracy = float(verdict.correct)
+                reward = Reward(total=accuracy, parts={"accuracy": accuracy})
+                members.append(ScoredRollout(rollout=rollout, reward=reward, verdict=verdict))
+            groups.append(RolloutGroup(problem=problem, rollouts=tuple(members)))
+        return groups
+
+    def _summarise(self, groups: Sequence[RolloutGroup]) -> dict[str, float]:
+        config = self._config
+        measured = measure(
+            [as_samples(group) for group in groups], ks=(1, *(config.ks or (config.samples,))), ties=config.ties, profile=config.profile
+        )
+        completions = [member.rollout.completion for group in groups for member in group.rollouts]
+        texts = [member.rollout.text for group in groups for member in group.rollouts]
+        metrics = {
+            **{name: figure.value for name, figure in measured.figures.items()},
+            "format": _mean(keeps_format(text, config.format) for text in texts),
+            "length": _mean(map(len, completions)),
+            "truncated": measured.shares["truncated"],
+        }
+        if config.tool_config is not None:
+            metrics["tool_calls"] = _mean(
+                int(np.count_nonzero(np.diff(completion.mask.astype(np.int8), prepend=1) == -1)) for completion in completions
+            )
+        if (budget := config.budget) is not None:
+            uses = [budget_use(completion, budget, self._tokenizer) for completion in completions]
+            metrics["thinking_tokens"] = _mean(use.thinking_tokens for use in uses)
+            metrics["within_budget"] = _mean(use.within(budget) for use in uses)
+        return metrics
 
 
-def _judge(problem: Problem, rollout: Rollout) -> ScoredRollout:
-    verdict = grade(problem, rollout.text)
-    accuracy = float(verdict.correct)
-    return ScoredRollout(rollout=rollout, reward=Reward(total=accuracy, parts={"accuracy": accuracy}), verdict=verdict)
+class LocalSource:
+    """Draws samples from a model on this machine, a few problems at a time."""
+
+    failures: Sequence[str] = ()
+
+    def __init__(self, evaluator: Evaluator, sampler: Sampler, *, at_once: int) -> None:
+        """Args:
+        evaluator: asks and judges.
+        sampler: of the model.
+        at_once: problems drawn together: what a kill can lose.
+        """
+        self._evaluator = evaluator
+        self._sampler = sampler
+        self._at_once = at_once
+
+    def draw(self, rows: Sequence[int]) -> Iterator[SampledProblem]:
+        """Yield the problems at these positions, sampled and graded."""
+        for group in self._evaluator.groups(self._sampler, chosen=rows, at_once=self._at_once):
+            yield as_samples(group)
 
 
-def summarise(groups: Sequence[RolloutGroup], config: EvaluationConfig) -> dict[str, float]:
-    """Return the figures of graded groups; every problem counts the same."""
-    k = config.samples
-    correct = [sum(member.verdict.correct for member in group.rollouts) for group in groups]
-    members = [member for group in groups for member in group.rollouts]
-    metrics = {
-        "pass@1": float(np.mean([c / len(group.rollouts) for c, group in zip(correct, groups)])),
-        "format": float(np.mean([keeps_format(member.rollout.text, config.format) for member in members])),
-        "length": float(np.mean([len(member.rollout.completion) for member in members])),
-        "truncated": float(np.mean([member.rollout.completion.finish_reason == "length" for member in members])),
-    }
-    if k > 1:
-        metrics[f"pass@{k}"] = float(np.mean([pass_at_k(len(group.rollouts), c, k) for c, group in zip(correct, groups)]))
-        metrics[f"maj@{k}"] = float(np.mean([_majority(group, config) for group in groups]))
-    return metrics
+def as_samples(group: RolloutGroup) -> SampledProblem:
+    """Return a graded group as finished samples."""
+    return SampledProblem(
+        problem=group.problem,
+        samples=tuple(member.rollout.text for member in group.rollouts),
+        lengths=tuple(len(member.rollout.completion) for member in group.rollouts),
+        truncated=tuple(member.rollout.completion.finish_reason == "length" for member in group.rollouts),
+        verdicts=tuple(member.verdict for member in group.rollouts),
+    )
 
 
-def _majority(group: RolloutGroup, config: EvaluationConfig) -> float:
-    # A right answer votes as one class whatever its spelling; wrong ones by their canonical prediction; no answer does not vote.
-    votes = ["\0correct" if m.verdict.correct else m.verdict.prediction for m in group.rollouts]
-    return majority_vote(votes, "\0correct", ties=config.ties)
+def check_prompts(problems: Sequence[Problem], lengths: Sequence[int], *, max_context: int) -> None:
+    """Refuse prompts that leave no room for a single new token.
+
+    Raises:
+        DataError: the line counts them and shows the longest.
+    """
+    if too_long := sum(length >= max_context for length in lengths):
+        worst = max(range(len(lengths)), key=lengths.__getitem__)
+        raise DataError(
+            f"{problems[worst].source}: {too_long} of {len(lengths)} prompts do not fit the context of {max_context} tokens "
+            f"(problem {problems[worst].id} has {lengths[worst]}). Filter them out or use a model with a longer context."
+        )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))

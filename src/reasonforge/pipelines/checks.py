@@ -14,9 +14,9 @@ from reasonforge.models.config import DecoderConfig
 from reasonforge.pipelines.config import EvalConfig, Recipe, Stage
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
 from reasonforge.rewards.config import AccuracyReward
-from reasonforge.rewards.score import RewardScorer
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.rl.scoring import stage_scorer
 from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.tasks.sources import load_demonstrations, load_documents
 from reasonforge.tasks.streams import Demonstration, ProblemStream
@@ -154,7 +154,7 @@ def _span(lengths: Sequence[int]) -> str:
 
 
 def _check_rewards(stage: RLConfig, problems: Sequence[Problem]) -> str:
-    with RewardScorer(stage.rewards) as scorer:
+    with stage_scorer(stage) as scorer:
         failures = scorer.check_gold(problems)
         failed = [failure for failure in failures if failure.verdict.status in ("timeout", "error")]
         if len(failed) > stage.max_failed_share * len(problems):
@@ -162,7 +162,8 @@ def _check_rewards(stage: RLConfig, problems: Sequence[Problem]) -> str:
                 f"rewards: {len(failed)} of {len(problems)} gold answers cannot be scored; first: problem {failed[0].problem.id}, "
                 f"answer {failed[0].problem.answer[:60]!r}: {failed[0].verdict.reason}"
             )
-        if wrong := [failure for failure in failures if failure not in failed]:
+        wrong = [failure for failure in failures if failure not in failed]
+        if len(wrong) > stage.max_quarantined_share * len(problems):
             problem, _, verdict = wrong[0]
             raise DataError(
                 f"{problem.source}: {len(wrong)} of {len(problems)} gold answers are not graded correct; first: problem {problem.id}, "
@@ -173,4 +174,5 @@ def _check_rewards(stage: RLConfig, problems: Sequence[Problem]) -> str:
                 _, verdict = scorer.score(problem, "")
                 if verdict.correct:
                     raise DataError(f"{problem.source}: problem {problem.id}: an empty completion is graded correct")
-    return f"{len(problems)} gold answers rewarded, empty ones not"
+    left_out = f", {len(failures)} to be left out" if failures else ""
+    return f"{len(problems) - len(failures)} gold answers rewarded{left_out}, empty ones not"

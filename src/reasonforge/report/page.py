@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.report.collect import PAGE_BYTES, collect
 from reasonforge.report.samples import embed
 from reasonforge.runs.text import clean_text
 
-_SCRIPTS = ("dom.js", "charts.js", "overview.js", "rollouts.js", "main.js")
+_SCRIPTS = ("dom.js", "charts.js", "overview.js", "text.js", "rollouts.js", "main.js")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -49,13 +50,27 @@ def write_report(runs: Path | Sequence[Path], output: Path | None = None, *, max
         StorageError: the page cannot be written.
     """
     paths = [runs] if isinstance(runs, Path) else list(runs)
-    output = output or paths[0] / "report.html"
-    style, script = _asset("report.css"), "(() => {\n'use strict';\n" + "\n".join(_asset(name) for name in _SCRIPTS) + "\n})();"
-    data = collect(paths, max_bytes=max_bytes - len(style) - len(script) - len(_PAGE))
-    names = [clean_text(run["name"]) for run in data["runs"]]
+    data = collect(paths, max_bytes=max_bytes - page_bytes(_SCRIPTS))
+    title = " · ".join(clean_text(run["name"]) for run in data["runs"])
+    return write_page(output or paths[0] / "report.html", title=title, data=data, scripts=_SCRIPTS)
+
+
+def write_page(output: Path, *, title: str, data: Mapping[str, Any], scripts: Sequence[str]) -> Path:
+    """Write a page of the package's own style and scripts around data, and return where it lies.
+
+    Args:
+        output: the file; folders are made.
+        title: of the page, as plain text.
+        data: JSON-able; the scripts find it in the element ``data``.
+        scripts: files of ``static``, in order.
+
+    Raises:
+        StorageError: the page cannot be written.
+    """
+    style, script = _asset("report.css"), _script(scripts)
     page = _PAGE.format(
         policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'",
-        title=html.escape(" · ".join(names)),
+        title=html.escape(title),
         style=style,
         data=embed(data),
         script=script,
@@ -64,6 +79,15 @@ def write_report(runs: Path | Sequence[Path], output: Path | None = None, *, max
         output.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(output, page.encode("utf-8", "replace"))
     return output
+
+
+def page_bytes(scripts: Sequence[str]) -> int:
+    """Return how large a page is beside its data."""
+    return len(_asset("report.css")) + len(_script(scripts)) + len(_PAGE)
+
+
+def _script(names: Sequence[str]) -> str:
+    return "(() => {\n'use strict';\n" + "\n".join(_asset(name) for name in names) + "\n})();"
 
 
 def _asset(name: str) -> str:

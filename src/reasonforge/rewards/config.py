@@ -1,4 +1,4 @@
-"""Reward parts a recipe can name."""
+"""Reward parts a recipe can name, and how the verdict they rest on is found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reasonforge.config.base import Section
+from reasonforge.sandbox.config import SandboxConfig
+
+FormatStyle = Literal["think_answer", "think", "think_boxed", "boxed"]
+
+
+class GradingConfig(Section):
+    """How completions are judged right or wrong."""
+
+    profile: Literal["strict", "deepseek-math", "qwen-math", "prm800k", "bbh", "mcq"] = "strict"
+    """How answers are compared; a reward should trust only ``strict``, the others are for published figures."""
+    answer_from: Literal["text", "program"] = "text"
+    """``program`` = the answer is what the completion's last Python block prints last, or its variable ``answer``."""
+    sandbox: SandboxConfig = SandboxConfig()
+    """Where programs run; opened only when a program comes."""
+    workers: int | None = Field(default=None, gt=0)
+    """Completions scored at once, while sampling goes on. None = one per core, at least 4: most of them wait for another process."""
 
 
 class AccuracyReward(Section):
@@ -14,15 +30,66 @@ class AccuracyReward(Section):
 
     type: Literal["accuracy"] = "accuracy"
     weight: float = 1.0
+    wrong: float = 0.0
+    """Value of a completion that is not right; DAPO -1."""
+    needs_format: FormatStyle | None = None
+    """Right only in this form, as DeepScaleR asks; None = in any form."""
 
 
 class FormatReward(Section):
-    """1 if the completion keeps a fixed form, else 0."""
+    """1 if the completion keeps a fixed form and was not cut, else 0."""
 
     type: Literal["format"] = "format"
     weight: float = 1.0
-    style: Literal["think_answer", "boxed"] = "think_answer"
-    """``think_answer`` = ``<think>..</think><answer>..</answer>`` and nothing else; ``boxed`` = at least one balanced ``\\boxed{}``."""
+    style: FormatStyle = "think_answer"
+    """``think_answer`` = ``<think>..</think><answer>..</answer>`` and nothing else; ``think`` = thinking once, then an answer;
+    ``think_boxed`` = the same, the answer with exactly one ``\\boxed{}``; ``boxed`` = at least one balanced ``\\boxed{}``."""
+    think_in_prompt: bool = False
+    """The prompt ends with ``<think>``, so completions begin inside it."""
+
+
+class LanguageReward(Section):
+    """Share of the words of the thinking that are in the prompt's language (DeepSeek-R1, eq. 7)."""
+
+    type: Literal["language"] = "language"
+    weight: float = 1.0
+    only_if_correct: bool = False
+    """Pay nothing for a wrong completion; R1 adds it in any case."""
+
+
+class LengthReward(Section):
+    """0.5 for the shortest completion of a group to -0.5 for the longest; a wrong one earns at most 0 (Kimi k1.5)."""
+
+    type: Literal["length"] = "length"
+    weight: float = 1.0
+
+
+class OverlongPenalty(Section):
+    """0 up to ``max_tokens`` - ``cache_tokens``, -1 from ``max_tokens`` on, linear between (DAPO, eq. 13)."""
+
+    type: Literal["overlong"] = "overlong"
+    weight: float = 1.0
+    cache_tokens: int = Field(default=..., gt=0)
+    """Width of the slope; DAPO 4,096 of 20,480."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """None = the stage's ``sampling.max_new_tokens``."""
+
+
+class RepetitionPenalty(Section):
+    """Minus the share of n-grams of words that have occurred before in the completion."""
+
+    type: Literal["repetition"] = "repetition"
+    weight: float = 1.0
+    ngram: int = Field(default=4, gt=0)
+
+
+class CodeReward(Section):
+    """For problems answered by a program: 1 if every test passes, else 0. Other problems have no such part."""
+
+    type: Literal["code"] = "code"
+    weight: float = 1.0
+    partial: bool = False
+    """Pay the share of tests passed instead."""
 
 
 class FunctionReward(Section):
@@ -31,9 +98,15 @@ class FunctionReward(Section):
     type: Literal["function"] = "function"
     weight: float = 1.0
     path: str = Field(default=..., pattern=r"^[\w.]+:\w+$")
-    """``package.module:function``. Called as ``function(question=..., answer=..., completion=..., meta=...)``, returns a finite number."""
+    """``package.module:function``. Called as ``function(question=..., answer=..., completion=..., meta=...)``, returns a finite number;
+    one with parameters ``solution_str`` and ``ground_truth`` is called as verl's ``compute_score``."""
     deadline_seconds: float = Field(default=5.0, gt=0)
     """A call that takes longer is killed; its sample leaves the baseline and the gradient."""
+    workers: int = Field(default=2, gt=0)
+    """Processes, each with the module loaded: so many calls at once, and a slow one delays only itself while another is free."""
 
 
-RewardPart = Annotated[AccuracyReward | FormatReward | FunctionReward, Field(discriminator="type")]
+RewardPart = Annotated[
+    AccuracyReward | FormatReward | LanguageReward | LengthReward | OverlongPenalty | RepetitionPenalty | CodeReward | FunctionReward,
+    Field(discriminator="type"),
+]

@@ -1,20 +1,22 @@
-"""A user's reward function in a process of its own: it can raise, print, leak or hang without taking the run along.
+"""A user's reward function in processes of its own: it can raise, print, leak or hang without taking the run along.
 
-Parent and child speak JSON lines over pipes (no pickle). The child is started with ``python -m reasonforge.rewards.function``.
+Parent and child speak JSON lines over pipes (no pickle). A child is started with ``python -m reasonforge.rewards.function``.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import math
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal, SupportsFloat
@@ -43,10 +45,10 @@ class RewardProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._buffer = b""
 
-    def __call__(self, *, question: str, answer: str, completion: str, meta: Mapping[str, Any]) -> FunctionResult:
+    def __call__(self, *, question: str, answer: str, completion: str, meta: Mapping[str, Any], source: str = "") -> FunctionResult:
         """Return the function's value for one completion, or why there is none."""
         child = self._child or self._start()
-        request = {"question": question, "answer": answer, "completion": completion, "meta": dict(meta)}
+        request = {"question": question, "answer": answer, "completion": completion, "meta": dict(meta), "source": source}
         end = time.monotonic() + self._deadline_seconds
         try:
             self._write_line(child, json.dumps(request).encode() + b"\n", end=end)
@@ -54,7 +56,7 @@ class RewardProcess:
         except TimeoutError:
             self.close()
             return FunctionResult("timeout", 0.0, f"{self._path} gave no answer within {self._deadline_seconds:g} s")
-        except (BrokenPipeError, EOFError):
+        except (OSError, ValueError, EOFError):  # gone, or closed by another thread
             self.close()
             return FunctionResult("error", 0.0, f"{self._path} ended its process")
         if "error" in reply:
@@ -138,6 +140,30 @@ class RewardProcess:
         return json.loads(line)
 
 
+class RewardProcesses:
+    """Several workers around one reward function; safe to call from several threads. A worker starts when all others are busy."""
+
+    def __init__(self, path: str, *, deadline_seconds: float, workers: int) -> None:
+        self._processes = [RewardProcess(path, deadline_seconds=deadline_seconds) for _ in range(workers)]
+        # Last in, first out: as long as one worker is enough, no other loads the module.
+        self._free: queue.LifoQueue[RewardProcess] = queue.LifoQueue()
+        for process in self._processes:
+            self._free.put(process)
+
+    def __call__(self, *, question: str, answer: str, completion: str, meta: Mapping[str, Any], source: str = "") -> FunctionResult:
+        """Return the function's value for one completion, or why there is none. The deadline counts from the moment a worker is free."""
+        process = self._free.get()
+        try:
+            return process(question=question, answer=answer, completion=completion, meta=meta, source=source)
+        finally:
+            self._free.put(process)
+
+    def close(self) -> None:
+        """Kill all workers and what they started."""
+        for process in self._processes:
+            process.close()
+
+
 def _finite(value: object) -> float | None:
     """Return the number that a function returned (NumPy's and torch's scalars too); None if it is not one. Text never is."""
     if isinstance(value, str | bytes) or not isinstance(value, SupportsFloat):
@@ -147,6 +173,29 @@ def _finite(value: object) -> float | None:
     except (TypeError, ValueError, RuntimeError, OverflowError):  # arrays of several numbers, integers beyond all floats
         return None
     return number if math.isfinite(number) else None
+
+
+def _adapted(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
+    """Return how to call a user's function with a request: by our names, or as verl calls ``compute_score`` where it has those."""
+    try:
+        names = set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # a builtin without a signature
+        names = set()
+    if not {"solution_str", "ground_truth"} <= names:
+        return lambda request: function(**{name: request[name] for name in ("question", "answer", "completion", "meta")})
+
+    def compute_score(request: dict[str, Any]) -> Any:
+        meta = request["meta"]
+        given = {
+            "data_source": meta.get("data_source", request["source"]),
+            "solution_str": request["completion"],
+            "ground_truth": request["answer"],
+            "extra_info": {"question": request["question"], **meta},
+        }
+        value = function(**{name: value for name, value in given.items() if name in names})
+        return value["score"] if isinstance(value, dict) and "score" in value else value
+
+    return compute_score
 
 
 def _worker(path: str) -> None:
@@ -163,13 +212,14 @@ def _worker(path: str) -> None:
         function = getattr(importlib.import_module(module_name), name)
         if not callable(function):
             raise TypeError(f"{name} is not callable")
+        call = _adapted(function)
     except Exception as problem:
         send({"error": f"cannot be loaded: {type(problem).__name__}: {problem}"})
         return
     send({"ready": True})
     for line in sys.stdin:
         try:
-            value = function(**json.loads(line))
+            value = call(json.loads(line))
             number = _finite(value)
             send({"error": f"returned {value!r:.80}, not a finite number"} if number is None else {"value": number})
         except Exception as problem:

@@ -1,108 +1,234 @@
-"""Score completions: the verdict, the named parts, their weighted sum."""
+"""Score completions: the verdict, the named parts, their weighted sum. Work begins when a completion is handed in and goes on beside
+sampling; results come back in order."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from reasonforge.core.errors import UnavailableError
+from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.core.records import Problem, Verdict
-from reasonforge.core.rollouts import Reward, Rollout, RolloutGroup, ScoredRollout
-from reasonforge.rewards.config import AccuracyReward, FormatReward, FunctionReward, RewardPart
-from reasonforge.rewards.function import FunctionResult, RewardProcess
-from reasonforge.tasks.checks import GoldFailure, check_gold
-from reasonforge.tasks.registry import grade
-from reasonforge.verify.extract import last_boxed
+from reasonforge.core.rollouts import FinishReason, Reward, Rollout, RolloutGroup, ScoredRollout
+from reasonforge.rewards.config import (
+    AccuracyReward,
+    CodeReward,
+    FormatReward,
+    FunctionReward,
+    GradingConfig,
+    LanguageReward,
+    LengthReward,
+    OverlongPenalty,
+    RepetitionPenalty,
+    RewardPart,
+)
+from reasonforge.rewards.function import RewardProcesses
+from reasonforge.rewards.rules import keeps_format, language_share, length_rewards, overlong_penalty, repeated_share
+from reasonforge.tasks.checks import GoldFailure, GoldReport, check_gold
+from reasonforge.tasks.judge import Judge, is_code
 
-# One think section, then one answer section, nothing around them and no tag inside a section.
-_TAG = r"</?(?:think|answer)>"
-_THINK_ANSWER = re.compile(rf"\s*<think>(?:(?!{_TAG}).)*</think>\s*<answer>(?:(?!{_TAG}).)*</answer>\s*", re.DOTALL)
+_UNKNOWN = ("timeout", "error")
+_GRADING = GradingConfig()
+
+Score = tuple[Reward, Verdict]
 
 
-def keeps_format(text: str, style: str) -> bool:
-    """Tell whether a completion keeps a form: ``think_answer`` (both sections, in order, once) or ``boxed``.
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What parts look at."""
 
-    >>> keeps_format("<think>7+1=8</think><answer>8</answer>", "think_answer")
-    True
-    >>> keeps_format("<answer>8</answer>", "think_answer")
-    False
-
-    Source:
-        DeepSeek-R1 (arXiv:2501.12948), section 2.2: format reward.
-    """
-    return _THINK_ANSWER.fullmatch(text) is not None if style == "think_answer" else last_boxed(text) is not None
+    problem: Problem
+    text: str
+    num_tokens: int = 0
+    finish_reason: FinishReason = "stop"
 
 
 class RewardScorer:
-    """Scores completions by a recipe's reward parts. Use it as a context: it owns the processes of user functions."""
+    """Scores completions by a recipe's reward parts. Use it as a context: it owns the sandbox and the processes of user functions."""
 
-    def __init__(self, parts: Mapping[str, RewardPart], *, max_failed_share: float = 0.1) -> None:
+    def __init__(
+        self,
+        parts: Mapping[str, RewardPart],
+        *,
+        grading: GradingConfig = _GRADING,
+        max_failed_share: float = 0.1,
+        max_new_tokens: int | None = None,
+    ) -> None:
         """Args:
-        parts: named parts; the reward is their weighted sum.
-        max_failed_share: refuse a batch in which a larger share of completions could not be scored.
+            parts: named parts; the reward is their weighted sum.
+            grading: how verdicts are found.
+            max_failed_share: refuse a batch in which a larger share of completions could not be scored.
+            max_new_tokens: the sampler's limit, for penalties that are measured against it.
+
+        Raises:
+            RecipeError: a part cannot mean anything.
         """
         self._parts = dict(parts)
         self._max_failed_share = max_failed_share
-        self._processes = {
-            name: RewardProcess(part.path, deadline_seconds=part.deadline_seconds)
+        self._overlong_limits = {
+            name: _overlong_limit(name, part, max_new_tokens) for name, part in self._parts.items() if isinstance(part, OverlongPenalty)
+        }
+        self._functions = {
+            name: RewardProcesses(part.path, deadline_seconds=part.deadline_seconds, workers=part.workers)
             for name, part in self._parts.items()
             if isinstance(part, FunctionReward)
         }
+        # A program that its own process could declare right must not earn a reward: training leaves weak tests out.
+        self._judge = Judge(profile=grading.profile, sandbox=grading.sandbox, answer_from=grading.answer_from, weak_tests=False)
+        self._threads = ThreadPoolExecutor(grading.workers or max(4, os.cpu_count() or 1), thread_name_prefix="reward")
+        self._begun: dict[tuple[str, int], Future[Score]] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for process in self._processes.values():
-            process.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)  # what runs ends at its own deadline
+        for processes in self._functions.values():
+            processes.close()
+        self._judge.close()
 
-    def score(self, problem: Problem, text: str) -> tuple[Reward, Verdict]:
-        """Return the reward and the verdict of one completion. A part that fails makes the verdict ``timeout`` or ``error``."""
-        verdict = grade(problem, text)
-        values: dict[str, float] = {}
-        for name, part in self._parts.items():
-            match part:
-                case AccuracyReward():
-                    values[name] = float(verdict.correct)
-                case FormatReward(style=style):
-                    values[name] = float(keeps_format(text, style))
-                case FunctionReward():
-                    result: FunctionResult = self._processes[name](
-                        question=problem.question, answer=problem.answer, completion=text, meta=problem.meta
-                    )
-                    if result.status != "ok":
-                        return Reward(total=0.0), Verdict(status=result.status, reason=result.reason)
-                    values[name] = result.value
-        total = sum(self._parts[name].weight * value for name, value in values.items())
-        return Reward(total=total, parts=values), verdict
+    def score(self, problem: Problem, text: str) -> Score:
+        """Return the reward and the verdict of one text, as if it had ended by itself; parts about lengths find it short.
+
+        A part that fails makes the verdict ``timeout`` or ``error``.
+        """
+        return self._score(_Sample(problem, text))
+
+    def submit(self, problem: Problem, rollout: Rollout) -> None:
+        """Begin to score a rollout in another thread; ``score_groups`` takes the result. A sampler calls it when a completion ends."""
+        self._begun[rollout.group_id, rollout.index] = self._submit(problem, rollout)
 
     def score_groups(self, groups: Sequence[tuple[Problem, Sequence[Rollout]]]) -> list[RolloutGroup]:
-        """Score groups of rollouts, in order.
+        """Score groups of rollouts side by side; results in order. A slow one delays only itself.
 
         Raises:
             UnavailableError: more than ``max_failed_share`` of the completions could not be scored; the line says why the first failed.
         """
-        scored: list[RolloutGroup] = []
-        failures: list[str] = []
-        count = 0
-        for problem, rollouts in groups:
-            members = []
-            for rollout in rollouts:
-                reward, verdict = self.score(problem, rollout.text)
-                count += 1
-                if verdict.status in ("timeout", "error"):
-                    failures.append(f"problem {problem.id}: {verdict.reason}")
-                    # Each timeout costs its deadline: once the batch is lost there is nothing to wait for.
-                    if len(failures) > self._max_failed_share * sum(len(members) for _, members in groups):
-                        raise UnavailableError(
-                            f"rewards: {len(failures)} of the first {count} completions could not be scored; first: {failures[0]}"
-                        )
-                members.append(ScoredRollout(rollout=rollout, reward=reward, verdict=verdict))
-            scored.append(RolloutGroup(problem=problem, rollouts=tuple(members)))
-        return scored
+        begun, self._begun = self._begun, {}
+        futures = [
+            [begun.pop((rollout.group_id, rollout.index), None) or self._submit(problem, rollout) for rollout in rollouts]
+            for problem, rollouts in groups
+        ]
+        try:
+            return self._gather(groups, futures)
+        finally:
+            for future in (*begun.values(), *(future for row in futures for future in row)):
+                future.cancel()
 
     def check_gold(self, problems: Sequence[Problem]) -> list[GoldFailure]:
         """Return the problems whose gold texts the recipe's own parts cannot score or do not find correct."""
-        return list(check_gold(problems, judge=lambda problem, text: self.score(problem, text)[1]).failures)
+        return list(check_gold(problems, judge=self._verdicts).failures)
+
+    def quarantine(self, problems: Sequence[Problem]) -> GoldReport:
+        """Judge the problems' gold texts as rewards do, without calling anybody's function: which must be kept out of training."""
+        return check_gold(problems, judge=lambda pairs: list(self._threads.map(lambda pair: self._judge.grade(*pair), pairs)))
+
+    def _submit(self, problem: Problem, rollout: Rollout) -> Future[Score]:
+        completion = rollout.completion
+        return self._threads.submit(self._score, _Sample(problem, rollout.text, len(completion), completion.finish_reason))
+
+    def _gather(
+        self, groups: Sequence[tuple[Problem, Sequence[Rollout]]], futures: Sequence[Sequence[Future[Score]]]
+    ) -> list[RolloutGroup]:
+        total = sum(len(row) for row in futures)
+        scored: list[RolloutGroup] = []
+        failures: list[str] = []
+        count = 0
+        for (problem, rollouts), row in zip(groups, futures, strict=True):
+            scores: list[Score] = []
+            for future in row:
+                reward, verdict = future.result()
+                count += 1
+                if verdict.status in _UNKNOWN:
+                    failures.append(f"problem {problem.id}: {verdict.reason}")
+                    # Each timeout costs its deadline: once the batch is lost there is nothing to wait for.
+                    if len(failures) > self._max_failed_share * total:
+                        raise UnavailableError(
+                            f"rewards: {len(failures)} of the first {count} completions could not be scored; first: {failures[0]}"
+                        )
+                scores.append((reward, verdict))
+            rewards = self._with_group_parts(rollouts, scores)
+            members = [
+                ScoredRollout(rollout=rollout, reward=reward, verdict=verdict)
+                for rollout, reward, (_, verdict) in zip(rollouts, rewards, scores, strict=True)
+            ]
+            scored.append(RolloutGroup(problem=problem, rollouts=tuple(members)))
+        return scored
+
+    def _verdicts(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
+        return [verdict for _, verdict in self._threads.map(lambda pair: self.score(*pair), list(pairs))]
+
+    def _score(self, sample: _Sample) -> Score:
+        if sample.finish_reason == "tool_error":
+            return Reward(total=0.0), Verdict(status="error", reason="the sandbox failed while the completion was written")
+        problem, text = sample.problem, sample.text
+        tests = self._judge.run_tests(problem, text) if is_code(problem) else None
+        verdict = self._judge.grade(problem, text) if tests is None else tests.verdict
+        if verdict.status in _UNKNOWN:
+            if self._needs_verdict(problem):
+                return Reward(total=0.0), verdict
+            # Nobody is paid for being right, so not knowing it is no reason to leave the sample out.
+            verdict = Verdict(status="no_answer", reason=verdict.reason)
+        values: dict[str, float] = {}
+        for name, part in self._parts.items():
+            match part:
+                case AccuracyReward():
+                    in_form = part.needs_format is None or keeps_format(text, part.needs_format)
+                    values[name] = 1.0 if verdict.correct and in_form else part.wrong
+                case FormatReward():
+                    kept = keeps_format(text, part.style, think_in_prompt=part.think_in_prompt)
+                    values[name] = float(kept and sample.finish_reason != "length")
+                case LanguageReward():
+                    paid = verdict.correct or not part.only_if_correct
+                    values[name] = language_share(text, problem.language) if paid else 0.0
+                case OverlongPenalty():
+                    values[name] = overlong_penalty(
+                        sample.num_tokens, max_tokens=self._overlong_limits[name], cache_tokens=part.cache_tokens
+                    )
+                case RepetitionPenalty():
+                    values[name] = 0.0 - repeated_share(text, ngram=part.ngram)
+                case CodeReward():
+                    if tests is not None:
+                        values[name] = tests.share if part.partial else float(verdict.correct)
+                case LengthReward():
+                    values[name] = 0.0  # known when the whole group is
+                case FunctionReward():
+                    result = self._functions[name](
+                        question=problem.question, answer=problem.answer, completion=text, meta=problem.meta, source=problem.source
+                    )
+                    if result.status != "ok":
+                        return Reward(total=0.0), Verdict(status=result.status, reason=result.reason)
+                    values[name] = result.value
+        return self._reward(values), verdict
+
+    def _needs_verdict(self, problem: Problem) -> bool:
+        return any(
+            isinstance(part, AccuracyReward | LengthReward)
+            or (isinstance(part, CodeReward) and is_code(problem))
+            or (isinstance(part, LanguageReward) and part.only_if_correct)
+            for part in self._parts.values()
+        )
+
+    def _with_group_parts(self, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> list[Reward]:
+        """Fill in the parts that compare a group's completions; those that could not be scored stay out of the comparison."""
+        names = [name for name, part in self._parts.items() if isinstance(part, LengthReward)]
+        rewards = [reward for reward, _ in scores]
+        known = [i for i, (_, verdict) in enumerate(scores) if verdict.status not in _UNKNOWN]
+        if names and known:
+            values = length_rewards([len(rollouts[i].completion) for i in known], [scores[i][1].correct for i in known])
+            for i, value in zip(known, values, strict=True):
+                rewards[i] = self._reward({**rewards[i].parts, **dict.fromkeys(names, value)})
+        return rewards
+
+    def _reward(self, values: Mapping[str, float]) -> Reward:
+        return Reward(total=sum(self._parts[name].weight * value for name, value in values.items()), parts=dict(values))
+
+
+def _overlong_limit(name: str, part: OverlongPenalty, max_new_tokens: int | None) -> int:
+    limit = part.max_tokens or max_new_tokens
+    if limit is None or part.cache_tokens > limit:
+        raise RecipeError(f"rewards.{name}: cache_tokens is {part.cache_tokens}, max_tokens {limit}: it must be at least as much")
+    return limit

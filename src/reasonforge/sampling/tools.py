@@ -143,9 +143,7 @@ class ToolLoop:
         if program is None:
             return None
         if talk.session is None:
-            limits = Limits(
-                wall_seconds=self._config.wall_seconds, cpu_seconds=self._config.wall_seconds, memory_mb=self._config.memory_mb
-            )
+            limits = Limits(wall_seconds=self._config.wall_seconds, cpu_seconds=self._config.wall_seconds, memory_mb=self._config.memory_mb)
             talk.session = self._sandbox.session(limits)
         return talk.session.run(program)
 

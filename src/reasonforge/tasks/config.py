@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from reasonforge.config.base import Section
 from reasonforge.core.records import ProblemKind
+from reasonforge.tasks.benchmarks.load import get_benchmark
+from reasonforge.tasks.reasoning_gym_defects import REFUSED
 from reasonforge.tasks.registry import get_task
 
 
@@ -119,5 +121,56 @@ class FileSource(Section):
         return f"{first.parent.name}/{first.name.split('.')[0]}".lstrip("/")
 
 
-DataSource = Annotated[TaskSource | FileSource, Field(discriminator="type")]
+class BenchmarkSource(Section):
+    """A public benchmark in the files it is published in: its columns, kinds of answers and splits are known."""
+
+    type: Literal["benchmark"] = "benchmark"
+    name: str
+    """Name of the benchmark; ``docs/benchmarks.md`` lists them."""
+    path: Path
+    """Its file, or the folder in which its files lie; ``~`` is your home directory."""
+    split: str | None = None
+    """Which of the folder's files (of MBPP and PubMedQA: which rows). None = the split that scores are given for; ``all`` = every row."""
+    limit: int | None = Field(default=None, gt=0)
+    """Take only so many rows, after shuffling. None = all."""
+    shuffle_seed: int | None = Field(default=None, ge=0)
+    """Order of the rows, the same in every run. None = the files' order."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        return get_benchmark(value).name
+
+
+class ReasoningGymSource(Section):
+    """Problems of a task of the ``reasoning-gym`` package (an extra); answers that its scorer must see are scored in the sandbox."""
+
+    type: Literal["reasoning_gym"] = "reasoning_gym"
+    task: str
+    """Name of the task, as ``reasoning_gym.create_dataset`` takes it."""
+    count: int = Field(default=500, gt=0, le=100_000)
+    """That many different problems."""
+    config: dict[str, int | float | str | bool | list[int] | list[float] | list[str]] = Field(default_factory=dict)
+    """The task's own settings."""
+    split: Literal["train", "test", "all"] = "all"
+    """``train`` and ``test`` never share a prompt, whatever the seeds: the hash of the prompt decides (one in ten is a test prompt)."""
+    seed: int | None = Field(default=None, ge=0)
+    """Fixes the problems whatever the run's seed is. None = derived from the run's seed."""
+
+    @field_validator("task")
+    @classmethod
+    def _can_be_trusted(cls, value: str) -> str:
+        if value in REFUSED:
+            raise ValueError(f"reasoning_gym task {value!r} is refused: {REFUSED[value]}")
+        return value
+
+    @field_validator("config")
+    @classmethod
+    def _leaves_seed_and_size(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if taken := {"seed", "size"} & set(value):
+            raise ValueError(f"config.{min(taken)}: set seed and count of the source instead")
+        return value
+
+
+DataSource = Annotated[TaskSource | FileSource | BenchmarkSource | ReasoningGymSource, Field(discriminator="type")]
 """A table under ``data`` of a recipe."""

@@ -26,8 +26,13 @@ class Row(NamedTuple):
     values: dict[str, Any]
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path, *, max_row_bytes: int = MAX_ROW_BYTES, nan_is_null: bool = False) -> Iterator[Row]:
     """Yield the rows of a file in order; blank lines are skipped.
+
+    Args:
+        path: the file; its ending says what it is.
+        max_row_bytes: a longer line is an error.
+        nan_is_null: read NaN and Infinity, which are no JSON, as null: so pandas writes what is missing. False = they are errors.
 
     Raises:
         DataError: the file is missing, of another kind, cut, corrupt or not UTF-8, or a row is no JSON object.
@@ -38,9 +43,26 @@ def read_rows(path: Path) -> Iterator[Row]:
     if name.endswith(".parquet"):
         yield from _parquet_rows(path)
     elif name.endswith((".jsonl", ".jsonl.gz")):
-        yield from _json_rows(path, compressed=name.endswith(".gz"))
+        for row in _json_rows(path, compressed=name.endswith(".gz"), max_row_bytes=max_row_bytes, nan_is_null=nan_is_null):
+            if isinstance(row, DataError):
+                raise row
+            yield row
     else:
         raise DataError(f"{path}: unknown kind of file. Known endings: {', '.join(SUFFIXES)}")
+
+
+def read_json_lines(path: Path, *, max_row_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | DataError]:
+    """Yield the rows of JSON Lines, and in place of a line that is wrong what is wrong with it.
+
+    Raises:
+        DataError: the file is missing, of another kind, or its compressed data ends too early.
+    """
+    path = path.expanduser()
+    _require_file(path)
+    name = path.name.lower()
+    if not name.endswith((".jsonl", ".jsonl.gz")):
+        raise DataError(f"{path}: unknown kind of file. Known endings: .jsonl, .jsonl.gz")
+    yield from _json_rows(path, compressed=name.endswith(".gz"), max_row_bytes=max_row_bytes)
 
 
 def _require_file(path: Path) -> None:
@@ -59,15 +81,25 @@ def _require_file(path: Path) -> None:
     raise DataError(f"{path}: no such file" + ("" if siblings else f"; the folder {path.parent} has no files either"))
 
 
-def _json_rows(path: Path, *, compressed: bool) -> Iterator[Row]:
+def _json_rows(path: Path, *, compressed: bool, max_row_bytes: int, nan_is_null: bool = False) -> Iterator[Row | DataError]:
     number = 0
     try:
         with path.open("rb") as raw:
             _refuse_other_kinds(path, raw, compressed=compressed)
             reader = gzip.GzipFile(fileobj=raw) if compressed else raw
-            while line := reader.readline(MAX_ROW_BYTES + 1):
+            while line := reader.readline(max_row_bytes + 1):
                 number += 1
-                if values := _json_row(path, number, line):
+                if len(line) > max_row_bytes:
+                    while not line.endswith(b"\n") and (line := reader.readline(max_row_bytes)):
+                        pass  # the rest of it is no row of its own
+                    yield DataError(f"{path}:{number}: row of more than {max_row_bytes >> 20} MiB. Is a line end missing?")
+                    continue
+                try:
+                    values = _json_row(path, number, line, nan_is_null=nan_is_null)
+                except DataError as error:
+                    yield error
+                    continue
+                if values is not None:
                     yield Row(f"{path}:{number}", values)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: the gzip data is cut or corrupt after line {number} ({error}). Copy the file again") from None
@@ -87,11 +119,9 @@ def _refuse_other_kinds(path: Path, raw: IO[bytes], *, compressed: bool) -> None
         raise DataError(f"{path}: is Parquet data. Rename it to end in .parquet")
 
 
-def _json_row(path: Path, number: int, line: bytes) -> dict[str, Any] | None:
+def _json_row(path: Path, number: int, line: bytes, *, nan_is_null: bool) -> dict[str, Any] | None:
     """Read one line; None where it is blank."""
     place = f"{path}:{number}"
-    if len(line) > MAX_ROW_BYTES:
-        raise DataError(f"{place}: row of more than {MAX_ROW_BYTES >> 20} MiB. Is a line end missing?")
     if number == 1:
         if line[:2] in (b"\xff\xfe", b"\xfe\xff") or (b"\x00" in line[:4]):
             raise DataError(f"{place}: looks like UTF-16. Save the file as UTF-8")
@@ -99,7 +129,7 @@ def _json_row(path: Path, number: int, line: bytes) -> dict[str, Any] | None:
     if not line.strip():
         return None
     try:
-        values = json.loads(line.decode(), parse_constant=_refuse_constant)
+        values = json.loads(line.decode(), parse_constant=_as_null if nan_is_null else _refuse_constant)
     except UnicodeDecodeError as error:
         raise DataError(f"{place}: not UTF-8 at byte {error.start} of the line. Save the file as UTF-8") from None
     except RecursionError:
@@ -112,6 +142,10 @@ def _json_row(path: Path, number: int, line: bytes) -> dict[str, Any] | None:
     if not isinstance(values, dict):
         raise DataError(f"{place}: a {type(values).__name__}, not a JSON object with named columns")
     return values
+
+
+def _as_null(name: str) -> None:
+    """Stand for a constant that is no JSON."""
 
 
 def _refuse_constant(name: str) -> NoReturn:

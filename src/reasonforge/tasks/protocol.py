@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from reasonforge.core.ids import content_id
-from reasonforge.core.records import Message, Problem, Verdict
+from reasonforge.core.records import Message, Problem, ProblemKind, Verdict
 from reasonforge.core.seeds import derive_seed
 from reasonforge.tasks.draws import Draws
 
@@ -87,7 +88,15 @@ def problem_draws(name: str, seed: int, index: int, level: int | None, levels: t
 
 
 def task_problem(
-    name: str, prompt: str, answer: str, *, level: int, solution: str, meta: dict[str, object] | None = None, language: str = "en"
+    name: str,
+    prompt: str,
+    answer: str,
+    *,
+    level: int,
+    solution: str,
+    meta: Mapping[str, object] | None = None,
+    language: str = "en",
+    kind: ProblemKind = "math",
 ) -> Problem:
     """Build a task's problem. Its id is the hash of its text, so the same prompt has the same id in every stream and split."""
     source = f"task:{name}"
@@ -95,7 +104,7 @@ def task_problem(
         id=content_id([source, prompt]),
         messages=(Message("user", prompt),),
         answer=answer,
-        kind="math",
+        kind=kind,
         source=source,
         language=language,
         difficulty=level,

@@ -1,22 +1,56 @@
-"""All procedural tasks by name, and the one place that judges any problem."""
+"""All procedural tasks by name."""
 
 from __future__ import annotations
 
 import difflib
 
 from reasonforge.core.errors import RecipeError
-from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.bracket_arithmetic import BracketArithmetic
+from reasonforge.tasks.ciphers import Cipher
+from reasonforge.tasks.code_output import CodeOutput
+from reasonforge.tasks.cryptarithms import Cryptarithm
+from reasonforge.tasks.dates import DateArithmetic
+from reasonforge.tasks.equations import Fractions, LinearEquation
+from reasonforge.tasks.grid_paths import GridPath
+from reasonforge.tasks.knights_and_knaves import KnightsAndKnaves
 from reasonforge.tasks.labelled_arithmetic import LabelledArithmetic
 from reasonforge.tasks.modular_chain import ModularChain
+from reasonforge.tasks.number_facts import BaseConversion, ChainSum, GcdLcm
 from reasonforge.tasks.number_games import Countdown, Game24
 from reasonforge.tasks.protocol import Task
+from reasonforge.tasks.satisfiability import Satisfiability
+from reasonforge.tasks.sequences import Sorting, StringReversal
+from reasonforge.tasks.sudoku4 import Sudoku4
+from reasonforge.tasks.tool_arithmetic import ToolArithmetic
 from reasonforge.tasks.word_problems import WordProblems
-from reasonforge.verify.grade import grade as grade_answer
+from reasonforge.tasks.zebra import Zebra
 
-_FAMILIES: tuple[Task, ...] = (LabelledArithmetic(), BracketArithmetic(), ModularChain(), Countdown(), Game24(), WordProblems())
+_FAMILIES: tuple[Task, ...] = (
+    LabelledArithmetic(),
+    BracketArithmetic(),
+    ModularChain(),
+    ToolArithmetic(),
+    ChainSum(),
+    GcdLcm(),
+    BaseConversion(),
+    Fractions(),
+    LinearEquation(),
+    Sorting(),
+    StringReversal(),
+    DateArithmetic(),
+    CodeOutput(),
+    Cipher(),
+    Countdown(),
+    Game24(),
+    WordProblems(),
+    GridPath(),
+    Sudoku4(),
+    Satisfiability(),
+    Cryptarithm(),
+    KnightsAndKnaves(),
+    Zebra(),
+)
 _TASKS: dict[str, Task] = {task.name: task for task in _FAMILIES}
-_PREFIX = "task:"
 
 
 def task_names() -> tuple[str, ...]:
@@ -35,10 +69,3 @@ def get_task(name: str) -> Task:
         hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(_TASKS)}."
         raise RecipeError(f"no task named {name!r}. {hint}")
     return _TASKS[name]
-
-
-def grade(problem: Problem, text: str) -> Verdict:
-    """Judge a completion: a task's problem by the task's own verifier, any other by its reference answer."""
-    if problem.source.startswith(_PREFIX):
-        return get_task(problem.source.removeprefix(_PREFIX)).verify(problem, text)
-    return grade_answer(problem.answer, text, kind=problem.kind)

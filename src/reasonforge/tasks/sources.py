@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.ids import content_id
 from reasonforge.core.records import Document, Message, Problem
 from reasonforge.core.seeds import derive_seed
-from reasonforge.tasks.config import DataSource, FileSource, TaskSource
+from reasonforge.tasks.benchmarks.load import load_benchmark
+from reasonforge.tasks.config import BenchmarkSource, DataSource, FileSource, ReasoningGymSource, TaskSource
 from reasonforge.tasks.draws import Draws
+from reasonforge.tasks.fields import boxed_of, scalar_of, split_gsm8k, text_of, whole_of
 from reasonforge.tasks.files import Row, read_rows
+from reasonforge.tasks.reasoning_gym import load_reasoning_gym
 from reasonforge.tasks.streams import Demonstration, DemonstrationStream, DocumentStream, ProblemStream
-from reasonforge.verify.extract import last_boxed
 
 Item = TypeVar("Item", Problem, Document)
-
-_CALCULATOR_MARK = re.compile(r"<<[^<>\n]*>>")
-_HASHES = re.compile(r"\n?#### *([^\n]*)\s*\Z")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def load_problems(source: DataSource, *, seed: int) -> list[Problem] | ProblemStream:
@@ -37,6 +32,10 @@ def load_problems(source: DataSource, *, seed: int) -> list[Problem] | ProblemSt
     """
     if isinstance(source, FileSource):
         return _load(source, _problem)
+    if isinstance(source, BenchmarkSource):
+        return _shuffled_and_cut(load_benchmark(source.name, source.path, split=source.split), source)
+    if isinstance(source, ReasoningGymSource):
+        return load_reasoning_gym(source, seed=seed)
     stream = ProblemStream(source, seed=seed)
     return stream if source.count is None else stream.take_different(source.count)
 
@@ -49,12 +48,12 @@ def load_demonstrations(source: DataSource, *, seed: int) -> list[Demonstration]
     """
     if isinstance(source, TaskSource):
         return DemonstrationStream(source, seed=seed)
-    problems = _load(source, _problem)
+    problems = load_problems(source, seed=seed)
+    assert isinstance(problems, list)  # only tasks have endless streams
     for problem in problems:
         if problem.solution is None:
-            raise DataError(
-                f"{source.path[0]}: problem {problem.id} has no solution to imitate. Map a column with fields.solution or choose other data"
-            )
+            remedy = "Map a column with fields.solution or choose other data" if isinstance(source, FileSource) else "Choose other data"
+            raise DataError(f"{_place(source)}: problem {problem.id} has no solution to imitate. {remedy}")
     return [Demonstration(problem, problem.solution or "") for problem in problems]
 
 
@@ -66,7 +65,17 @@ def load_documents(source: DataSource, *, seed: int) -> list[Document] | Documen
     """
     if isinstance(source, TaskSource):
         return DocumentStream(source, seed=seed)
+    if isinstance(source, ReasoningGymSource):
+        raise RecipeError(f"{_place(source)} holds problems, not documents: pre-train on a source of type file or task")
+    if isinstance(source, BenchmarkSource):
+        raise RecipeError(f"benchmark {source.name} holds problems, not documents: pre-train on a source of type file or task")
     return _load(source, _document)
+
+
+def _place(source: FileSource | BenchmarkSource | ReasoningGymSource) -> str:
+    if isinstance(source, ReasoningGymSource):
+        return f"reasoning_gym task {source.task!r}"
+    return str(source.path[0] if isinstance(source, FileSource) else source.path)
 
 
 def _load(source: FileSource, convert: Callable[[FileSource, Row], Item]) -> list[Item]:
@@ -88,10 +97,13 @@ def _load(source: FileSource, convert: Callable[[FileSource, Row], Item]) -> lis
         raise DataError(f"{first_repeat} ({repeats} such rows). Make them different, or set duplicates = 'drop'")
     if not items:
         raise DataError(f"{', '.join(map(str, source.path))}: no rows")
-    ordered = list(items.values())
+    return _shuffled_and_cut(list(items.values()), source)
+
+
+def _shuffled_and_cut(items: list[Item], source: FileSource | BenchmarkSource) -> list[Item]:
     if source.shuffle_seed is not None:
-        ordered = Draws(derive_seed(source.shuffle_seed, "shuffle")).shuffled(ordered)
-    return ordered[: source.limit]
+        items = Draws(derive_seed(source.shuffle_seed, "shuffle")).shuffled(items)
+    return items[: source.limit]
 
 
 def _rows(source: FileSource) -> Iterator[Row]:
@@ -100,95 +112,36 @@ def _rows(source: FileSource) -> Iterator[Row]:
 
 
 def _document(source: FileSource, row: Row) -> Document:
-    text = _text(row, source.fields.text, "text")
-    identity = content_id(text) if source.fields.id is None else _scalar(row, source.fields.id, "id")
+    text = text_of(row, (source.fields.text,), "text", hint=_hint("text"))
+    identity = content_id(text) if source.fields.id is None else scalar_of(row, (source.fields.id,), "id", hint=_hint("id"))
     return Document(id=identity, text=text, source=source.source_name)
 
 
 def _problem(source: FileSource, row: Row) -> Problem:
     fields = source.fields
-    question = _text(row, fields.question, "question")
-    stated = _scalar(row, fields.answer, "answer")
-    solution = None if fields.solution is None else _text(row, fields.solution, "solution")
+    question = text_of(row, (fields.question,), "question", hint=_hint("question"))
+    stated = scalar_of(row, (fields.answer,), "answer", hint=_hint("answer"))
+    solution = None if fields.solution is None else text_of(row, (fields.solution,), "solution", hint=_hint("solution"))
     if source.answer_format == "gsm8k":
-        answer, solution = _from_gsm8k(source, row, stated)
+        answer, steps = split_gsm8k(row, fields.answer, stated, keep_calculator_marks=source.keep_calculator_marks)
+        ending = f"\\boxed{{{answer}}}" if source.solution_ending == "boxed" else f"#### {answer}"
+        solution = f"{steps}\n{ending}" if steps else ending
     elif source.answer_format == "boxed":
-        boxed = last_boxed(stated)
-        if boxed is None or not boxed.strip():
-            raise DataError(f"{row.place}: column {fields.answer!r} has no balanced \\boxed{{}}, or an empty one")
-        answer = boxed.strip()
+        answer = boxed_of(row, fields.answer, stated)
         solution = stated if solution is None else solution
     else:
         answer = stated
     return Problem(
-        id=content_id([source.source_name, question]) if fields.id is None else _scalar(row, fields.id, "id"),
+        id=content_id([source.source_name, question]) if fields.id is None else scalar_of(row, (fields.id,), "id", hint=_hint("id")),
         messages=(Message("user", question),),
         answer=answer,
         kind=source.kind,
         source=source.source_name,
         language=source.language,
-        difficulty=None if fields.difficulty is None else _whole(row, fields.difficulty),
+        difficulty=None if fields.difficulty is None else whole_of(row, (fields.difficulty,), "difficulty", hint=_hint("difficulty")),
         solution=solution,
     )
 
 
-def _from_gsm8k(source: FileSource, row: Row, worked: str) -> tuple[str, str]:
-    """Return (answer, solution) of GSM8K's answer text: steps, then ``#### N``; N may have thousands separators."""
-    match = _HASHES.search(worked)
-    if match is None or not match.group(1).strip():
-        raise DataError(f"{row.place}: column {source.fields.answer!r} does not end in '#### answer'. Is answer_format gsm8k right?")
-    answer = match.group(1).strip().replace(",", "")
-    steps = worked[: match.start()].rstrip()
-    if not source.keep_calculator_marks:
-        steps = _CALCULATOR_MARK.sub("", steps)
-    ending = f"\\boxed{{{answer}}}" if source.solution_ending == "boxed" else f"#### {answer}"
-    return answer, f"{steps}\n{ending}" if steps else ending
-
-
-def _column(row: Row, name: str, role: str) -> Any:
-    if name not in row.values:
-        there = ", ".join(map(str, list(row.values)[:20])) or "none"
-        raise DataError(f"{row.place}: no column {name!r} for the {role}. Columns there: {there}. Set fields.{role}")
-    value = row.values[name]
-    if value is None:
-        raise DataError(f"{row.place}: column {name!r} ({role}) is null")
-    return value
-
-
-def _text(row: Row, name: str, role: str) -> str:
-    value = _column(row, name, role)
-    if not isinstance(value, str):
-        raise DataError(f"{row.place}: column {name!r} ({role}) is {_shown(value)}, not text")
-    return _checked(row, name, role, value)
-
-
-def _scalar(row: Row, name: str, role: str) -> str:
-    """Return text or a number as text: 70.0 is "70", because data sets store whole answers as floats."""
-    value = _column(row, name, role)
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() else repr(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise DataError(f"{row.place}: column {name!r} ({role}) is {_shown(value)}, not text or a number")
-    return _checked(row, name, role, value.strip())
-
-
-def _whole(row: Row, name: str) -> int:
-    value = _column(row, name, "difficulty")
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise DataError(f"{row.place}: column {name!r} (difficulty) is {_shown(value)}, not a whole number")
-    return value
-
-
-def _checked(row: Row, name: str, role: str, text: str) -> str:
-    if not text.strip():
-        raise DataError(f"{row.place}: column {name!r} ({role}) is empty")
-    # Half of a UTF-16 pair can be written in JSON and in no file: refuse it here, not when the first record is saved.
-    if _SURROGATE.search(text):
-        raise DataError(f"{row.place}: column {name!r} ({role}) holds half of a surrogate pair, which is no character")
-    return text
-
-
-def _shown(value: Any) -> str:
-    return f"{type(value).__name__} {json.dumps(value, default=str)[:40]}"
+def _hint(role: str) -> str:
+    return f". Set fields.{role}"

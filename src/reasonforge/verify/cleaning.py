@@ -50,7 +50,7 @@ def strip_dressing(text: str) -> str:
     # Plain numbers, the usual case, are done here.
     if text.isalnum() and text.isascii():
         return text
-    text = _strip_fences(text)
+    text = strip_fences(text)
     if "\\" in text:
         text = text.replace("\\!", "").replace("\\%", "%").replace("\\times", "*").replace("\\cdot", "*")
         text = _DEGREES.sub(" degrees", text)
@@ -60,7 +60,7 @@ def strip_dressing(text: str) -> str:
     # A tie between words is a space; at the front ~5 says "about 5".
     text = text[:1] + text[1:].replace("{,}", ",").replace("~", " ")
     text = _RUNS_OF_SPACES.sub(" ", text).strip()
-    return _strip_fences(text)
+    return strip_fences(text)
 
 
 def _strip_full_stop(text: str) -> str:
@@ -71,8 +71,8 @@ def _strip_full_stop(text: str) -> str:
     return text
 
 
-def _strip_fences(text: str) -> str:
-    """Remove pairs of mathematics or emphasis marks around the whole text, at most four deep."""
+def strip_fences(text: str) -> str:
+    """Return the text without the pairs of mathematics or emphasis marks around the whole of it, at most four deep."""
     for _ in range(4):
         before = text
         text = _strip_full_stop(text)

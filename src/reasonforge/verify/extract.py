@@ -1,35 +1,62 @@
 """Where the answer stands in a completion. Every function is linear in its input and finds the same answer on every call.
 
-The order: the text after the last ``</think>``; in it the last box or answer block; else ``#### N``; else an answer phrase.
-The last number in the text is never guessed: a reward must not pay for it.
+The order: the text after the last ``</think>``; in it the last box or answer block; else ``#### N``; else an answer phrase; else the
+output of the last program. The last number in the text is only taken where a profile says so: a reward must not pay for a guess.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import dataclass
+from typing import Literal
 
+from reasonforge.verify.cleaning import plain_characters
 from reasonforge.verify.numbers import parse_number
 
-MAX_TEXT_CHARS = 500_000
+MAX_TEXT_CHARS = 4_000_000
 """Longer completions are not read."""
 MAX_ANSWER_CHARS = 1_000
 """Longer answers are not answers."""
+_WINDOW_CHARS = 200_000
+"""The answer is looked for at the end of a completion, in this many characters."""
 _MAX_NESTED_BOXES = 4
 _MAX_HASH_LINES = 20
+_MAX_DECLARATIONS = 16
+_TAIL_CHARS = 1_000
+_BEFORE_CHARS = 24
 
-_END_MARKER = re.compile(r"(?:\s|<\|[A-Za-z_]{1,32}\|>|<｜[^<>｜]{1,32}｜>|</s>|<eos>|<end_of_turn>)*\Z")
+_END_MARKER = re.compile(r"(?:\s|<\|[A-Za-z_]{1,32}\|>|<｜[^<>｜]{1,32}｜>|</s>|<eos>|<eoa>|<end_of_turn>)*\Z")
 _END_MARKER_REACH = 400
 _BOX_OR_BRACE = re.compile(r"\\\\|\\[{}]|\\(?:boxed|fbox)\s{0,8}\{|[{}]")
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox) {1,4}([^\s${}\\]{1,40})")
+_BLOCK = re.compile(r"<answer>|</answer>")
 _HASHES = re.compile(r"^####[ \t]*(\S[^\n]{0,200})$", re.MULTILINE)
-_PHRASE = re.compile(
-    r"(?:\banswer(?:\s{1,3}to\s{1,3}the\s{1,3}(?:question|problem))?\s{0,3}(?:is|=|:|：)|答案\s{0,3}(?:是|为|：|:)|【答案】|故选)[:：\s*]{0,6}",
-    re.IGNORECASE,
-)
+_ENGLISH = r"\banswer(?:\s{1,3}to\s{1,3}the\s{1,3}(?:question|problem))?\s{0,3}(?:is|=|:|：)|^A\s{0,3}:(?=\s{0,3}[-$\d])"
+_CHINESE = r"答案\s{0,3}(?:应?该?是|为|：|:|选)|【答案】|故选|综上[，,]?\s?选"
+_PHRASE = re.compile(rf"(?:{_ENGLISH}|{_CHINESE})[:：\s*]{{0,6}}", re.IGNORECASE | re.MULTILINE)
+_CHINESE_PROSE = r"^\s{0,4}答[:：]|(?:结果|值)[是为]"
+_PHRASE_IN_CHINESE = re.compile(rf"(?:{_ENGLISH}|{_CHINESE}|{_CHINESE_PROSE})[:：\s*]{{0,6}}", re.IGNORECASE | re.MULTILINE)
 _MAX_PHRASE_CHARS = 300
 # A sentence ends at a Chinese stop or at a full stop that is no decimal point. Not at "!": 5! is 120.
-_SENTENCE_END = re.compile(r"[\n。！？]|\.(?=\s|$)")
+_SENTENCE_END = re.compile(r"[\n。！？]|\.(?=\s|$)|<eoa>")
+_FENCED = re.compile(r"(?:\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)|\*\*([^*\n]{1,200})\*\*)")
+_OUTPUT = re.compile(r"^```output[ \t]*\n", re.MULTILINE)
+_LAST_NUMBER = re.compile(r"-?(?<![\w.])\$?-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,30})(?:\.[0-9]{1,30})?(?:/[0-9]{1,30})?%?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The answer a completion declares and what else it says about it."""
+
+    answer: str
+    place: Literal["box", "block", "hashes", "phrase", "output", "number"]
+    others: tuple[str, ...] = ()
+    """Other declarations of the same rank: boxes and blocks, or ``####`` lines."""
+    before: str = ""
+    """The characters in front of the declaration."""
+    after: str = ""
+    """What follows the declaration, at most 1,000 characters."""
 
 
 def strip_end_marker(text: str) -> str:
@@ -64,8 +91,8 @@ def last_boxed(text: str) -> str | None:
     >>> last_boxed(r"so \boxed{\frac{1}{2}} and \boxed{3")
     '\\frac{1}{2}'
     """
-    span = _last_box_span(text)
-    return None if span is None else text[span[0] : span[1]]
+    spans = _box_spans(text)
+    return text[spans[-1][0] : spans[-1][1]] if spans else None
 
 
 def extract_answer(text: str) -> str | None:
@@ -75,17 +102,34 @@ def extract_answer(text: str) -> str | None:
     '18 dollars'
     """
     section = answer_section(text)
-    if section is None:
-        return None
-    section = strip_end_marker(section)
-    return _declared(section) or _after_hashes(section) or _after_phrase(section)
+    found = None if section is None else find_answer(section)
+    return None if found is None else found.answer
 
 
-def _last_box_span(text: str) -> tuple[int, int] | None:
-    """Return the span of the content of the box that closes last: one pass with a stack, so nesting costs nothing."""
+def find_answer(section: str, *, language: str | None = None, last_number: bool = False) -> Found | None:
+    """Return the answer that an answer section declares; None = it declares none.
+
+    Args:
+        section: the text after thinking.
+        language: ``zh`` also reads phrases that only mean an answer in Chinese prose.
+        last_number: take the last number where nothing is declared.
+    """
+    section = strip_end_marker(section[-_WINDOW_CHARS:])
+    found = _declared(section) or _after_hashes(section) or _after_phrase(section, language) or _last_output(section)
+    return found or (_last_number(section) if last_number else None)
+
+
+def last_statement(text: str) -> str | None:
+    """Return what follows the last answer phrase of a text, up to the end of its sentence; None where there is no phrase."""
+    found = _after_phrase(text, None)
+    return None if found is None else found.answer
+
+
+def _box_spans(text: str) -> list[tuple[int, int]]:
+    """Return the spans of the contents of the last boxes, in the order in which they close: one pass with a stack."""
     if "boxed" not in text and "fbox" not in text:
-        return None
-    last: tuple[int, int] | None = None
+        return []
+    spans: deque[tuple[int, int]] = deque(maxlen=_MAX_DECLARATIONS)
     stack: list[int] = []  # start of a box's content, or -1 for a plain brace
     for match in _BOX_OR_BRACE.finditer(text):
         token = match.group()
@@ -94,44 +138,122 @@ def _last_box_span(text: str) -> tuple[int, int] | None:
         elif token == "}":
             start = stack.pop() if stack else -1
             if start >= 0:
-                last = (start, match.start())
+                spans.append((start, match.start()))
         elif token[-1] == "{" and len(token) > 2:
             stack.append(match.end())
-    for match in _BARE_BOX.finditer(text, last[1] if last else 0):
-        last = match.span(1)
-    return last
+    for match in _BARE_BOX.finditer(text, spans[-1][1] if spans else 0):
+        spans.append(match.span(1))
+    return list(spans)
 
 
-def _declared(section: str) -> str | None:
+def _declared(section: str) -> Found | None:
     """Return what the box or answer block that ends last says; a box inside it is opened."""
-    box = _last_box_span(section)
-    block_end = section.rfind("</answer>")
-    block_start = section.rfind("<answer>", 0, block_end) if block_end >= 0 else -1
-    if block_start >= 0 and (box is None or box[1] < block_end):
-        content = section[block_start + len("<answer>") : block_end]
-    elif box is not None:
-        content = section[box[0] : box[1]]
+    spans = _box_spans(section)
+    blocks = _block_spans(section)
+    if not spans and not blocks:
+        return None
+    box_end, block_end = (spans[-1][1] if spans else -1), (blocks[-1][1] if blocks else -1)
+    start, end = blocks[-1] if block_end > box_end else spans[-1]
+    # Where boxes stand in a block, only a box that agrees with its surroundings declares the same.
+    outer = [span for span in (*spans, *blocks) if not _holds_one_box(section, span) and not start <= span[0] <= span[1] <= end]
+    content, mixed = section[start:end], ""
+    for _ in range(_MAX_NESTED_BOXES):
+        inner = _box_spans(content)
+        if not inner:
+            break
+        if not _holds_one_box(content, (0, len(content))):
+            if block_end <= box_end:
+                mixed = content
+            else:
+                outer_texts = [content[low:high] for low, high in inner[:-1]]
+                mixed = next((text for text in outer_texts if text.strip() != content[inner[-1][0] : inner[-1][1]].strip()), "")
+        content = content[inner[-1][0] : inner[-1][1]]
     else:
         return None
-    for _ in range(_MAX_NESTED_BOXES):
-        inner = _last_box_span(content)
-        if inner is None:
-            return content.strip() or None
-        content = content[inner[0] : inner[1]]
-    return None
+    answer = content.strip()
+    if not answer:
+        return None
+    others = tuple(section[low : min(high, low + MAX_ANSWER_CHARS)].strip() for low, high in outer)
+    tail = end + len("</answer>" if block_end > box_end else "}")
+    before = section[max(0, start - _BEFORE_CHARS - 8) : start]
+    return Found(
+        answer=answer,
+        place="block" if block_end > box_end else "box",
+        others=(*others, mixed) if mixed else others,
+        before=re.split(r"\\(?:boxed|fbox)|<answer>", before, maxsplit=1)[0],
+        after=section[tail : tail + _TAIL_CHARS],
+    )
 
 
-def _after_hashes(section: str) -> str | None:
+def _block_spans(section: str) -> list[tuple[int, int]]:
+    spans: deque[tuple[int, int]] = deque(maxlen=_MAX_DECLARATIONS)
+    start: int | None = None
+    for match in _BLOCK.finditer(section):
+        if match.group() == "<answer>":
+            start = match.end()
+        elif start is not None:
+            spans.append((start, match.start()))
+            start = None
+    return list(spans)
+
+
+def _holds_one_box(text: str, span: tuple[int, int]) -> bool:
+    """Tell whether a declaration is only the shell of a box inside it."""
+    content = text[span[0] : min(span[1], span[0] + 4 * MAX_ANSWER_CHARS)].strip(" \n\t$.")
+    return bool(re.match(r"\\(?:boxed|fbox)\s{0,8}\{", content)) and len(_box_spans(content)) == 1 and content.endswith("}")
+
+
+def _after_hashes(section: str) -> Found | None:
     """Return the number of the last ``#### N`` line. Without a number it is a Markdown heading."""
-    lines = deque((match.group(1).strip() for match in _HASHES.finditer(section)), maxlen=_MAX_HASH_LINES)
-    return next((line for line in reversed(lines) if parse_number(line) is not None), None)
+    lines = deque(_HASHES.finditer(section), maxlen=_MAX_HASH_LINES)
+    numbers = [match for match in lines if parse_number(match.group(1)) is not None]
+    if not numbers:
+        return None
+    others = tuple(match.group(1).strip() for match in numbers[:-1])
+    end = numbers[-1].end()
+    return Found(answer=numbers[-1].group(1).strip(), place="hashes", others=others, after=section[end : end + _TAIL_CHARS])
 
 
-def _after_phrase(section: str) -> str | None:
+def _after_phrase(section: str, language: str | None) -> Found | None:
     """Return what follows the last answer phrase, up to the end of its sentence."""
+    last = None
+    for match in (_PHRASE_IN_CHINESE if language == "zh" else _PHRASE).finditer(section):
+        last = match
+    if last is None:
+        return None
+    start = last.end()
+    rest = section[start : start + _MAX_PHRASE_CHARS]
+    sentence = _SENTENCE_END.split(rest, maxsplit=1)[0]
+    answer, end = sentence.strip(" *"), start + len(sentence)
+    fenced = _FENCED.match(rest)
+    if fenced is None and not answer:
+        # "The answer is:" and the formula on the next line.
+        lead = len(rest) - len(rest.lstrip(" \n*"))
+        fenced = _FENCED.match(rest, lead)
+    if fenced is not None and parse_number(answer) is None:
+        answer = (fenced.group(1) or fenced.group(2) or fenced.group(3) or "").strip()
+        end = start + fenced.end()
+    if not answer:
+        return None
+    before = section[max(0, last.start() - _BEFORE_CHARS) : last.start()]
+    return Found(answer=answer, place="phrase", before=before, after=section[end : end + _TAIL_CHARS])
+
+
+def _last_output(section: str) -> Found | None:
+    """Return the last line of what the last program printed."""
     start = None
-    for match in _PHRASE.finditer(section):
+    for match in _OUTPUT.finditer(section):
         start = match.end()
     if start is None:
         return None
-    return _SENTENCE_END.split(section[start : start + _MAX_PHRASE_CHARS], maxsplit=1)[0].strip(" *") or None
+    end = section.find("```", start)
+    lines = section[start : end if end >= 0 else len(section)][-2 * MAX_ANSWER_CHARS :].strip().splitlines()
+    after = section[end + 3 : end + 3 + _TAIL_CHARS] if end >= 0 else ""
+    return Found(answer=lines[-1].strip(), place="output", after=after) if lines and lines[-1].strip() else None
+
+
+def _last_number(section: str) -> Found | None:
+    last = None
+    for match in _LAST_NUMBER.finditer(plain_characters(section[-20_000:])):
+        last = match
+    return None if last is None else Found(answer=last.group(), place="number")

@@ -1,93 +1,279 @@
-"""The strict grader: an answer is right when it says exactly what the reference says. What a reward may trust; nothing is guessed.
+"""Judging an answer: is what a completion declares equal to the reference? What a reward may trust; nothing is guessed.
 
-Numbers are compared as exact rationals, a percentage only equals a percentage, and where both sides name a unit the units must agree.
-A reference that is no number is compared as normalised text, and a choice as its letter.
+A ladder: normal text, exact rationals, normal forms of scalars, structures; what these leave open goes to a symbolic worker that can be
+killed. Everything before that last step is pure, bounded and linear in the text.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 
 from reasonforge.core.records import ProblemKind, Verdict
-from reasonforge.verify.cleaning import strip_dressing
-from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, answer_section, extract_answer
-from reasonforge.verify.numbers import parse_number
+from reasonforge.verify.answers import Answer, choice_letter, letter_of, normal_text, read_answer, without_percent
+from reasonforge.verify.choices import exact_text, grade_exact, grade_letters, letters_of
+from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, Found, answer_section, find_answer
+from reasonforge.verify.profiles import RULES, Profile, Rules
+from reasonforge.verify.retraction import second_thoughts
+from reasonforge.verify.structures import Comparison, is_unfinished
+from reasonforge.verify.tree import Apply, Name, Node, Number
 
-_SPACED_MARK = re.compile(r"\s*([^\w\s])\s*")
-_WORDS_ONLY = re.compile(r"[^\W\d_]{2,}(?:\s[^\W\d_]+)*")
-_CHOICE = re.compile(r"[(\[{]?\s?([A-Za-z])\s?[)\]}]?(?:$|[.:)](?P<words>.*))", re.DOTALL)
-_SECOND_CHOICE = re.compile(r"(?:^|\W)(?:or|and|或|和)\s?[(\[]?[A-Z](?:\W|$)")
+MAX_SYMBOLIC_CALLS = 8
+"""Pairs that one answer may send to the symbolic worker; a list of a hundred integrals is not an answer."""
+
+_ASKS_PERCENT = re.compile(r"percent|百分之几|百分比|百分率|%\s*(?:of|is|are)?\s*\?", re.IGNORECASE)
+_PERCENT_NEXT = re.compile(r"[\s$]{0,3}(?:\\?%|percent)")
+_COMMA_GROUPS = re.compile(r"\s*\$?[0-9]{1,3}(?:,[0-9]{3})+\$?\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    canonical: str
-    unit: str
+def grade(
+    gold: str,
+    text: str,
+    *,
+    profile: Profile = "strict",
+    question: str = "",
+    kind: ProblemKind = "math",
+    language: str | None = None,
+) -> Verdict:
+    """Judge a completion against the reference answer. Never raises on any text.
 
-
-def grade(gold: str, text: str, *, kind: ProblemKind = "math") -> Verdict:
-    """Judge a completion against the reference answer. Never raises on any text; linear in its length.
+    Args:
+        gold: the reference answer, as written.
+        text: the completion.
+        profile: what counts as equal; ``strict`` for rewards.
+        question: the question; where it asks for a percentage, 35 % answers a reference of 35.
+        kind: ``choice`` compares letters; ``logic`` never goes to the symbolic worker; ``code`` and ``open`` are not judged here.
+        language: a hint for answer phrases (``zh``); None = both languages' usual phrases.
 
     Returns:
         ``correct`` or ``wrong`` with the prediction in normal form; ``no_answer`` where nothing is declared or thinking never ends;
-        ``error`` where no rule can judge: an empty or overlong reference, a kind without rules, a completion beyond the length limit.
+        ``timeout`` where the symbolic worker passed its deadline; ``error`` where no rule can judge: an empty or overlong reference,
+        a kind without rules, a worker that failed.
 
     >>> grade("18", "She makes 9 * 2 = 18. #### 18").status, grade("18", "<think>9 * 2</think> \\\\boxed{\\\\$18.00}").prediction
     ('no_answer', '18')
     """
+    rules = RULES[profile]
     if kind in ("code", "open"):
         return Verdict(status="error", reason=f"no rule judges problems of kind {kind!r}")
+    if not gold.strip() or len(gold) > MAX_ANSWER_CHARS:
+        # A cut reference would be equal to whatever begins like it.
+        return Verdict(status="error", reason=f"the reference answer is empty or longer than {MAX_ANSWER_CHARS} characters")
     if len(text) > MAX_TEXT_CHARS:
         return Verdict(status="error", reason=f"completion of {len(text)} characters; at most {MAX_TEXT_CHARS} are read")
-    reference = _reference(gold, kind)
-    if reference is None:
-        return Verdict(status="error", reason=f"the reference answer is empty or longer than {MAX_ANSWER_CHARS} characters")
-    answer = extract_answer(text)
-    if answer is None:
-        unfinished = answer_section(text) is None
-        return Verdict(status="no_answer", reason="thinking does not end" if unfinished else "no box, answer block, #### or answer phrase")
-    if len(answer) > MAX_ANSWER_CHARS:
-        return Verdict(status="no_answer", reason=f"an answer of {len(answer)} characters is no answer")
-    prediction = _normal_form(answer, kind, unit=reference.unit)
-    if not prediction:
-        return Verdict(status="no_answer", reason="the answer is empty")
-    return Verdict(status="correct" if prediction == reference.canonical else "wrong", prediction=prediction)
+    section = answer_section(text)
+    if section is None:
+        if rules.one_declaration:
+            return Verdict(status="no_answer", reason="thinking does not end")
+        section = text
+    if rules.form == "exact":
+        return grade_exact(gold, section)
+    found = find_answer(section, language=language, last_number=rules.last_number)
+    if kind == "choice" or rules.form == "letter":
+        return grade_letters(gold, section, found, guess=not rules.one_declaration)
+    if found is None:
+        return Verdict(status="no_answer", reason="no box, answer block, #### or answer phrase")
+    if len(found.answer) > MAX_ANSWER_CHARS:
+        return Verdict(status="no_answer", reason=f"an answer of {len(found.answer)} characters is no answer")
+    return _grade_math(gold, found, rules, question, symbolic=kind == "math")
 
 
-@lru_cache(maxsize=65_536)
-def _reference(gold: str, kind: ProblemKind) -> _Reference | None:
-    # A cut reference would be equal to whatever begins like it.
-    if len(gold) > MAX_ANSWER_CHARS:
-        return None
-    number = parse_number(gold) if kind != "choice" else None
-    canonical = _normal_form(gold, kind, unit="")
-    return _Reference(canonical, number.unit if number else "") if canonical else None
+def equivalent(gold: str, answer: str, *, profile: Profile = "strict") -> bool | None:
+    """Tell whether two answers say the same; None where the symbolic worker could not decide.
 
-
-def _normal_form(answer: str, kind: ProblemKind, *, unit: str) -> str:
-    """Return the text that equal answers share; "" where nothing is left.
-
-    The unit of the reference decides whether a unit belongs to the answer: where it has none, or the answer has none, none does.
+    >>> equivalent("1/2", "0.5"), equivalent("(1,5)", "(5,1)")
+    (True, False)
     """
-    if kind == "choice":
-        return _choice(answer) or _normal_text(answer)
-    number = parse_number(answer)
-    if number is None:
-        return _normal_text(answer)
-    return f"{number} {number.unit}" if unit and number.unit and number.unit != unit else str(number)
+    rules = RULES[profile]
+    if max(len(gold), len(answer)) > MAX_ANSWER_CHARS:
+        return gold == answer
+    if rules.form == "letter":
+        return letters_of(gold) is not None and letters_of(gold) == letters_of(answer)
+    if rules.form == "exact":
+        return exact_text(gold) == exact_text(answer)
+    judge = _SymbolicJudge(allowed=rules.symbolic)
+    return (
+        True
+        if _equal(read_answer(gold), read_answer(answer), gold, answer, rules, judge)
+        else (None if judge.failure or judge.undecided else False)
+    )
 
 
-def _normal_text(answer: str) -> str:
-    text = _SPACED_MARK.sub(r"\1", strip_dressing(answer))
-    # "Yes" is "yes", but the point A is not the length a.
-    return text.casefold() if _WORDS_ONLY.fullmatch(text) else text
+def equivalence_classes(answers: Sequence[str | None], *, profile: Profile = "strict") -> list[int | None]:
+    """Return the class of each answer, numbered in order of appearance; None for None. Votes count classes, not strings.
+
+    Answers with one key are one class at once; the rest are compared pair by pair with one answer per class, so a pair that the symbolic
+    worker cannot decide counts as different.
+
+    >>> equivalence_classes(["0.5", None, "1/2", "2"])
+    [0, None, 0, 1]
+    """
+    rules = RULES[profile]
+    classes: dict[str, int] = {}
+    representatives: list[tuple[str, Answer]] = []
+    judge = _SymbolicJudge(allowed=rules.symbolic)
+    result: list[int | None] = []
+    for raw in answers:
+        if raw is None:
+            result.append(None)
+            continue
+        key, answer = _class_key(raw, rules)
+        if key not in classes:
+            found = None
+            if answer is not None:
+                found = next(
+                    (
+                        index
+                        for index, (other_raw, other) in enumerate(representatives)
+                        if not _both_plain(answer, other, rules) and _equal(other, answer, other_raw, raw, rules, judge)
+                    ),
+                    None,
+                )
+            if found is None:
+                found = len(representatives)
+                representatives.append((raw, answer or Answer(key, None, "", key)))
+            classes[key] = found
+        result.append(classes[key])
+    return result
 
 
-def _choice(answer: str) -> str | None:
-    """Return the one letter that a choice names ("(C)", "C. 5"); None where it names none or hedges ("A) or B")."""
-    match = _CHOICE.fullmatch(strip_dressing(answer))
-    if match is None or _SECOND_CHOICE.search(match.group("words") or ""):
-        return None
-    return match.group(1).upper()
+def _class_key(raw: str, rules: Rules) -> tuple[str, Answer | None]:
+    if rules.form == "letter":
+        return letters_of(raw) or normal_text(raw), None
+    if rules.form == "exact" or len(raw) > MAX_ANSWER_CHARS:
+        return exact_text(raw), None
+    answer = read_answer(raw)
+    return (f"{answer.key} {answer.unit}" if rules.units_agree and answer.unit else answer.key), answer
+
+
+def _both_plain(left: Answer, right: Answer, rules: Rules) -> bool:
+    """Tell whether two answers are short exact numbers without units: their keys have decided already."""
+    if rules.tolerance.relative or rules.tolerance.absolute or left.unit or right.unit:
+        return False
+    return all(isinstance(answer.node, Number) and not answer.node.is_decimal for answer in (left, right))
+
+
+# Mathematics.
+
+
+class _SymbolicJudge:
+    """Asks the symbolic worker and remembers what it could not say; such a pair counts as different until someone looks."""
+
+    def __init__(self, *, allowed: bool) -> None:
+        self._calls_left = MAX_SYMBOLIC_CALLS if allowed else 0
+        self.failure: Verdict | None = None
+        self.undecided = False
+
+    def __call__(self, gold: Node, answer: Node) -> bool:
+        if self._calls_left <= 0 or self.failure is not None:
+            return False
+        self._calls_left -= 1
+        # Not at the top: the pool is heavier than all exact rules together, and most answers never need it.
+        from reasonforge.verify.pool import DeadlineExceeded, WorkerFailed, default_pool
+
+        try:
+            equal = default_pool().symbolic_equal(gold, answer)
+            self.undecided |= equal is None
+            return bool(equal)
+        except DeadlineExceeded as error:
+            self.failure = Verdict(status="timeout", reason=str(error) or "the symbolic comparison passed its deadline")
+        except WorkerFailed as error:
+            self.failure = Verdict(status="error", reason=str(error) or "the symbolic worker failed")
+        return False
+
+
+def _grade_math(gold: str, found: Found, rules: Rules, question: str, *, symbolic: bool) -> Verdict:
+    reference, prediction = read_answer(gold), read_answer(found.answer)
+    if not prediction.text:
+        return Verdict(status="no_answer", reason="the answer is empty")
+    judge = _SymbolicJudge(allowed=symbolic and rules.symbolic)
+    correct = _equal(reference, prediction, gold, found.answer, rules, judge)
+    if not correct and "%" in found.after[:12] and _PERCENT_NEXT.match(found.after):
+        correct = _equal(reference, read_answer(f"{found.answer}\\%"), gold, found.answer, rules, judge)
+    if not correct and rules.percent_agrees and "%" in prediction.key and question and _ASKS_PERCENT.search(question[-2_000:]):
+        correct = _equal(_in_percent(reference), prediction, gold, found.answer, rules, judge)
+    if not correct and found.others and isinstance(reference.node, Apply) and reference.node.op in ("list", "set"):
+        # x = [box 3] or [box 2/5]: where several values are asked for, several boxes may hold them.
+        together = ", ".join(dict.fromkeys((*found.others, found.answer)))
+        if len(together) <= MAX_ANSWER_CHARS and _equal(reference, read_answer(together), gold, together, rules, judge):
+            return Verdict(status="correct", prediction=reference.key)
+    if not correct and judge.failure is not None:
+        return Verdict(status=judge.failure.status, prediction=prediction.key, reason=judge.failure.reason)
+    shown = reference.key if correct else _with_unit(prediction, reference, rules)
+    if correct and rules.one_declaration and (reason := _second_thoughts(found, prediction, rules)):
+        return Verdict(status="wrong", prediction=shown, reason=reason)
+    reason = "equality was neither proved nor refuted" if judge.undecided and not correct else ""
+    return Verdict(status="correct" if correct else "wrong", prediction=shown, reason=reason)
+
+
+def _with_unit(prediction: Answer, reference: Answer, rules: Rules) -> str:
+    """Return the key of an answer, with its unit where the reference has another: 5 mm is not the 5 of 5 cm."""
+    differs = rules.units_agree and prediction.unit and reference.unit and prediction.unit != reference.unit
+    return f"{prediction.key} {prediction.unit}" if differs else prediction.key
+
+
+def _in_percent(answer: Answer) -> Answer:
+    if not isinstance(answer.node, Number):
+        return answer
+    return Answer(answer.text, Apply("mul", (answer.node, Name("%"))), answer.unit, f"{answer.key}%")
+
+
+def _equal(reference: Answer, prediction: Answer, gold: str, answer: str, rules: Rules, judge: _SymbolicJudge) -> bool:
+    """Climb the ladder."""
+    if rules.units_agree and reference.unit and prediction.unit and reference.unit != prediction.unit:
+        return False
+    if reference.key == prediction.key and reference.clock == prediction.clock:
+        unfinished = rules.finished_numbers and isinstance(reference.node, Number) and is_unfinished(prediction.node)
+        return not unfinished and (not reference.name or prediction.name in ("", reference.name))
+    if reference.text == prediction.text:
+        return True
+    if (letter := letter_of(reference.text)) is not None and not answer.islower():
+        return choice_letter(answer) == letter
+    if reference.clock or prediction.clock:
+        return False
+    left, right = reference.node, prediction.node
+    if rules.last_of_chain and right is None and "=" in answer:
+        right = read_answer(answer.rpartition("=")[2]).node
+    if left is None or right is None:
+        return False
+    exact = not (rules.tolerance.relative or rules.tolerance.absolute)
+    if exact and isinstance(left, Number) and isinstance(right, Number) and not (left.is_decimal or right.is_decimal):
+        return left.value == right.value
+    if rules.finished_numbers and isinstance(left, Number) and is_unfinished(right):
+        return False
+    if rules.last_of_chain:
+        left, right = _right_side(left, right), _right_side(right, left)
+    if not rules.percent_agrees:
+        left, right = without_percent(left), without_percent(right)
+    comparison = Comparison(tolerance=rules.tolerance, loose_brackets=rules.loose_brackets, symbolic=judge)
+    if comparison.equal(left, right):
+        return True
+    return _equal_ungrouped(left, right, gold, answer, comparison)
+
+
+def _equal_ungrouped(left: Node, right: Node, gold: str, answer: str, comparison: Comparison) -> bool:
+    """Compare once more with the commas of 100,200 read as separators, where the other side is a list."""
+    if isinstance(right, Number) and isinstance(left, Apply) and left.op in ("list", "set") and _COMMA_GROUPS.fullmatch(answer):
+        node = read_answer(answer, thousands=False).node
+        return node is not None and comparison.equal(left, node)
+    if isinstance(left, Number) and isinstance(right, Apply) and right.op in ("list", "set") and _COMMA_GROUPS.fullmatch(gold):
+        node = read_answer(gold, thousands=False).node
+        return node is not None and comparison.equal(node, right)
+    return False
+
+
+def _right_side(node: Node, other: Node) -> Node:
+    """Return the right side of an equation whose other side of the comparison is none."""
+    if isinstance(node, Apply) and node.op == "equation" and not (isinstance(other, Apply) and other.op == "equation"):
+        return node.args[1]
+    return node
+
+
+def _second_thoughts(found: Found, prediction: Answer, rules: Rules) -> str:
+    """Return why a right answer does not stand; "" where it stands."""
+    exact_rules_only = _SymbolicJudge(allowed=False)
+
+    def same(text: str) -> bool:
+        return len(text) <= MAX_ANSWER_CHARS and _equal(prediction, read_answer(text), found.answer, text, rules, exact_rules_only)
+
+    return second_thoughts(found, prediction.text, same)

@@ -30,6 +30,8 @@ _POWER = re.compile(rf"(?:({_DECIMAL}) ?\* ?)?10 ?\^ ?(?:\{{ ?([+-]? ?[0-9]+) ?\
 _SCIENTIFIC = re.compile(rf"({_DECIMAL})[eE]([+-]?[0-9]+)(?![A-Za-z0-9])")
 _PLAIN = re.compile(_DECIMAL)
 _CHINESE_MULTIPLIERS = (("万亿", 10**12), ("千万", 10**7), ("百万", 10**6), ("亿", 10**8), ("万", 10**4))
+_MAGNITUDE = re.compile(r" ?(hundred|thousand|million|billion|trillion)(?![A-Za-z])", re.IGNORECASE)
+_MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PERCENT = re.compile(r" ?(?:%|percent(?![A-Za-z])|per cent(?![A-Za-z]))", re.IGNORECASE)
 
 
@@ -87,6 +89,8 @@ def _parse_clean(text: str) -> Number | None:
             if body.startswith(mark, used):
                 value, used = value * size, used + len(mark)
                 break
+    if magnitude := _MAGNITUDE.match(body, used):
+        value, used = value * _MAGNITUDES[magnitude.group(1).lower()], magnitude.end()
     if mark := _PERCENT.match(body, used):
         percent, used = True, mark.end()
     rest = body[used:]

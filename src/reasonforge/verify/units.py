@@ -30,17 +30,24 @@ _ATTACHED = frozenset(_ATTACHED_WORDS.split())
 _CHANGES_VALUE = frozenset(_VALUE_WORDS.split())
 _SYNONYMS = {word: words.split()[0] for words in _SYNONYM_WORDS.split(";") for word in words.split()[1:]}
 
+_LETTERS = re.compile(r"[b-df-hj-np-tv-z]{3,4}|abc|abx|aby|abd|xya")
+_SYMBOL = re.compile(
+    r"(?:[kKMGmnµ]?(?:m|s|N|J|W|V|g|A|K|F|C|L|T|l|Hz|Pa|eV|Wh|mol|bar)|gm|cc|rad|h)(?:\^\{?-?[1-3]\}?)?(?:/(?:s|h|m|kg|L|mol)(?:\^\{?[1-3]\}?)?)?"
+)
+_CONNECTIVES = frozenset(["of", "a", "an", "per"])
+
 _CHINESE_UNIT = re.compile(r"[\u4e00-\u9fff]{1,6}(?:/[\u4e00-\u9fff]{1,3})?")
 _CHINESE_CHANGES_VALUE = re.compile(r"[十百千万亿兆半成余多约或和与至到不点负几零一二两三四五六七八九]|分之|以上|以下|左右|百分")
 _CHINESE_THOUSANDS = re.compile(r"千[克米瓦卡]")
 
 
-def read_unit(text: str, *, attached: bool) -> str | None:
+def read_unit(text: str, *, attached: bool, symbols: bool = False) -> str | None:
     """Return the normal form of the words after a number ("" = none); None where they are no unit.
 
     Args:
         text: what follows the number, dressing removed.
         attached: no space stands between the number and the text.
+        symbols: the text is set upright, so that m is a metre and no variable.
 
     >>> read_unit("eggs per day", attached=False), read_unit("or more", attached=False), read_unit("x", attached=False)
     ('egg per day', None, None)
@@ -54,14 +61,22 @@ def read_unit(text: str, *, attached: bool) -> str | None:
     words = text.lower().split(" ")
     if len(words) > _MAX_WORDS or (attached and words[0].rstrip(".") not in _ATTACHED):
         return None
-    return " ".join(_singular(word) for word in words) if all(_is_unit_word(word) for word in words) else None
+    # "5 a" and "5 a^2" are products.
+    if all(word.partition("^")[0] in _CONNECTIVES for word in words):
+        return None
+    if symbols and " " not in text and _SYMBOL.fullmatch(text):
+        return _singular(words[0])
+    if not all(_is_unit_word(word) for word in words):
+        return None
+    return " ".join(_singular(word) for word in words)
 
 
 def _is_unit_word(word: str) -> bool:
     if not _WORD.fullmatch(word):
         return False
     core = re.split(r"[\^/.]", word, maxsplit=1)[0]
-    return core not in _CHANGES_VALUE and (len(core) > 2 or core in _SHORT)
+    # Three or four consonants (xyz) are variables, unless they are an abbreviation.
+    return core not in _CHANGES_VALUE and (core in _SHORT or core in _ATTACHED or (len(core) > 2 and not _LETTERS.fullmatch(core)))
 
 
 def _singular(word: str) -> str:

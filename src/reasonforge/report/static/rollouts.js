@@ -1,45 +1,16 @@
 // The rollouts: pick a step, see its groups as strips of cells, open one and read its completions side by side.
 
-const GLYPHS = { correct: "✓", wrong: "✗", no_answer: "∅", timeout: "t", error: "!" };
 const SORTS = {
   "most mixed first": (group) => -spreadOf(group),
   "as sampled": null,
   "lowest reward first": (group) => meanReward(group),
   "highest reward first": (group) => -meanReward(group),
 };
-const TAGS = /(<\/?(?:think|answer)>|<\|[^|<>]{1,40}\|>|<\/?s>|<(?:eos|bos|pad)>)/;
 
 const rewardsOf = (group) => group.rollouts.map((member) => member.reward ?? 0);
 const meanReward = (group) => rewardsOf(group).reduce((a, b) => a + b, 0) / group.rollouts.length;
 // Variance: with rewards of 0 and 1 a half-and-half group is the most mixed, which the range would not tell from one in sixteen.
 const spreadOf = (group) => rewardsOf(group).reduce((sum, reward) => sum + (reward - meanReward(group)) ** 2, 0) / group.rollouts.length;
-
-// Split a completion into thinking, answer, tags and the rest: [kind, text] pairs that join to the text.
-function segments(text) {
-  const pieces = text.split(TAGS);
-  // A prompt may have opened the thinking itself: then the first tag is the closing one.
-  let kind = pieces.find((piece) => piece === "<think>" || piece === "</think>") === "</think>" ? "think" : "plain";
-  return pieces.filter(Boolean).flatMap((piece) => {
-    if (!TAGS.test(piece)) return kind === "plain" ? boxed(piece) : [[kind, piece]];
-    if (piece === "<think>") kind = "think";
-    else if (piece === "<answer>") kind = "answer";
-    else if (piece === "</think>" || piece === "</answer>") kind = "plain";
-    return [["tag", piece]];
-  });
-}
-
-function boxed(text) {
-  const start = text.indexOf("\\boxed{");
-  if (start < 0) return [["plain", text]];
-  let depth = 0;
-  let end = start + 6;
-  do {
-    depth += text[end] === "{" ? 1 : text[end] === "}" ? -1 : 0;
-    end += 1;
-  } while (depth > 0 && end < text.length);
-  const rest = text.slice(end);
-  return [["plain", text.slice(0, start)], ["answer", text.slice(start, end)], ...(rest ? boxed(rest) : [])];
-}
 
 class RolloutViewer {
   constructor(data) {

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from reasonforge.config.base import Section
 from reasonforge.evaluation.config import EvaluationConfig
-from reasonforge.rewards.config import AccuracyReward, RewardPart
+from reasonforge.rewards.config import AccuracyReward, GradingConfig, OverlongPenalty, RewardPart
 from reasonforge.sampling.config import SamplingConfig
 from reasonforge.training.config import TrainingConfig
 
@@ -122,6 +122,9 @@ class RLConfig(Section):
     sampling: SamplingConfig
     rewards: dict[str, RewardPart] = Field(default={"accuracy": AccuracyReward()})
     """Named parts; the reward is their weighted sum."""
+    grading: GradingConfig = GradingConfig()
+    max_quarantined_share: float = Field(default=0.05, ge=0, lt=1)
+    """Problems whose own reference is not graded correct are left out; stop when they are a larger share."""
     max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """Stop when a larger share of a step's completions could not be scored."""
     advantage: Advantage = GroupNormalized()
@@ -157,6 +160,9 @@ class RLConfig(Section):
             raise ValueError("sampling: the learner scores all tokens at a temperature: use top_p 1, top_k 0 and temperature above 0")
         if not self.rewards or all(part.weight == 0 for part in self.rewards.values()):
             raise ValueError("rewards: no part has a weight, so every completion would earn the same")
+        for name, part in self.rewards.items():
+            if isinstance(part, OverlongPenalty) and part.cache_tokens > (limit := part.max_tokens or self.sampling.max_new_tokens):
+                raise ValueError(f"rewards.{name}: cache_tokens ({part.cache_tokens}) must be at most max_tokens ({limit})")
         wrong = next((name for name in self.rewards if not re.fullmatch(r"[^/\s]+", name)), None)
         if wrong is not None:
             raise ValueError(f"rewards: {wrong!r} cannot name a part: metrics are called after it, so no slash and no space")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from reasonforge.core.records import Problem
 from reasonforge.evaluation.evaluate import Evaluator
-from reasonforge.rewards.score import RewardScorer
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext, drive
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.rl.data import PromptSource
 from reasonforge.stages.rl.loop import PolicyTraining
+from reasonforge.stages.rl.scoring import stage_scorer, without_quarantine
 from reasonforge.tasks.streams import ProblemStream
 from reasonforge.text.render import stop_token_ids
 from reasonforge.training.learner import Learner, Scorer
@@ -24,9 +24,11 @@ def run_rl(
     # The reference is the stage's start; a resumed run builds it from the same start and then takes refreshed weights back.
     reference = Scorer.frozen_copy(bundle.decoder, config.training, device=bundle.device) if config.kl is not None else None
     with (
-        RewardScorer(config.rewards, max_failed_share=config.max_failed_share) as scorer,
+        stage_scorer(config) as scorer,
         bundle.tools(config.sampling.tools) as tools,
     ):
+        if isinstance(problems, list):
+            problems = without_quarantine(problems, scorer, config, context.log)
         trainer = PolicyTraining(
             config,
             learner=learner,

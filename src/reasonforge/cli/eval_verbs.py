@@ -1,0 +1,369 @@
+"""The verbs that judge: ``grade`` finished completions, ``eval`` a recipe, a model or finished samples."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from reasonforge.cli.arguments import Invocation
+from reasonforge.cli.recipe_verbs import (
+    RECIPE_VERBS,
+    Debug,
+    DryRun,
+    Log,
+    Out,
+    Overwrite,
+    Quiet,
+    Resume,
+    Seed,
+    Settings,
+    Stage,
+)
+from reasonforge.core.errors import DataError, RecipeError
+
+if TYPE_CHECKING:
+    from reasonforge.evaluation.job import Finished
+    from reasonforge.runs.console import Console
+
+_MODEL = "A model without a recipe"
+_SAMPLES = "Finished samples"
+_SAMPLE_FILES = (".jsonl", ".jsonl.gz")
+_Profile = Literal["strict", "deepseek-math", "qwen-math", "prm800k", "bbh", "mcq"]
+_Ties = Literal["expected", "first", "last"]
+_Style = Literal["question", "cot", "pot", "tir"]
+
+Profile = Annotated[
+    _Profile | None,
+    typer.Option(
+        help="Which rules find and compare answers. Default: strict, or the verdicts that samples bring.",
+        rich_help_panel=_SAMPLES,
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Processes that grade. Default: one per core.", rich_help_panel=_SAMPLES, show_default=False),
+]
+
+
+def grade(
+    context: typer.Context,
+    samples: Annotated[Path, typer.Argument(metavar="SAMPLES.jsonl", help='Lines {"id", "question", "gold", "text"} or with "samples".')],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="GRADED.jsonl", help="Where the graded lines go; an unfinished file is gone on with.")
+    ],
+    profile: Annotated[_Profile, typer.Option(help="Which rules find and compare answers.")] = "strict",
+    workers: Workers = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew instead of going on.")] = False,
+    quiet: Quiet = False,
+    log: Log = "plain",
+    debug: Debug = False,
+) -> int:
+    """Judge finished completions: every line gets a status, the answer that was found, and why.
+
+    Exit code 65 says that some lines could not be read; all others are graded, and each of these has a line in the output.
+    """
+    from reasonforge.evaluation.grade_file import grade_file
+    from reasonforge.runs.console import Console
+    from reasonforge.runs.signals import StopRequest
+    from reasonforge.runs.text import program_name
+
+    invocation: Invocation = context.obj
+    samples, out = samples.expanduser(), out.expanduser()
+    resume = f"{program_name()} {shlex.join(argument for argument in invocation.argv[1:] if argument != '--overwrite')}"
+    with Console(quiet=quiet, log="json" if log == "json" else "auto") as console, StopRequest() as stop:
+        found = grade_file(samples, out, profile=profile, workers=workers, overwrite=overwrite, console=console, stop=stop, resume=resume)
+        count = max(1, found.num_samples)
+        console.table(
+            "verdicts",
+            ["status", "completions", "share"],
+            [[status.replace("_", " "), str(number), f"{number / count:.1%}"] for status, number in found.statuses.most_common()],
+        )
+        graded_now = found.num_lines - found.num_found
+        facts = [("graded", str(out)), ("lines", f"{found.num_lines}, {graded_now} of them now, {len(found.refused)} not readable")]
+        facts += [("accuracy", f"{found.statuses['correct'] / count:.4f}"), ("seconds", f"{found.seconds:.1f}")]
+        console.end("graded", facts, [f"{program_name()} eval {shlex.quote(str(out))}"])
+    return DataError.exit_code if found.refused else 0
+
+
+def evaluate(
+    context: typer.Context,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[RECIPE | SAMPLES.jsonl]",
+            help="A TOML recipe (further files are overlays), or finished samples. Neither: --model and --benchmark, --data or --task.",
+            show_default=False,
+        ),
+    ] = None,
+    stage: Stage = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|URL",
+            help="Folder of a run, a checkpoint or a Hugging Face model, or http://HOST:PORT/v1.",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
+    model_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the model on the server behind the URL.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A public benchmark, its files in --data.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Problems: a benchmark's files, or .jsonl/.parquet.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Problems of a procedural task.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    num_problems: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Take so many problems, from the start. Default: all.", rich_help_panel=_MODEL, show_default=False
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Completions per problem. Default: 1, greedy.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T",
+            min=0,
+            help="Default: 0 for one sample, 0.6 (and top-p 0.95) for several.",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Default: 1 for one sample, 0.95 for several.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Longest completion. Default: 2048.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    style: Annotated[
+        _Style | None,
+        typer.Option(help="How problems are asked. Default: cot; of tasks, question.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Worked examples before the question. Default: 0.", rich_help_panel=_MODEL, show_default=False
+        ),
+    ] = None,
+    prompt_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A text with {question} in it, instead of a style.", rich_help_panel=_MODEL, show_default=False),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OTHER.jsonl",
+            help="Earlier samples of the same problems to compare with.",
+            rich_help_panel=_SAMPLES,
+            show_default=False,
+        ),
+    ] = None,
+    profile: Profile = None,
+    ties: Annotated[
+        _Ties | None,
+        typer.Option(help="How a tied majority vote is credited. Default: expected.", rich_help_panel=_SAMPLES, show_default=False),
+    ] = None,
+    ks: Annotated[
+        str | None,
+        typer.Option(metavar="1,8,64", help="Sizes of pass@k and maj@k.", rich_help_panel=_SAMPLES, show_default=False),
+    ] = None,
+    workers: Workers = None,
+    seed: Seed = None,
+    out: Out = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    settings: Settings = False,
+    quiet: Quiet = False,
+    log: Log = "plain",
+    debug: Debug = False,
+) -> int:
+    """Measure a recipe's evaluations, a model, or finished samples: pass@k, majority votes, intervals, a page to look at.
+
+    With a recipe, any of its settings can follow as --key.path VALUE. With --model alone, any other setting of an evaluation can, such as
+    --budget.extensions 2 or --tools.max_calls 6, and those of the problems (--source.KEY), the server (--endpoint.KEY) and the template
+    (--template.KEY).
+    """
+    from reasonforge.runs.text import program_name
+
+    files = files or []
+    invocation: Invocation = context.obj
+    finished = [file for file in files if file.name.lower().endswith(_SAMPLE_FILES)]
+    of_model = {
+        "--model-name": model_name,
+        "--benchmark": benchmark,
+        "--data": data,
+        "--task": task,
+        "--prompt-file": prompt_file,
+    }
+    asked = {
+        "num_problems": num_problems,
+        "samples": samples,
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_new_tokens": max_new_tokens,
+        "style": style,
+        "shots": shots,
+    }
+    of_model |= {f"--{name.replace('_', '-')}": value for name, value in asked.items()}
+    of_samples = {"--against": against, "--ks": ks, "--workers": workers}
+    if finished:
+        flags = {"--resume": resume or None, "--overwrite": overwrite or None, "--dry-run": dry_run or None, "--settings": settings or None}
+        unused = {name.partition("=")[0]: True for name in invocation.settings if name.startswith("--")}
+        _refuse("finished samples", {**of_model, "--model": model, "--stage": stage, **flags, **unused})
+        if len(files) > 1:
+            raise RecipeError(f"{files[1]}: one file of samples at a time; the one to compare with goes after --against")
+        return _finished_samples(
+            finished[0].expanduser(),
+            against,
+            profile=profile,
+            ties=ties,
+            ks=_numbers(ks),
+            workers=workers,
+            out=out,
+            seed=seed,
+            quiet=quiet,
+            log=log,
+        )
+    common = [f"--{name}={value}" for name, value in (("profile", profile), ("ties", ties)) if value is not None]
+    if files or settings or (resume and not model):
+        _refuse("a recipe", {**of_model, **of_samples})
+        if common:
+            option, _, value = common[0].partition("=")
+            raise RecipeError(f"{option}: in a recipe this is a setting of the stage: --stages.NAME.{option[2:]} {value}")
+        folder = None if model is None else _folder(model)
+        run, _ = RECIPE_VERBS["eval"]
+        return run(context, files, stage, folder, seed, out, resume, overwrite, dry_run, settings, quiet, log, debug)
+    if model is None:
+        raise RecipeError(
+            "what to evaluate? A recipe, finished samples (a .jsonl file), or --model with --benchmark, --data or --task. "
+            f"For example: {program_name()} eval recipes/toy/r1_zero.toml"
+        )
+    _refuse("--model without a recipe", {"--against": against, "--workers": workers, "--stage": stage})
+    from reasonforge.cli.evaluate_model import ModelOptions, evaluate_model
+
+    common += [f"--{name}={value}" for name, value in asked.items() if value is not None]
+    if ks is not None:
+        common.append(f"--ks={list(_numbers(ks))}")
+    if prompt_file is not None:
+        common += [f"--prompt_file={str(prompt_file)!r}", "--style=question"]
+    options = ModelOptions(
+        model=model,
+        model_name=model_name,
+        benchmark=benchmark,
+        data=data,
+        task=task,
+        seed=seed or 0,
+        out=None if out is None else out.expanduser(),
+        overwrite=overwrite,
+        dry_run=dry_run,
+        quiet=quiet,
+        log=log,
+        argv=invocation.argv,
+    )
+    return evaluate_model(options, [*common, *invocation.settings])
+
+
+def _folder(model: str) -> Path:
+    from reasonforge.cli.evaluate_model import model_folder
+
+    if "://" in model:
+        raise RecipeError(
+            f"{model}: a recipe's stages need a model folder. For a URL leave the recipe out and name --benchmark, --data or --task"
+        )
+    return model_folder(Path(model).expanduser())
+
+
+def _finished_samples(
+    path: Path,
+    against: Path | None,
+    *,
+    profile: _Profile | None,
+    ties: _Ties | None,
+    ks: tuple[int, ...],
+    workers: int | None,
+    out: Path | None,
+    seed: int | None,
+    quiet: bool,
+    log: str,
+) -> int:
+    from reasonforge.evaluation.job import check_folder, read_finished, write_results
+    from reasonforge.runs.console import Console
+    from reasonforge.runs.text import program_name
+
+    stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
+    folder = path.with_name(f"{stem}.eval") if out is None else out.expanduser()
+    check_folder(folder)
+    with Console(quiet=quiet, log="json" if log == "json" else "auto") as console:
+        files = [path] if against is None else [against.expanduser(), path]
+        read = [
+            read_finished(file, profile=profile, ties=ties or "expected", ks=ks, seed=seed or 0, workers=workers, console=console)
+            for file in files
+        ]
+        verdicts = f"graded by profile {profile}" if profile else "as the file brings them, else graded by profile strict"
+        facts = {"samples": str(path), "verdicts": verdicts, "tied votes": ties or "expected", "seed of the bootstrap": seed or 0}
+        if against is not None:
+            facts["compared with"] = str(against)
+        results, page, comparison = write_results(folder, read[-1], facts=facts, against=read[0] if against is not None else None)
+        print_figures(console, read[-1])
+        if comparison is not None:
+            rows = [
+                [name, f"{100 * found.difference:+.1f}", f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"]
+                for name, found in comparison.differences.items()
+            ]
+            console.table(f"change against {against}, in points", ["figure", "change", "95 %, paired"], rows)
+            console.note(
+                f"{len(comparison.better)} problems better, {len(comparison.worse)} worse, {comparison.num_left_out} in one file only"
+            )
+        following = [] if against is not None else [f"{program_name()} eval {shlex.quote(str(path))} --against OTHER.jsonl"]
+        console.end("measured", [("report", str(page)), ("figures", str(results))], following)
+    return 0
+
+
+def print_figures(console: Console, finished: Finished) -> None:
+    """Print what an evaluation came to."""
+    measured = finished.measurement
+    rows = []
+    for name, figure in measured.figures.items():
+        low, high = figure.bootstrap
+        rows.append([name, f"{figure.value:.1%}", f"[{low:.1%}, {high:.1%}]"])
+    title = f"{finished.name}: {measured.num_problems} problems, {measured.num_samples} samples each"
+    console.table(title, ["figure", "value", "95 %, bootstrap over problems"], rows)
+    shown = [(name.replace("_", " "), share) for name, share in measured.shares.items() if share]
+    console.table("samples", ["", "share"], [[name, f"{share:.1%}"] for name, share in shown])
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return ()
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = (0,)
+    if min(numbers) < 1:
+        raise RecipeError(f"--ks {text}: expected whole numbers of 1 or more, as in 1,8,64")
+    return numbers
+
+
+def _refuse(what: str, options: dict[str, object | None]) -> None:
+    """Refuse options that have no effect here."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise RecipeError(f"{given[0]} has no effect with {what}. See reasonforge eval --help")

@@ -1,0 +1,150 @@
+"""An evaluation on disk: its settings, every sample as it came, its figures, its page. Torch-free.
+
+::
+
+    evaluation.json   what was asked of which model; another attempt must ask the same
+    samples.jsonl     one line per problem, appended when its samples are complete and graded
+    results.json      figures with their intervals
+    report.html       the same for people, with the samples
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import reasonforge
+from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.core.files import storage_errors
+from reasonforge.core.records import Problem
+from reasonforge.evaluation.samples import SampledProblem, json_line, read_samples, samples_row
+from reasonforge.runs.files import LineWriter, read_json, write_json
+from reasonforge.runs.lock import RunLock
+
+FORMAT = 1
+_FILES = ("evaluation.json", "samples.jsonl", "results.json", "report.html")
+
+
+class DrawSource(Protocol):
+    """Where samples come from."""
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """What went wrong for good, one line per sample."""
+        ...
+
+    def draw(self, rows: Sequence[int]) -> Iterator[SampledProblem]:
+        """Yield the problems at these positions, sampled and graded, in any order."""
+        ...
+
+
+class EvaluationFolder:
+    """The folder of an evaluation, held by this process. Use it as a context."""
+
+    def __init__(self, path: Path, *, settings: Mapping[str, Any], problems: Sequence[Problem], overwrite: bool) -> None:
+        """Begin an evaluation, or go on with it.
+
+        Args:
+            path: the folder; parents are made.
+            settings: what decides the samples, JSON-able; an evaluation is gone on with under the same ones only.
+            problems: what is asked, in order.
+            overwrite: begin anew; files that are not an evaluation's stay.
+
+        Raises:
+            RecipeError: the folder holds something else, or an evaluation with other settings.
+            UnavailableError: a living process works there.
+            StorageError: the disk refused.
+        """
+        self.path = path
+        self.samples_path, self.results_path, self.report_path = (path / name for name in _FILES[1:])
+        self._problems = problems
+        self.data_hash = _data_hash(problems)
+        wanted = {
+            "format": FORMAT,
+            "settings": json.loads(json.dumps(dict(settings))),
+            "data_sha256": self.data_hash,
+            "version": reasonforge.__version__,
+        }
+        with storage_errors(path):
+            strangers = {entry.name for entry in path.iterdir()} - {*_FILES, "lock"} if path.is_dir() else set()
+            if strangers and not (path / "evaluation.json").exists():
+                raise RecipeError(f"{path}: not empty, and not an evaluation ({min(strangers)} is there). Choose another folder with --out")
+            path.mkdir(parents=True, exist_ok=True)
+        self._lock = RunLock(path / "lock")
+        try:
+            settings_path = path / "evaluation.json"
+            if settings_path.exists() and not overwrite:
+                _check_same(settings_path, read_json(settings_path), wanted)
+            else:
+                with storage_errors(path):
+                    for name in _FILES:
+                        (path / name).unlink(missing_ok=True)
+                write_json(settings_path, wanted)
+            self._writer = LineWriter(self.samples_path)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._writer.close()
+        self._lock.release()
+
+    def found(self) -> list[SampledProblem]:
+        """Return the problems that are complete, in the order in which they are asked.
+
+        Raises:
+            DataError: the file was changed by something else.
+        """
+        if not self.samples_path.stat().st_size:
+            return []
+        by_id = {found.problem.id: found for found in read_samples(self.samples_path)}
+        return [by_id[problem.id] for problem in self._problems if problem.id in by_id]
+
+    def append(self, found: SampledProblem) -> None:
+        """Store a problem with its graded samples.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with storage_errors(self.samples_path):
+            self._writer.append(json_line(samples_row(found)))
+
+    def sync(self) -> None:
+        """Make what was appended durable.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with storage_errors(self.samples_path):
+            self._writer.sync()
+
+
+def _check_same(path: Path, stored: Any, wanted: Mapping[str, Any]) -> None:
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        raise DataError(f"{path}: not written by this version. Choose another folder with --out, or begin anew with --overwrite")
+    advice = "Choose another folder with --out, or begin anew with --overwrite"
+    if stored.get("data_sha256") != wanted["data_sha256"]:
+        raise RecipeError(f"{path.parent}: holds an evaluation on other problems. {advice}")
+    before, now = stored.get("settings") or {}, wanted["settings"]
+    different = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if different:
+        shown = ", ".join(f"{name} {_short(before.get(name))} there and {_short(now.get(name))} here" for name in different[:3])
+        raise RecipeError(f"{path.parent}: holds an evaluation with other settings ({shown}). {advice}")
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value)[:60]
+
+
+def _data_hash(problems: Sequence[Problem]) -> str:
+    digest = hashlib.sha256()
+    for problem in problems:
+        digest.update(json.dumps([problem.id, problem.question, problem.answer, problem.kind], sort_keys=True).encode())
+    return digest.hexdigest()

@@ -1,0 +1,178 @@
+// The page of an evaluation: figures, curves over k, tables, samples.
+
+const PLOT = { width: 720, height: 300, left: 46, right: 90, top: 12, bottom: 34 };
+const FAMILIES = [
+  ["pass", "pass@k: at least one of k is right"],
+  ["maj", "maj@k: the majority of k is right"],
+  ["best", "best@k: the sample with the highest score of k is right"],
+];
+const PER_PAGE = 20;
+const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
+const range = (interval) => (interval ? `[${(100 * interval[0]).toFixed(1)}, ${(100 * interval[1]).toFixed(1)}]` : "–");
+const cells = (tag, values) => values.map((value) => el(tag, tag === "th" ? { scope: "col" } : {}, value));
+const tableOf = (header, rows) => el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, cells("th", header))), el("tbody", {}, rows.map((row) => el("tr", {}, cells("td", row))))));
+
+function summary(results) {
+  const { figures, against } = results;
+  const header = ["figure", "value", "95 %, bootstrap", "95 %, closed form"];
+  if (against) header.push(against.name, "change", "95 % of the change, paired");
+  const named = { "pass@1": `pass@1 (avg@${results.num_samples})`, "maj@64": "maj@64 (cons@64)" };
+  const rows = Object.entries(figures).map(([name, figure]) => {
+    const row = [named[name] ?? name, percent(figure.value), range(figure.bootstrap), range(figure.closed)];
+    if (against) {
+      const found = against.differences[name];
+      row.push(percent(against.figures[name]), found ? `${signed(100 * found.difference)} points` : "–", found ? range(found.interval) : "–");
+    }
+    return row;
+  });
+  const left = against && against.num_left_out ? el("p", { class: "notice" }, `${plural(against.num_left_out, "problem")} stand in one of the two files only and are left out of the change.`) : null;
+  return el("section", {}, el("h2", {}, "Figures"), tableOf(header, rows), left);
+}
+
+function pointsOf(results, family) {
+  const found = Object.entries(results.figures).flatMap(([name, figure]) => (name.startsWith(`${family}@`) ? [{ k: Number(name.slice(family.length + 1)), ...figure }] : []));
+  const one = results.figures["pass@1"];
+  if (found.length && family !== "pass" && one) found.unshift({ k: 1, ...one });
+  return found.sort((a, b) => a.k - b.k);
+}
+
+function curveOverK(results) {
+  const families = FAMILIES.map(([family, title], i) => ({ family, title, colour: `s${i}`, points: pointsOf(results, family) })).filter((each) => each.points.length > 1);
+  if (!families.length) return null;
+  const { width, height, left, right, top, bottom } = PLOT;
+  const last = Math.max(...families.flatMap((each) => each.points.map((point) => point.k)));
+  const x = (k) => left + (Math.log2(k) / Math.log2(last)) * (width - left - right);
+  const y = (value) => height - bottom - value * (height - top - bottom);
+  const shapes = ticks(0, 1, 5).flatMap((tick) => [
+    svg("path", { class: "grid", d: `M${left} ${y(tick)}H${width - right}` }),
+    svg("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, `${Math.round(100 * tick)} %`),
+  ]);
+  for (const k of [...new Set(families.flatMap((each) => each.points.map((point) => point.k)))]) {
+    shapes.push(svg("text", { x: x(k), y: height - 16, "text-anchor": "middle" }, String(k)));
+  }
+  shapes.push(svg("text", { x: (left + width - right) / 2, y: height - 2, "text-anchor": "middle" }, "k, samples"));
+  for (const { family, colour, points } of families) {
+    const upper = points.map((point) => `${x(point.k).toFixed(1)} ${y(point.bootstrap[1]).toFixed(1)}`);
+    const lower = points.map((point) => `${x(point.k).toFixed(1)} ${y(point.bootstrap[0]).toFixed(1)}`).reverse();
+    shapes.push(svg("path", { class: `band ${colour}`, d: `M${[...upper, ...lower].join("L")}Z` }));
+    shapes.push(svg("path", { class: `curve ${colour}`, d: linePath(points.map((point) => x(point.k)), points.map((point) => y(point.value))) }));
+    for (const point of points) {
+      shapes.push(svg("circle", { class: `dot ${colour}`, cx: x(point.k), cy: y(point.value), r: 4 }, svg("title", {}, `${family}@${point.k}: ${percent(point.value)} ${range(point.bootstrap)}`)));
+    }
+    const end = points[points.length - 1];
+    shapes.push(svg("text", { x: x(end.k) + 8, y: y(end.value) + 4 }, `${family}@${end.k} ${percent(end.value)}`));
+  }
+  const keys = families.map(({ colour, title }) => el("span", { class: "key" }, el("span", { class: `swatch ${colour}` }), title));
+  const label = families.map(({ family, points }) => `${family}: ${points.map((point) => `${point.k} ${percent(point.value)}`).join(", ")}`).join("; ");
+  const plot = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, shapes);
+  return el("section", { id: "curve" }, el("h2", {}, "Over k"), el("div", { class: "panel wide" }, el("div", { class: "legend" }, keys), plot));
+}
+
+function shares(results) {
+  const rows = Object.entries(results.shares).map(([name, value]) => [name.replace("_", " "), percent(value)]);
+  const { unit, ...lengths } = results.lengths;
+  const sizes = Object.entries(lengths).map(([name, value]) => [name, number(value)]);
+  return el(
+    "section",
+    {},
+    el("h2", {}, "Samples"),
+    el("div", { class: "row tops" }, tableOf(["verdict", "share"], rows), tableOf([`length in ${unit}`, ""], sizes)),
+  );
+}
+
+function breakdowns(results) {
+  const tables = Object.entries(results.tables).map(([name, rows]) => {
+    const votes = rows.some((row) => row.majority !== null);
+    const header = [name, "problems", "pass@1", "95 %", ...(votes ? ["majority"] : [])];
+    return tableOf(header, rows.map((row) => [row.name, row.num_problems, percent(row.pass1), range(row.interval), ...(votes ? [percent(row.majority)] : [])]));
+  });
+  return tables.length ? el("section", {}, el("h2", {}, "By kind of problem"), el("div", { class: "row tops" }, tables)) : null;
+}
+
+class SampleBrowser {
+  constructor(problems, hasChange) {
+    this.problems = problems;
+    this.page = 0;
+    const orders = { "as asked": null, "hardest first": (p) => p.score, "most mixed first": (p) => Math.abs(p.score - 0.5) };
+    if (hasChange) Object.assign(orders, { "fell most first": (p) => p.change ?? 0, "rose most first": (p) => -(p.change ?? 0) });
+    this.orders = orders;
+    const statuses = [...new Set(problems.flatMap((p) => p.samples.map((sample) => sample.status)))].sort();
+    this.order = el("select", { "aria-label": "order", onchange: () => this.draw(0) }, Object.keys(orders).map((name) => el("option", {}, name)));
+    this.status = el("select", { "aria-label": "verdict", onchange: () => this.draw(0) }, ["any verdict", ...statuses].map((name) => el("option", { value: name }, name.replace("_", " "))));
+    this.search = el("input", { type: "search", placeholder: "search questions, answers, samples", "aria-label": "search", oninput: () => this.draw(0) });
+    this.label = el("span", { class: "dim small", "aria-live": "polite" });
+    this.list = el("div", {});
+    const move = (name, by) => el("button", { type: "button", onclick: () => this.draw(this.page + by) }, name);
+    this.node = el(
+      "section",
+      { id: "samples" },
+      el("h2", {}, "Problems and samples"),
+      el("div", { class: "row controls" }, this.order, this.status, this.search, move("previous", -1), move("next", 1), this.label),
+      this.list,
+    );
+    this.draw(0);
+  }
+
+  draw(page) {
+    const words = this.search.value.toLowerCase();
+    const holds = (text) => String(text ?? "").toLowerCase().includes(words);
+    const status = this.status.value;
+    const wanted = (p) =>
+      (status === "any verdict" || p.samples.some((sample) => sample.status === status)) &&
+      (!words || [p.id, p.question, p.gold].some(holds) || p.samples.some((sample) => holds(sample.text)));
+    const key = this.orders[this.order.value];
+    const chosen = this.problems.filter(wanted);
+    if (key) chosen.sort((a, b) => key(a) - key(b));
+    const pages = Math.max(1, Math.ceil(chosen.length / PER_PAGE));
+    this.page = Math.min(pages - 1, Math.max(0, page));
+    this.label.replaceChildren(`${plural(chosen.length, "problem")}, page ${this.page + 1} of ${pages}`);
+    this.list.replaceChildren(...chosen.slice(this.page * PER_PAGE, (this.page + 1) * PER_PAGE).map((p) => this.problem(p)));
+  }
+
+  problem(p) {
+    const marks = p.samples.map((sample) => el("span", { class: sample.status, title: sample.status }, GLYPHS[sample.status] ?? "?"));
+    const change = p.change ? el("span", { class: p.change > 0 ? "positive" : "negative" }, ` ${signed(100 * p.change, 3)} points`) : null;
+    const facts = [p.subject, p.level === undefined ? null : `level ${p.level}`].filter(Boolean).join(" · ");
+    const head = el("summary", {}, el("span", { class: "marks" }, marks), ` ${percent(p.score)}`, change, " ", el("span", { class: "dim" }, `${p.id} · ${p.question.replace(/\s+/g, " ").slice(0, 140)}`));
+    const node = el("details", { class: "problem" }, head);
+    // Drawn when it is opened: thousands of completions at once would stall the page.
+    node.addEventListener("toggle", () => {
+      if (!node.open || node.children.length > 1) return;
+      const question = el("div", { class: "question" }, facts ? el("p", { class: "small dim" }, facts) : null, el("div", { class: "text", tabindex: 0 }, p.question), el("p", { class: "small" }, "Reference answer: ", el("code", {}, p.gold)));
+      node.append(question, el("div", { class: "cards" }, p.samples.map((sample, i) => this.sample(sample, i))));
+    });
+    return node;
+  }
+
+  sample(sample, index) {
+    const facts = [
+      sample.length === null ? null : plural(sample.length, "token"),
+      sample.truncated ? "cut by the length limit" : null,
+      sample.score === null ? null : `score ${number(sample.score)}`,
+    ].filter(Boolean);
+    const text = segments(sample.text).map(([kind, piece]) => el("span", { class: `part-${kind}` }, piece));
+    const verdict = [el("span", { class: sample.status }, `${GLYPHS[sample.status] ?? "?"} ${sample.status.replace("_", " ")}`), sample.prediction === null ? null : [" · answer ", el("code", {}, sample.prediction)], sample.reason ? ` · ${sample.reason}` : null];
+    return el(
+      "article",
+      { class: "card" },
+      el("header", {}, el("b", {}, `#${index}`)),
+      el("div", { class: "facts" }, facts.join(" · ")),
+      el("div", { class: "text", tabindex: 0 }, text.length ? text : el("span", { class: "dim" }, "(empty)")),
+      el("footer", {}, verdict),
+    );
+  }
+}
+
+const { results, problems, left_out: leftOut } = JSON.parse(document.getElementById("data").textContent);
+const facts = tableOf(["", ""], Object.entries(results.facts).map(([name, value]) => [name, String(value)]));
+const blocks = [
+  el("section", {}, el("h1", {}, results.name), el("p", { class: "dim" }, `${plural(results.num_problems, "problem")}, ${plural(results.num_samples, "sample")} each`)),
+  summary(results),
+  curveOverK(results),
+  shares(results),
+  breakdowns(results),
+  problems.length ? new SampleBrowser(problems, Boolean(results.against)).node : null,
+  leftOut.length ? el("section", {}, el("h2", {}, "Left out"), el("ul", { class: "small dim" }, leftOut.map((remark) => el("li", {}, remark)))) : null,
+  el("section", {}, el("h2", {}, "How it was made"), facts, el("p", { class: "small dim" }, `reasonforge ${results.version}`)),
+];
+document.getElementById("page").replaceChildren(...blocks.filter(Boolean));

@@ -1,0 +1,300 @@
+"""A model behind a URL that speaks the OpenAI protocol (vLLM, SGLang, llama.cpp, hosted ones). Torch-free; the standard library alone.
+
+A server is not to be trusted to behave: answers are limited in size and time, what fails for a moment is asked again, what fails for
+good stops the work with one line, and the key goes to the host named in the URL and nowhere else (redirects are not followed).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from reasonforge.config.base import Section
+from reasonforge.core.errors import RecipeError, UnavailableError
+from reasonforge.core.records import Message
+from reasonforge.core.rollouts import SamplingParams
+
+_TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_MOST_BYTES = 64 << 20
+"""Of one answer."""
+_PIECE_BYTES = 1 << 16
+_MOST_WAIT_SECONDS = 60.0
+_SHOWN_CHARS = 200
+
+
+class EndpointConfig(Section):
+    """Where a model answers, and how patiently it is asked."""
+
+    url: str = Field(default=..., pattern=r"^https?://[^\s]+$")
+    """Up to and including ``/v1``, as clients call it the base URL."""
+    name: str = Field(default=..., min_length=1)
+    """Name of the model on that server."""
+    api: Literal["chat", "completions"] = "chat"
+    """``chat``: the server lays the conversation out. ``completions``: the question's text is what the model goes on from (base models)."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; where it is not set, no key is sent."""
+    concurrency: int = Field(default=16, gt=0, le=1024)
+    """Requests on their way at once."""
+    timeout_seconds: float = Field(default=600.0, gt=0)
+    """For one whole answer."""
+    retries: int = Field(default=5, ge=0)
+    """Further tries after a failure that may pass: refused connections, timeouts, 429, 5xx, answers that are no JSON."""
+    backoff_seconds: float = Field(default=1.0, ge=0)
+    """Wait before the first further try; doubled each time, unless the server says how long."""
+    input_price: float = Field(default=0.0, ge=0)
+    """Per million prompt tokens, in any currency."""
+    output_price: float = Field(default=0.0, ge=0)
+    """Per million completion tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server answered."""
+
+    text: str
+    """Thinking that the server returns apart stands in front, between ``<think>`` tags."""
+    truncated: bool
+    """It ran into the length limit."""
+    num_tokens: int | None
+    """As the server counts them; None = it does not say."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Usage:
+    """What was used so far, failed tries included where the server told."""
+
+    requests: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, **counts: int) -> None:
+        """Count."""
+        with self._lock:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
+
+    def cost(self, config: EndpointConfig) -> float:
+        """Return the price of the tokens."""
+        return (self.prompt_tokens * config.input_price + self.completion_tokens * config.output_price) / 1e6
+
+
+class Refused(UnavailableError):
+    """The server will refuse every question: wrong key, wrong address."""
+
+
+class _TryAgain(Exception):
+    """A failure that may pass."""
+
+    def __init__(self, message: str, *, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class HttpModel:
+    """Asks a server. Safe to use from several threads."""
+
+    def __init__(self, config: EndpointConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Args:
+        config: the server.
+        sleep: waits between tries.
+
+        Raises:
+            RecipeError: the URL is none.
+        """
+        parts = urlsplit(config.url)
+        try:
+            port = parts.port
+        except ValueError:
+            raise RecipeError(f"{config.url}: the port is no number") from None
+        if parts.hostname is None or parts.username or parts.query or parts.fragment:
+            raise RecipeError(f"{config.url}: not a base URL. Write it like http://localhost:8000/v1, the key in {config.api_key_env}")
+        self._config = config
+        self._host, self._port, self._is_secure = parts.hostname, port, parts.scheme == "https"
+        self._path = parts.path.rstrip("/") + ("/chat/completions" if config.api == "chat" else "/completions")
+        self._key = os.environ.get(config.api_key_env, "").strip()
+        if not self._key.isascii() or not self._key.isprintable():
+            raise RecipeError(f"{config.api_key_env}: the key holds characters that no HTTP header can carry")
+        self._sleep = sleep
+        self._stopping = threading.Event()
+        self.usage = Usage()
+
+    def ask(self, messages: Sequence[Message], params: SamplingParams, *, seed: int) -> Answer:
+        """Return one answer.
+
+        Raises:
+            UnavailableError: the server refused, or failed after all tries; the line says how.
+        """
+        body = json.dumps(self._request(messages, params, seed)).encode()
+        jitter = random.Random(seed)
+        for attempt in range(self._config.retries + 1):
+            try:
+                return self._answer(self._post(body))
+            except _TryAgain as failure:
+                if attempt == self._config.retries or self._stopping.is_set():
+                    raise UnavailableError(f"{self._config.url}: {failure} ({attempt + 1} tries)") from None
+                self.usage.add(retries=1)
+                pause = self._config.backoff_seconds * 2**attempt * (0.5 + jitter.random())
+                self._sleep(min(_MOST_WAIT_SECONDS, pause if failure.wait_seconds is None else max(failure.wait_seconds, 0.0)))
+        raise AssertionError("the last try returns or raises")
+
+    def ask_all(
+        self, questions: Iterator[tuple[Any, Sequence[Message], int]], params: SamplingParams
+    ) -> Iterator[tuple[Any, Answer | UnavailableError]]:
+        """Ask many questions side by side and yield (name, answer or what went wrong) as they come.
+
+        Args:
+            questions: (name, messages, seed); read as they are needed.
+            params: how to draw.
+        """
+        self._stopping.clear()
+        threads = ThreadPoolExecutor(max_workers=self._config.concurrency, thread_name_prefix="reasonforge-http")
+        on_their_way: dict[Future[Answer], Any] = {}
+        try:
+            while True:
+                while len(on_their_way) < self._config.concurrency and (question := next(questions, None)) is not None:
+                    name, messages, seed = question
+                    on_their_way[threads.submit(self.ask, messages, params, seed=seed)] = name
+                if not on_their_way:
+                    return
+                done, _ = wait(on_their_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    name = on_their_way.pop(future)
+                    try:
+                        yield name, future.result()
+                    except UnavailableError as error:
+                        yield name, error
+        finally:
+            self._stopping.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _request(self, messages: Sequence[Message], params: SamplingParams, seed: int) -> dict[str, Any]:
+        request: dict[str, Any] = {"model": self._config.name, "max_tokens": params.max_new_tokens, "temperature": params.temperature}
+        request |= {"seed": seed % (1 << 31), "stream": False}
+        if params.top_p < 1:
+            request["top_p"] = params.top_p
+        if params.stop_strings:
+            request["stop"] = list(params.stop_strings)
+        if self._config.api == "chat":
+            request["messages"] = [{"role": message.role, "content": message.content} for message in messages]
+        else:
+            request["prompt"] = "\n\n".join(message.content for message in messages)
+        return request
+
+    def _post(self, body: bytes) -> bytes:
+        deadline = time.monotonic() + self._config.timeout_seconds
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "reasonforge"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        timeout = self._config.timeout_seconds
+        if self._is_secure:
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=timeout, context=ssl.create_default_context()
+            )
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        self.usage.add(requests=1)
+        try:
+            connection.request("POST", self._path, body=body, headers=headers)
+            response = connection.getresponse()
+            content = self._read(connection, response, deadline)
+        except TimeoutError:
+            raise _TryAgain(f"no answer within {self._config.timeout_seconds:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise Refused(f"{self._config.url}: the server's certificate is not trusted: {error.verify_message}") from None
+        except socket.gaierror as error:
+            raise _TryAgain(f"no host {self._host!r}: {error.strerror}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _TryAgain(f"the connection failed: {_one_line(str(error) or type(error).__name__)}") from None
+        finally:
+            connection.close()
+        if response.status == 200:
+            return content
+        failure = f"HTTP {response.status}: {self._said(content)}"
+        if response.status in _TRY_AGAIN:
+            raise _TryAgain(failure, wait_seconds=_retry_after(response))
+        if response.status in (401, 403):
+            raise Refused(f"{self._config.url}: {failure}. Is the key in {self._config.api_key_env} right?")
+        if response.status in (404, 405) or 300 <= response.status < 400:
+            raise Refused(f"{self._config.url}: {failure}. Are the URL (up to /v1) and the model's name right?")
+        raise UnavailableError(f"{self._config.url}: {failure}")
+
+    def _read(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float) -> bytes:
+        """Read an answer piece by piece: a server that drips a byte now and then never lets a plain timeout pass."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := response.read1(_PIECE_BYTES):
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MOST_BYTES:
+                raise _TryAgain(f"an answer of more than {_MOST_BYTES >> 20} MiB")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if connection.sock is not None:
+                connection.sock.settimeout(left)
+        if response.length:  # fewer bytes than the server had announced
+            raise _TryAgain("the answer was cut off")
+        return b"".join(pieces)
+
+    def _answer(self, content: bytes) -> Answer:
+        try:
+            reply = json.loads(content)
+            choice = reply["choices"][0]
+            if self._config.api == "chat":
+                message = choice["message"]
+                text = message.get("content") or ""
+                thinking = message.get("reasoning_content") or message.get("reasoning") or ""
+                if not isinstance(text, str) or not isinstance(thinking, str):
+                    raise TypeError
+                # Thinking that never ended stays open: graders must see that there is no answer.
+                text = f"<think>{thinking}</think>{text}" if thinking and text else f"<think>{thinking}" if thinking else text
+            else:
+                text = choice["text"]
+            usage = reply.get("usage") or {}
+            counts = {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)}
+            finish = choice.get("finish_reason")
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            raise _TryAgain(f"not an answer of this protocol: {self._said(content)}") from None
+        if not isinstance(text, str):
+            raise _TryAgain("the answer holds no text")
+        self.usage.add(**counts)
+        return Answer(text=text, truncated=finish == "length", num_tokens=counts.get("completion_tokens"))
+
+    def _said(self, content: bytes) -> str:
+        """Return what the server says went wrong, safe to print and without the key."""
+        text = content[:10_000].decode("utf-8", "replace")
+        try:
+            reply = json.loads(content)
+            error = reply.get("error", reply)
+            text = str(error.get("message", text) if isinstance(error, dict) else error)
+        except (ValueError, AttributeError, RecursionError):
+            pass
+        if self._key:
+            text = text.replace(self._key, "<redacted>")
+        return _one_line(text) or "no reason given"
+
+
+def _retry_after(response: http.client.HTTPResponse) -> float | None:
+    try:
+        return float(response.headers.get("Retry-After", ""))
+    except ValueError:  # a date, or nothing
+        return None
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN_CHARS]

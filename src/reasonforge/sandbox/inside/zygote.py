@@ -1,0 +1,303 @@
+"""Waits, warm, for programs; forks one isolated process for each, supervises it, reports what it came to.
+
+It has one thread, serves one request at a time, and ends when the other end of its control socket is gone.
+It never looks into what a program says: output and values go to the parent as bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+from typing import Any, NoReturn
+
+from . import folders, kernel, program, warm
+from .watch import Child, Outcome, ParentGone, Watch
+
+_BOX = "/box"
+_SETUP_FAILED = 70
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+
+
+class Zygote:
+    """The forkserver of one worker."""
+
+    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
+        self.control = control
+        self.kind: str = settings["kind"]
+        self.filters: dict[str, bytes] = {name: bytes.fromhex(text) for name, text in settings["filters"].items()}
+        self.readable: list[str] = settings["readable"]
+        self.folder: str = settings["folder"]
+        self.empty = _BOX
+        if self.kind == "namespace":
+            for name in _DEVICES:
+                kernel.protect_node(f"/dev/{name}")
+        else:
+            self.empty = f"{self.folder}/empty"
+            os.mkdir(self.empty, 0o500)
+        # bwrap adds a variable, and the interpreter may: programs see what the parent chose and nothing else.
+        os.environ.clear()
+        os.environ.update(settings["environment"])
+        self.pid = os.getpid()
+        self.sessions: dict[str, Child] = {}
+        self.running: Child | None = None
+        self.boxes = 0
+        self.null = os.open(os.devnull, os.O_RDWR)
+        self.own_namespaces = os.pidfd_open(self.pid)
+        warm.warm_up(settings["flavour"])
+        self.address_space = warm.used_address_space()
+        self.pure_ruleset = kernel.landlock_ruleset(self._rules()) if self.kind == "landlock" else -1
+
+    def serve(self) -> NoReturn:
+        """Answer requests until the parent is gone."""
+        send(self.control, {"ready": True})
+        while True:
+            request = receive(self.control)
+            outcome = self._answer(request)
+            header = {
+                "id": request["id"],
+                "status": outcome.status,
+                "exit_code": outcome.exit_code,
+                "signal": outcome.signal,
+                "reason": outcome.reason,
+                "truncated": outcome.truncated,
+                "alive": outcome.alive,
+                "cpu_ms": outcome.cpu_seconds * 1000,
+                "wall_ms": outcome.wall_seconds * 1000,
+                "max_rss_mb": outcome.max_rss_mb,
+                "sizes": [len(outcome.stdout), len(outcome.stderr), len(outcome.values)],
+            }
+            send(self.control, header, bytes(outcome.stdout + outcome.stderr + outcome.values))
+
+    def _answer(self, request: dict[str, Any]) -> Outcome:
+        kind = request["kind"]
+        if kind == "close":
+            child = self.sessions.pop(request["session"], None)
+            if child is not None:
+                child.kill()
+                child.close()
+            return Outcome()
+        try:
+            if kind == "run":
+                child = self.running = self._fork(request)
+                try:
+                    return self._watch(child, request)
+                finally:
+                    self.running = None
+                    child.close()
+            return self._run_block(request)
+        except OSError as error:
+            return Outcome(status="infra", reason=f"{type(error).__name__}: {error}")
+
+    def _run_block(self, request: dict[str, Any]) -> Outcome:
+        name = request["session"]
+        child = self.sessions.get(name)
+        if child is None:
+            if not request["first"]:
+                return Outcome("error", reason="the session has ended")
+            child = self.sessions[name] = self._fork(request)
+        child.signal(signal.SIGCONT)
+        body = json.dumps(request["code"]).encode()
+        outcome = self._watch(child, request, struct.pack("!I", len(body)) + body)
+        if not outcome.alive:
+            del self.sessions[name]
+            child.close()
+        return outcome
+
+    # Forking: from here to the program's first line.
+
+    def _fork(self, request: dict[str, Any]) -> Child:
+        session = request["kind"] == "block"
+        stdin = self._stdin(request.get("stdin", ""))
+        pipes = [os.pipe() for _ in range(4 if session else 3)]
+        (out_read, out_write), (err_read, err_write), (result_read, result_write) = pipes[:3]
+        inside = [out_write, err_write, result_write]
+        if session:
+            inside.append(pipes[3][0])
+        box = self._new_box(request["profile"])
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        try:
+            if self.kind == "namespace":
+                kernel.unshare(kernel.CLONE_NEWPID)
+            try:
+                pid = os.fork()
+            finally:
+                if self.kind == "namespace" and os.getpid() == self.pid:
+                    kernel.join_namespace(self.own_namespaces, kernel.CLONE_NEWPID)
+        except OSError:
+            for pair in pipes:
+                os.close(pair[0])
+                os.close(pair[1])
+            raise
+        if pid == 0:
+            self._become_program(request, stdin, inside, box)
+        for descriptor in inside:
+            os.close(descriptor)
+        if stdin != self.null:
+            os.close(stdin)
+        outside = [out_read, err_read, result_read] + ([pipes[3][1]] if session else [])
+        for descriptor in outside:
+            os.set_blocking(descriptor, False)
+        return Child(pid, os.pidfd_open(pid), *outside, box=box)
+
+    def _become_program(self, request: dict[str, Any], stdin: int, inside: list[int], box: str | None) -> NoReturn:
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            # Moved up first, so that no descriptor is overwritten before it is in its place.
+            high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100) for descriptor in (stdin, *inside)]
+            places = (0, 1, 2, 3, 4)
+            for place, descriptor in zip(places, high, strict=False):
+                os.dup2(descriptor, place)
+            ruleset = fcntl.fcntl(self.pure_ruleset, fcntl.F_DUPFD, 100) if self.kind == "landlock" else -1
+            self._isolate(request, box, ruleset, first_free=len(high))
+            os.closerange(len(high), 4096)
+            kernel_filter = self.filters.get(filter_name(request["profile"]), b"")
+            if self.kind != "unsafe-subprocess":
+                kernel.load_filter(kernel_filter)
+            os.write(3, program.READY + b"\n")
+        except BaseException as error:
+            os.write(2, f"setting up failed: {type(error).__name__}: {error}".encode())
+            os._exit(_SETUP_FAILED)
+        try:
+            hide_the_sandbox()
+            if request["kind"] == "block":
+                program.run_session(request["seed"], 4, 3)
+            program.run_program(request, 3)
+        finally:
+            os._exit(1)
+
+    def _isolate(self, request: dict[str, Any], box: str | None, ruleset: int, first_free: int) -> None:
+        profile, limits = request["profile"], request["limits"]
+        files_bytes = limits["files_mb"] << 20
+        if self.kind == "namespace":
+            if profile != "pure":
+                kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
+                kernel.mount_tmpfs(_BOX, megabytes=limits["files_mb"], inodes=limits["max_files"] + 1)
+            os.chdir(_BOX)
+        else:
+            kernel.die_with_parent(signal.SIGKILL)
+            if os.getppid() != self.pid:
+                os._exit(_SETUP_FAILED)
+            os.chdir(box or self.empty)
+            os.environ["HOME"] = os.environ["TMPDIR"] = os.getcwd()
+            if self.kind == "unsafe-subprocess":
+                os.setsid()
+        folders.write_files(request.get("files", {}))
+        if self.kind == "landlock":
+            kernel.landlock_restrict(kernel.landlock_ruleset([*self._rules(), (box, kernel.WRITABLE)]) if box else ruleset)
+        memory = self.address_space + (limits["memory_mb"] << 20)
+        hard = [
+            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_FSIZE, files_bytes),
+            (resource.RLIMIT_NOFILE, 128),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_MEMLOCK, 0),
+            (resource.RLIMIT_MSGQUEUE, 0),
+        ]
+        if request["kind"] == "run":
+            hard.append((resource.RLIMIT_CPU, math.ceil(limits["cpu_seconds"]) + 1))
+        if self.kind == "namespace":
+            # Counts only this worker's processes. The kernel exempts root outside; there the filter forbids processes.
+            hard.append((resource.RLIMIT_NPROC, 256))
+        for name, most in hard:
+            ceiling = resource.getrlimit(name)[1]
+            most = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
+            resource.setrlimit(name, (most, most))
+        if self.kind != "unsafe-subprocess":
+            kernel.drop_capabilities()
+
+    def _rules(self) -> list[tuple[str, int]]:
+        devices = [(f"/dev/{name}", kernel.DEVICE) for name in _DEVICES]
+        return [(path, kernel.READ) for path in (*self.readable, self.empty)] + devices
+
+    def _new_box(self, profile: str) -> str | None:
+        if self.kind == "namespace" or profile == "pure":
+            return None
+        self.boxes += 1
+        box = f"{self.folder}/box{self.boxes}"
+        os.mkdir(box, 0o700)
+        return box
+
+    def _stdin(self, text: str) -> int:
+        """Put standard input into a sealed file in memory: a program that never reads it holds up nobody."""
+        if not text:
+            return self.null
+        descriptor = os.memfd_create("stdin", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+        data = memoryview(text.encode("utf-8", "surrogatepass"))
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+        return descriptor
+
+    def _watch(self, child: Child, request: dict[str, Any], unsent: bytes = b"") -> Outcome:
+        whole_group = self.kind == "unsafe-subprocess"
+        return Watch(child, request["limits"], control=self.control.fileno(), unsent=unsent, whole_group=whole_group).run()
+
+    def end(self) -> NoReturn:
+        """Leave nothing behind."""
+        for child in (*self.sessions.values(), *filter(None, [self.running])):
+            child.kill()
+        if self.kind != "namespace":
+            folders.remove_tree(self.folder)
+        os._exit(0)
+
+
+def filter_name(profile: str) -> str:
+    """Return which filter a profile runs under."""
+    return {"pure": "pure", "shell": "shell"}.get(profile, "files")
+
+
+def hide_the_sandbox() -> None:
+    """Take our modules out of the way of names that a program imports."""
+    package = __name__.rpartition(".")[0]
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]
+
+
+def receive(control: socket.socket) -> dict[str, Any]:
+    """Read one request; end the process where there is none any more."""
+    body = receive_exactly(control, struct.unpack("!I", receive_exactly(control, 4))[0])
+    return json.loads(body)
+
+
+def receive_exactly(control: socket.socket, size: int) -> bytearray:
+    """Read so many bytes."""
+    data = bytearray()
+    while len(data) < size:
+        piece = control.recv(min(size - len(data), 1 << 20))
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
+
+
+def send(control: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
+    """Send one reply: length of the header, header, and the bytes that it announces."""
+    text = json.dumps(header).encode()
+    control.sendall(struct.pack("!I", len(text)) + text + body)
+
+
+def main() -> None:
+    """Serve on the descriptor that is the last argument."""
+    control = socket.socket(fileno=int(sys.argv[-1]))
+    os.set_inheritable(control.fileno(), False)
+    sys.path[:] = [folder for folder in sys.path if folder != os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = receive(control)
+    if settings["kind"] != "namespace":
+        kernel.die_with_parent(signal.SIGTERM)
+    zygote = Zygote(control, settings)
+    signal.signal(signal.SIGTERM, lambda number, frame: zygote.end())
+    try:
+        zygote.serve()
+    except (EOFError, ConnectionError, ParentGone):
+        zygote.end()

@@ -1,0 +1,132 @@
+"""Frames between the trainer and a worker, and strict reading of what model-written code states."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import struct
+import time
+from typing import Any, NoReturn
+
+from reasonforge.sandbox.protocol import CallResult
+
+_LONGEST_HEADER = 1 << 16
+_LONGEST_BODY = 64 << 20
+_DEEPEST_VALUE = 64
+_LONGEST_TEXT = 300
+
+
+class WorkerLost(Exception):
+    """A worker ended, hung, or said what it cannot have meant to say. It says nothing about the program."""
+
+
+def send_frame(control: socket.socket, message: dict[str, Any], *, timeout: float) -> None:
+    """Send one message.
+
+    Raises:
+        WorkerLost: nobody takes it.
+    """
+    body = json.dumps(message).encode()
+    control.settimeout(timeout)
+    try:
+        control.sendall(struct.pack("!I", len(body)) + body)
+    except OSError as error:
+        raise WorkerLost(f"the worker takes no request: {error}") from error
+
+
+def receive_frame(control: socket.socket, *, timeout: float) -> tuple[dict[str, Any], list[bytes]]:
+    """Read one reply: its header, and the byte strings whose sizes the header states.
+
+    Raises:
+        WorkerLost: the worker is gone, does not answer in time, or answers out of bounds.
+    """
+    deadline = time.monotonic() + timeout
+    (size,) = struct.unpack("!I", _receive_exactly(control, 4, deadline))
+    if size > _LONGEST_HEADER:
+        raise WorkerLost("the worker's answer is too long")
+    try:
+        header = json.loads(_receive_exactly(control, size, deadline))
+        sizes = header.get("sizes", [])
+    except (ValueError, AttributeError) as error:
+        raise WorkerLost("the worker's answer is not readable") from error
+    if sum(sizes) > _LONGEST_BODY:
+        raise WorkerLost("the worker's answer is too long")
+    return header, [bytes(_receive_exactly(control, length, deadline)) for length in sizes]
+
+
+def _receive_exactly(control: socket.socket, size: int, deadline: float) -> bytearray:
+    data = bytearray()
+    while len(data) < size:
+        control.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            piece = control.recv(min(size - len(data), 1 << 20))
+        except TimeoutError as error:
+            raise WorkerLost("the worker does not answer") from error
+        except OSError as error:
+            raise WorkerLost(f"the worker is gone: {error}") from error
+        if not piece:
+            raise WorkerLost("the worker is gone")
+        data += piece
+    return data
+
+
+def call_results(lines: bytes, *, most: int) -> tuple[CallResult, ...]:
+    """Read what calls came to from the result pipe's lines. All of it is written by hostile code.
+
+    Args:
+        lines: the bytes of the pipe; lines that are not call results are skipped.
+        most: number of calls that were made; what is stated beyond them is dropped.
+    """
+    complete = lines.split(b"\n")[:-1]
+    return tuple(_call_result(line[1:]) for line in complete if line.startswith(b"C"))[:most]
+
+
+def _call_result(line: bytes) -> CallResult:
+    try:
+        stated = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        if not isinstance(stated, dict) or stated.get("status") not in ("ok", "error", "timeout"):
+            raise ValueError("not a call's result")
+        if stated["status"] != "ok":
+            return CallResult(status=stated["status"], error=_plain(stated.get("error", "")))
+        return CallResult(status="ok", value=_bounded(stated["value"]), type_name=_plain(stated["type"]))
+    except RecursionError:
+        return CallResult(status="error", error="ValueError: the value is nested too deeply")
+    except (ValueError, KeyError) as error:
+        return CallResult(status="error", error=_plain(f"ValueError: the value is not readable: {error}"))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _plain(text: object) -> str:
+    return _valid(str(text)[:_LONGEST_TEXT])
+
+
+def _valid(text: str) -> str:
+    """Replace halves of characters, which no file and no terminal takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _bounded(value: Any) -> Any:
+    """Return the value if it is nested no deeper than anybody compares; make its texts valid.
+
+    Raises:
+        ValueError: it is nested too deeply, or a number in it overflows.
+    """
+
+    def walk(part: Any, depth: int) -> Any:
+        if depth > _DEEPEST_VALUE:
+            raise ValueError("nested too deeply")
+        if isinstance(part, str):
+            return _valid(part)
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ValueError("a number overflows")
+        if isinstance(part, list):
+            return [walk(inner, depth + 1) for inner in part]
+        if isinstance(part, dict):
+            return {_valid(key): walk(inner, depth + 1) for key, inner in part.items()}
+        return part
+
+    return walk(value, 0)

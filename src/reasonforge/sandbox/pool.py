@@ -1,0 +1,275 @@
+"""A sandbox of several workers: programs wait for a free one, infrastructure failures are tried once more on a fresh one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Any, Self
+
+from reasonforge.sandbox.flavours import Flavour, flavour_of
+from reasonforge.sandbox.messages import WorkerLost, call_results
+from reasonforge.sandbox.protocol import Backend, Limits, Program, RunResult, SandboxUnavailable, Session
+from reasonforge.sandbox.worker import Worker
+
+RECYCLE_AFTER = 2000
+"""Runs of one worker; a fresh one costs less than a second, a slow leak a night."""
+TRIES = 2
+
+StartWorker = Callable[[Flavour], Worker]
+
+
+class Slot:
+    """Room for one program at a time, with a worker of each flavour that was asked for."""
+
+    def __init__(self) -> None:
+        self.workers: dict[Flavour, Worker] = {}
+        self.busy = False
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that live here."""
+        return sum(worker.sessions for worker in self.workers.values())
+
+    def drop(self, worker: Worker) -> None:
+        """Forget a worker and end it."""
+        if self.workers.get(worker.flavour) is worker:
+            del self.workers[worker.flavour]
+        worker.close()
+
+
+class PoolSandbox:
+    """The ``Sandbox`` of every backend; they differ in how a worker is started."""
+
+    def __init__(self, backend: Backend, start: StartWorker, *, workers: int, recycle_after: int = RECYCLE_AFTER) -> None:
+        self._backend: Backend = backend
+        self._start = start
+        self._recycle_after = recycle_after
+        self._open(workers)
+
+    def _open(self, workers: int) -> None:
+        self._pid = os.getpid()
+        self._slots = [Slot() for _ in range(workers)]
+        self._free = threading.Condition()
+        self._closed = False
+        self._alive: set[Worker] = set()
+        # Ends the workers when this object, or the interpreter, goes without a close().
+        self._finalizer = weakref.finalize(self, _end_workers, self._pid, self._alive)
+        # Workers are started from this one thread, which lives as long as they: the kernel ends them with it.
+        self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox-start")
+        self._runners = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="sandbox-run")
+
+    @property
+    def backend(self) -> Backend:
+        """Which isolation is in force."""
+        return self._backend
+
+    @property
+    def workers(self) -> int:
+        """Programs that run at once."""
+        return len(self._slots)
+
+    def run(self, program: Program) -> RunResult:
+        """Run one program. Never raises because of what the program does.
+
+        Raises:
+            ValueError: the request itself is wrong: a file's path, a limit that is not positive.
+            SandboxUnavailable: the sandbox is closed, or its backend has no such profile.
+        """
+        self._check(program)
+        message = {
+            "kind": "run",
+            "code": program.code,
+            "stdin": program.stdin,
+            "calls": [
+                {"function": call.function, "args": list(call.args), "kwargs": dict(call.kwargs), "method": call.method}
+                for call in program.calls
+            ],
+            "call_seconds": program.limits.call_seconds,
+            "files": dict(program.files),
+            "limits": asdict(program.limits),
+            "profile": program.profile,
+            "seed": program.seed,
+        }
+        return self._run(message, program.limits, flavour=flavour_of(program.code), calls=len(program.calls))
+
+    def _run(self, message: Mapping[str, Any], limits: Limits, *, flavour: Flavour, calls: int) -> RunResult:
+        result = RunResult(status="infra")
+        with self.slot(prefer=lambda slot: flavour not in slot.workers) as slot:
+            for _ in range(TRIES):
+                try:
+                    worker = self.worker(slot, flavour)
+                except WorkerLost as error:
+                    result = RunResult(status="infra", reason=str(error))
+                    continue
+                result, _ = self.ask(slot, worker, message, limits, calls=calls)
+                if result.status != "infra":
+                    break
+        return result
+
+    def ask(self, slot: Slot, worker: Worker, message: Mapping[str, Any], limits: Limits, *, calls: int = 0) -> tuple[RunResult, bool]:
+        """Have a worker of an acquired slot do one thing. After a failure of the worker's own, the worker is gone.
+
+        Returns:
+            What came of it, and whether its process lives on (a session's).
+        """
+        self.end_sessions(slot, worker)
+        worker.runs += 1
+        alive = False
+        try:
+            header, (stdout, stderr, values) = worker.request(dict(message), wall_seconds=limits.wall_seconds)
+            alive = header["alive"]
+            result = RunResult(
+                status=header["status"],
+                stdout=stdout.decode("utf-8", "replace"),
+                stderr=stderr.decode("utf-8", "replace"),
+                values=call_results(values, most=calls),
+                exit_code=header["exit_code"],
+                signal=header["signal"],
+                truncated=header["truncated"],
+                reason=header["reason"],
+                cpu_ms=header["cpu_ms"],
+                wall_ms=header["wall_ms"],
+                max_rss_mb=header["max_rss_mb"],
+            )
+        except WorkerLost as error:
+            result = RunResult(status="infra", reason=str(error))
+        if result.status == "infra" or (worker.runs >= self._recycle_after and not worker.sessions and not alive):
+            self._drop(slot, worker)
+        return result, alive
+
+    def end_sessions(self, slot: Slot, worker: Worker) -> None:
+        """Have a worker of an acquired slot end the sessions that nobody needs any more."""
+        try:
+            while worker.ending:
+                worker.request({"kind": "close", "session": worker.ending.pop()}, wall_seconds=0.0)
+        except WorkerLost:
+            self._drop(slot, worker)
+
+    def run_many(self, programs: Sequence[Program]) -> list[RunResult]:
+        """Run programs side by side on all workers; results in the order of the programs."""
+        self._follow_fork()
+        return list(self._runners.map(self.run, programs))
+
+    def session(self, limits: Limits = Limits()) -> Session:  # noqa: B008  (frozen)
+        """Open a session of profile ``tool``. Its interpreter starts with the first block."""
+        from reasonforge.sandbox.sessions import PoolSession
+
+        self._follow_fork()
+        _check_limits(limits)
+        return PoolSession(self, limits)
+
+    @contextmanager
+    def slot(self, wanted: Slot | None = None, *, prefer: Callable[[Slot], int] = lambda slot: 0) -> Iterator[Slot]:
+        """Wait for a slot and hold it.
+
+        Args:
+            wanted: this one; None = any.
+            prefer: of the free ones, that for which this is least.
+
+        Raises:
+            SandboxUnavailable: the sandbox is closed.
+        """
+        self._follow_fork()
+        with self._free:
+            while True:
+                if self._closed:
+                    raise SandboxUnavailable("the sandbox is closed")
+                free = [slot for slot in (self._slots if wanted is None else [wanted]) if not slot.busy]
+                if free:
+                    slot = min(free, key=prefer)
+                    slot.busy = True
+                    break
+                self._free.wait()
+        try:
+            yield slot
+        finally:
+            with self._free:
+                slot.busy = False
+                self._free.notify_all()
+
+    def worker(self, slot: Slot, flavour: Flavour) -> Worker:
+        """Return the slot's worker, started where there is none yet.
+
+        Raises:
+            WorkerLost: it does not start.
+        """
+        worker = slot.workers.get(flavour)
+        if worker is None:
+            try:
+                worker = self._starter.submit(self._start, flavour).result()
+            except RuntimeError as error:  # the executor of a sandbox that was closed meanwhile
+                raise WorkerLost(f"no worker can be started: {error}") from error
+            slot.workers[flavour] = worker
+            self._alive.add(worker)
+            if self._closed:
+                self._drop(slot, worker)
+                raise WorkerLost("the sandbox is closed")
+        return worker
+
+    def _drop(self, slot: Slot, worker: Worker) -> None:
+        slot.drop(worker)
+        self._alive.discard(worker)
+
+    def _follow_fork(self) -> None:
+        """After a fork the workers are the parent's; this process starts its own."""
+        if self._pid != os.getpid():
+            self._finalizer.detach()
+            for worker in self._alive:
+                worker.disown()
+            self._open(len(self._slots))
+
+    def _check(self, program: Program) -> None:
+        _check_limits(program.limits)
+        if program.profile == "shell" and (self._backend != "namespace" or os.geteuid() == 0):
+            raise SandboxUnavailable(
+                "profile shell needs the namespace backend, and a user other than root: the kernel lets root fork without limit"
+            )
+        if not program.files:
+            return
+        if program.profile == "pure":
+            raise ValueError("files need a profile other than pure")
+        for name in program.files:
+            path = PurePosixPath(name)
+            if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
+                raise ValueError(f"{name!r}: a program's file needs a relative path inside its folder")
+
+    def close(self) -> None:
+        """End all workers; nothing of them is left. Programs still running come back as ``infra``."""
+        if self._pid != os.getpid():
+            return
+        with self._free:
+            self._closed = True
+            self._free.notify_all()
+        self._finalizer.detach()
+        _end_workers(self._pid, self._alive)
+        self._runners.shutdown(wait=True, cancel_futures=True)
+        self._starter.shutdown(wait=True)
+        _end_workers(self._pid, self._alive)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _end_workers(pid: int, workers: set[Worker]) -> None:
+    if pid == os.getpid():
+        for worker in list(workers):
+            worker.close()
+        workers.clear()
+
+
+def _check_limits(limits: Limits) -> None:
+    for name in ("wall_seconds", "cpu_seconds", "memory_mb", "output_kb", "files_mb", "max_files"):
+        if not getattr(limits, name) > 0:
+            raise ValueError(f"limits: {name} must be more than 0")
+    if limits.call_seconds is not None and not limits.call_seconds > 0:
+        raise ValueError("limits: call_seconds must be more than 0")

@@ -1,0 +1,140 @@
+"""One answer, read once: its text in normal form, its tree if it is mathematics, its unit, and a key that equal answers share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from reasonforge.verify.cleaning import plain_characters, strip_dressing
+from reasonforge.verify.latex import parse_with_unit
+from reasonforge.verify.numbers import parse_number
+from reasonforge.verify.structures import node_key
+from reasonforge.verify.tree import Apply, Name, Node, Number
+
+_SPACED_MARK = re.compile(r"\s*([^\w\s])\s*")
+_WORDS_ONLY = re.compile(r"[^\W\d_]{2,}(?:\s[^\W\d_]+)*")
+_ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{3})")
+_LEAD = re.compile(r"(?:\\text\{)?\s{0,4}(?:the )?(?:final )?answer is:?\s*(?:\})?\s*", re.IGNORECASE)
+_ALL_TEXT = re.compile(r"\s*\$?\\(?:text(?:bf|rm|it)?|mbox|mathrm|textnormal)\s?\{([^{}]*)\}\$?\.?\s*")
+_NOTHING = frozenset(["no solution", "no solutions", "empty set", "the empty set", "无解", "空集"])
+_SYNONYMS = {"dne": "does not exist", "undefined": "undefined"}
+_LETTER = re.compile(r"[(\[]?([A-J])[)\]]?")
+_CHOICE = re.compile(r"[(\[{]?\s?([A-Za-z])\s?[)\]}]?(?:$|[.:)](?P<words>.*))", re.DOTALL)
+_SECOND_CHOICE = re.compile(r"(?:^|\W)(?:or|and|或|和)\s?[(\[]?[A-Z](?:\W|$)")
+_CLOCK = re.compile(r"([0-9]{1,2})(?: ?: ?([0-5][0-9]))? ?(?:(a|p)\.? ?m\.?)?")
+_CHINESE_CLOCK = re.compile(r"(上午|早上|凌晨|下午|晚上|傍晚)? ?([0-9]{1,2}) ?(?:: ?([0-5][0-9])|[时点] ?(?:([0-5]?[0-9]) ?分?)?整?)")
+_LATE = frozenset(["下午", "晚上", "傍晚"])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an answer says."""
+
+    text: str
+    """Dressing removed, words in lower case; "" where nothing is left."""
+    node: Node | None
+    """None = it is read as words only."""
+    unit: str
+    key: str
+    """Equal keys = equal answers, units aside."""
+    clock: bool = False
+    name: str = ""
+    """The variable that the answer gives a value to; "" = it gives a value to none."""
+
+
+@lru_cache(maxsize=65_536)
+def read_answer(raw: str, *, thousands: bool = True) -> Answer:
+    """Return what an answer says. Pure and bounded; never raises."""
+    if (lead := _LEAD.match(raw)) and lead.end() < len(raw):
+        raw = raw[lead.end() :]
+    number = parse_number(raw) if thousands else None
+    if number is not None:
+        node: Node = Number(number.value, "." in raw)
+        if number.percent:
+            node = Apply("mul", (node, Name("%")))
+        if number.unit == "degree":
+            node = Apply("degrees", (node,))
+        return Answer(normal_text(raw), node, number.unit, str(number), name=_named(raw) if "=" in raw else "")
+    text = normal_text(raw)
+    if text in _NOTHING:
+        return Answer(text, Apply("set", ()), "", "{}")
+    if (clock := _clock(raw)) is not None:
+        return Answer(text, None, "", clock, clock=True)
+    parsed = parse_with_unit(raw, thousands=thousands)
+    if parsed is None and (whole := _ALL_TEXT.fullmatch(raw)):
+        # \text{A, C} is a list; words in it stay words.
+        parsed = parse_with_unit(whole.group(1), thousands=thousands)
+        if parsed is not None and not (isinstance(parsed.node, Apply) and parsed.node.op == "list"):
+            parsed = None
+    if parsed is None:
+        return Answer(text, None, "", text)
+    return Answer(text, parsed.node, parsed.unit, node_key(parsed.node), name=_named(raw) if "=" in raw else "")
+
+
+def _named(raw: str) -> str:
+    parsed = parse_with_unit(raw)
+    match parsed.node if parsed else None:
+        case Apply(op="equation", args=(Name(name=name), _)):
+            return name
+        case _:
+            return ""
+
+
+def normal_text(raw: str) -> str:
+    """Return the text that equal wordings share.
+
+    >>> normal_text("\\\\text{No solution}."), normal_text("x +  1")
+    ('no solution', 'x+1')
+    """
+    text = _SPACED_MARK.sub(r"\1", strip_dressing(raw))
+    # "Yes" is "yes", but the point A is not the length a.
+    if _WORDS_ONLY.fullmatch(text):
+        text = text.casefold()
+        return _ARTICLE.sub("", _SYNONYMS.get(text, text), count=1)
+    return text
+
+
+def letter_of(text: str) -> str | None:
+    """Return the capital that a whole reference consists of, as in (A); None where it is no letter."""
+    match = _LETTER.fullmatch(text)
+    return match.group(1) if match else None
+
+
+def choice_letter(raw: str) -> str | None:
+    """Return the one letter that a choice names ("(C)", "C. 5"); None where it names none or hedges ("A) or B")."""
+    match = _CHOICE.fullmatch(strip_dressing(raw))
+    if match is None or _SECOND_CHOICE.search(match.group("words") or ""):
+        return None
+    return match.group(1).upper()
+
+
+def _clock(raw: str) -> str | None:
+    """Return a time of day as hours and minutes; 4:30 without a.m. or p.m. is half past four in the morning."""
+    text = strip_dressing(plain_characters(raw)).casefold()
+    if len(text) > 20:
+        return None
+    if match := _CLOCK.fullmatch(text):
+        hours, minutes, half = int(match.group(1)), match.group(2), match.group(3)
+        if (minutes is None and half is None) or hours > (12 if half else 24) or (half and hours == 0):
+            return None
+        if half:
+            hours = hours % 12 + (12 if half == "p" else 0)
+        return f"{hours}:{minutes or '00'}"
+    if match := _CHINESE_CLOCK.fullmatch(text):
+        half, hours, written = match.group(1), int(match.group(2)), match.group(3) or match.group(4)
+        minutes = int(written or 0)
+        if (half is None and written is None) or hours > 24:
+            return None
+        if half in _LATE and hours < 12:
+            hours += 12
+        return f"{hours}:{minutes:02}"
+    return None
+
+
+def without_percent(node: Node) -> Node:
+    """Return a tree in which percent signs are dropped: 50 % as 50."""
+    if node == Name("%"):
+        return Number(Fraction(1))
+    return Apply(node.op, tuple(without_percent(part) for part in node.args)) if isinstance(node, Apply) else node

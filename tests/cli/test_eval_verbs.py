@@ -1,0 +1,242 @@
+"""``grade`` and ``eval`` from the shell's side: finished samples, a URL, a folder, a run, a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasonforge.cli.main import main
+from tests.cli.conftest import Pipelines
+from tests.config.schema import Recipe
+from tests.pipelines.micro import MICRO
+from tests.sampling.scripted_server import Reply, refuses, says, serve
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def samples(name: str, *answers: list[str]) -> Path:
+    rows = [
+        {"id": str(i), "question": "<script>alert(1)</script>", "gold": "7", "samples": [f"\\boxed{{{a}}}" for a in row]}
+        for i, row in enumerate(answers)
+    ]
+    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Path(name)
+
+
+def results(folder: str) -> dict[str, Any]:
+    return json.loads((Path(folder) / "results.json").read_text())
+
+
+def next_commands(out: str) -> list[str]:
+    return [line.removeprefix("next: ") for line in out.splitlines() if line.startswith("next: ")]
+
+
+def test_graded_lines_are_measured_by_the_command_that_is_printed(call: Call) -> None:
+    samples("s.jsonl", ["7", "8"], ["7", "7"])
+    code, out, _ = call("grade", "s.jsonl", "--out", "g.jsonl", "--workers", "1")
+    assert code == 0
+    assert "accuracy  0.7500" in out
+    (command,) = next_commands(out)
+    code, out, errors = call(*shlex.split(command)[1:])
+    assert (code, errors) == (0, "")
+    assert "pass@1   75.0%" in out
+    assert results("g.eval")["figures"]["pass@2"]["value"] == 1.0
+    assert "<script>alert" not in Path("g.eval/report.html").read_text()
+
+
+def test_lines_that_cannot_be_read_are_exit_code_65_after_all_others_are_graded(call: Call) -> None:
+    with samples("s.jsonl", ["7"]).open("a") as file:
+        file.write("{\n")
+    code, out, _ = call("grade", "s.jsonl", "--out", "g.jsonl", "--workers", "1")
+    assert code == 65
+    assert "s.jsonl:2: not valid JSON" in out
+    assert len(Path("g.jsonl").read_text().splitlines()) == 2
+
+
+def test_json_lines_are_all_that_is_printed_where_asked(call: Call) -> None:
+    samples("s.jsonl", ["7", "8"])
+    _, out, _ = call("grade", "s.jsonl", "--out", "g.jsonl", "--workers", "1", "--log", "json")
+    assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
+
+
+def test_two_files_are_compared_by_problem(call: Call) -> None:
+    samples("old.jsonl", ["8", "8"], ["7", "7"])
+    samples("new.jsonl", ["7", "8"], ["7", "7"], ["7", "7"])
+    code, out, _ = call("eval", "new.jsonl", "--against", "old.jsonl", "--workers", "1", "--out", "diff", "--ks", "2")
+    assert code == 0
+    assert "1 problems better, 0 worse, 1 in one file only" in out
+    assert results("diff")["against"]["differences"]["pass@1"]["difference"] == 0.25
+    assert set(results("diff")["figures"]) == {"pass@1", "pass@2", "maj@2"}
+
+
+def test_the_profile_decides(call: Call) -> None:
+    samples("s.jsonl", ["700\\%"])
+    for profile, share in (("strict", 0.0), ("deepseek-math", 1.0)):
+        assert call("eval", "s.jsonl", "--profile", profile, "--workers", "1", "--out", profile)[0] == 0
+        assert results(profile)["figures"]["pass@1"]["value"] == share
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        ("eval", 2, "what to evaluate? A recipe, finished samples (a .jsonl file), or --model"),
+        ("eval s.jsonl --samples 4", 2, "--samples has no effect with finished samples"),
+        ("eval s.jsonl --model m", 2, "--model has no effect with finished samples"),
+        ("eval s.jsonl t.jsonl", 2, "t.jsonl: one file of samples at a time"),
+        ("eval s.jsonl --ks 2,x", 2, "--ks 2,x: expected whole numbers of 1 or more"),
+        ("eval s.jsonl --ks 64 --workers 1", 65, "s.jsonl: no figure for k = 64: problem 0 has 2 samples"),
+        ("eval s.jsonl --profile loose", 2, "Invalid value for '--profile'"),
+        ("eval t.jsonl", 65, "t.jsonl: no such file"),
+        ("eval x.toml --against s.jsonl", 2, "--against has no effect with a recipe"),
+        ("eval x.toml --profile strict", 2, "--profile: in a recipe this is a setting of the stage"),
+        ("eval --model m", 2, "--data: where are the problems?"),
+        ("eval --model m --data s.jsonl --task countdown", 2, "--task makes its own problems"),
+        ("eval --model m --task countdwn", 2, "command line: source: no task named 'countdwn'. Did you mean 'countdown'?"),
+        ("eval --model m --task countdown --sampels 3", 2, "command line: sampels: no such setting. Did you mean samples?"),
+        ("eval --model m --task countdown --samples 3 --temperature 0", 2, "command line: temperature 0 draws the same completion"),
+        ("eval --model m --task countdown --model-name x", 2, "--endpoint and --model-name have no effect with a model folder"),
+        ("eval --model http://h/v1 --task countdown", 2, "--model-name: what is the model called on that server?"),
+        ("eval --model http://h/v1 x.toml", 2, "http://h/v1: a recipe's stages need a model folder"),
+        ("eval --model nowhere --task countdown", 65, "nowhere: no such folder"),
+        ("eval --model m --task countdown --endpoint.concurrency 3", 2, "--endpoint and --model-name have no effect with a model folder"),
+        (
+            "eval --model http://h/v1 --model-name x --task countdown --endpoint.retries -1",
+            2,
+            "command line: endpoint.retries: must be at least 0",
+        ),
+        ("grade s.jsonl", 2, "Missing option '--out'"),
+        ("grade s.jsonl --out s.jsonl", 2, "s.jsonl: is the input itself"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(call: Call, pipelines: Pipelines, arguments: str, code: int, line: str) -> None:
+    samples("s.jsonl", ["7", "8"])
+    found, _, errors = call(*arguments.split())
+    assert errors.startswith(f"error: {line}")
+    assert (found, errors.count("\n")) == (code, 1)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(call: Call) -> None:
+    samples("s.jsonl", ["7"])
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("x")
+    code, _, errors = call("eval", "s.jsonl", "--out", "mine", "--workers", "1")
+    assert (code, errors) == (2, "error: mine: not empty, and holds no evaluation. Name another folder with --out\n")
+
+
+def questions(name: str, count: int = 4) -> Path:
+    Path(name).write_text("".join(json.dumps({"question": f"{i}+1?", "answer": str(i + 1)}) + "\n" for i in range(count)))
+    return Path(name)
+
+
+def right(body: dict[str, Any], number: int) -> Reply:
+    first = int(body["messages"][-1]["content"].split("+")[0].split()[-1])
+    return says(f"\\boxed{{{first + 1}}}")
+
+
+def test_a_model_behind_a_url_is_measured_and_gone_on_with(call: Call) -> None:
+    questions("q.jsonl")
+    with serve(lambda body, number: refuses(400, "no") if "3+1" in body["messages"][-1]["content"] else right(body, number)) as server:
+        arguments = [
+            "eval",
+            "--model",
+            server.url,
+            "--model-name",
+            "org/m",
+            "--data",
+            "q.jsonl",
+            "--samples",
+            "2",
+            "--endpoint.input_price",
+            "1",
+        ]
+        code, _, errors = call(*arguments)
+    assert code == 69
+    assert "3 of 4 problems are stored" in errors
+    kept = json.loads(Path("evals/m-q/evaluation.json").read_text())
+    assert kept["settings"]["evaluation"]["temperature"] == 0.6
+    with serve(right) as server:
+        kept["settings"]["model"] = server.url  # the port is another one
+        Path("evals/m-q/evaluation.json").write_text(json.dumps(kept))
+        arguments[2] = server.url
+        code, out, errors = call(*arguments)
+        assert (code, errors) == (0, "")
+        assert len(server.asked) == 2
+    assert "pass@1  100.0%" in out
+    assert "cost now" in out
+    assert "step by step" in server.asked[0][0]["messages"][-1]["content"]  # style cot is the default
+    (command,) = next_commands(out)
+    assert command.endswith("eval evals/m-q/samples.jsonl --against OTHER.jsonl")
+    assert results("evals/m-q")["num_problems"] == 4
+
+
+def test_a_prompt_file_is_what_is_asked(call: Call) -> None:
+    questions("q.jsonl", 1)
+    Path("p.txt").write_text("Say it in verse: {question}")
+    with serve(lambda body, number: says("\\boxed{1}")) as server:
+        assert call("eval", "--model", server.url, "--model-name", "m", "--data", "q.jsonl", "--prompt-file", "p.txt")[0] == 0
+    assert server.asked[0][0]["messages"] == [{"role": "user", "content": "Say it in verse: 0+1?"}]
+    Path("p.txt").write_text("no place")
+    code, _, errors = call(
+        "eval", "--model", "http://h/v1", "--model-name", "m", "--data", "q.jsonl", "--prompt-file", "p.txt", "--dry-run"
+    )
+    assert (code, errors) == (65, "error: p.txt: must contain {question} once, where the question goes\n")
+
+
+def test_a_dry_run_shows_the_first_question_and_asks_nobody(call: Call) -> None:
+    questions("q.jsonl")
+    code, out, _ = call("eval", "--model", "http://127.0.0.1:1/v1", "--model-name", "m", "--data", "q.jsonl", "--dry-run")
+    assert code == 0
+    assert "first question: user: 0+1?" in out
+    assert not Path("evals").exists()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the smallest recipe."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "micro.toml").write_text(MICRO)
+    assert main(["pretrain", str(folder / "micro.toml"), "--out", str(folder / "r"), "--quiet"]) == 0
+    return folder / "r"
+
+
+@pytest.mark.parametrize("part", ["", "final", "models/pretrain", "checkpoints/pretrain/step-000012"])
+def test_a_run_a_folder_and_a_checkpoint_of_one_model_draw_the_same_samples(call: Call, run: Path, part: str) -> None:
+    def draw(model: Path, out: str) -> list[Any]:
+        arguments = f"eval --model {model} --task labelled_arithmetic --source.levels [1,1] --source.count 6 --samples 3 --max-new-tokens 8"
+        code, _, errors = call(*arguments.split(), "--seed", "1", "--out", out)
+        assert (code, errors) == (0, "")
+        return [json.loads(line)["samples"] for line in (Path(out) / "samples.jsonl").read_text().splitlines()]
+
+    assert draw(run / part, "a") == draw(run / "models" / "pretrain", "b")
+    assert results("a")["lengths"]["unit"] == "tokens"
+
+
+def test_a_local_evaluation_that_is_done_draws_nothing_again(call: Call, run: Path) -> None:
+    arguments = f"eval --model {run} --task labelled_arithmetic --source.levels [1,1] --source.count 6 --max-new-tokens 8 --out e"
+    assert call(*arguments.split())[0] == 0
+    before = Path("e/samples.jsonl").read_bytes()
+    code, out, _ = call(*arguments.split())
+    assert (code, Path("e/samples.jsonl").read_bytes()) == (0, before)
+    assert "resumed at step 6" in out
+    code, _, errors = call(*arguments.split(), "--seed", "2")
+    assert (code, "holds an evaluation" in errors) == (2, True)
+
+
+def test_a_recipe_takes_a_run_as_its_model(call: Call, pipelines: Pipelines, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithModel(Recipe):
+        model: dict[str, str] | None = None
+
+    monkeypatch.setattr(sys.modules["reasonforge.pipelines.config"], "Recipe", WithModel)
+    assert call("eval", "x.toml", "--model", str(run))[0] == 0
+    assert pipelines.loaded.recipe.model == {"type": "folder", "path": str(run / "final")}

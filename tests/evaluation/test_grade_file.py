@@ -1,0 +1,136 @@
+"""``reasonforge grade``: nothing is lost, whatever the lines hold and whenever it is stopped."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasonforge.core.errors import DataError, InterruptedRun, RecipeError
+from reasonforge.evaluation import grade_file as module
+from reasonforge.evaluation.grade_file import Graded, grade_file
+from reasonforge.evaluation.samples import read_samples
+from reasonforge.runs.console import Console
+from reasonforge.runs.signals import StopRequest
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def line(number: int, answer: str = "7") -> dict[str, Any]:
+    return {"id": str(number), "question": f"q{number}", "gold": "7", "text": f"so \\boxed{{{answer}}}", "mine": [number]}
+
+
+def run(path: Path, out: Path, *, profile: Any = "strict", overwrite: bool = False, stop: StopRequest | None = None) -> tuple[Graded, str]:
+    said = io.StringIO()
+    found = grade_file(
+        path,
+        out,
+        profile=profile,
+        workers=1,
+        overwrite=overwrite,
+        console=Console(file=said),
+        stop=stop or StopRequest(),
+        resume="reasonforge grade again",
+    )
+    return found, said.getvalue()
+
+
+def test_every_line_keeps_what_it_had_and_gets_its_verdict(tmp_path: Path) -> None:
+    out = tmp_path / "sub" / "g.jsonl"
+    several = {"id": "x", "gold": "1/2", "samples": ["\\boxed{0.5}", "\\boxed{2}", "hm"]}
+    found, _ = run(write(tmp_path / "s.jsonl", [line(1), line(2, "8"), several]), out)
+    first, second, third = rows_of(out)
+    verdict = {"status": "correct", "correct": True, "prediction": "7", "reason": "", "profile": "strict"}
+    assert first == line(1) | verdict
+    assert (second["status"], second["correct"], second["prediction"]) == ("wrong", False, "8")
+    assert third["status"] == ["correct", "wrong", "no_answer"]
+    assert third["correct"] == [True, False, False]
+    assert third["prediction"] == ["1/2", "2", None]
+    assert found.statuses == {"correct": 2, "wrong": 2, "no_answer": 1}
+    assert [len(problem.samples) for problem in read_samples(out)] == [1, 1, 3]
+
+
+def test_bad_lines_are_reported_by_number_and_lose_nothing(tmp_path: Path) -> None:
+    rows = [line(1), "{", {"id": "3"}, "", "[1]", line(5, "8"), '{"id": "6", "gold": "7", "text": "cut']
+    out = tmp_path / "g.jsonl"
+    found, said = run(write(tmp_path / "s.jsonl", rows), out)
+    graded = rows_of(out)
+    assert [row.get("status", "refused") for row in graded] == ["correct", "refused", "refused", "refused", "wrong", "refused"]
+    assert [int(row["refused"].split(":")[1]) for row in graded if "refused" in row] == [2, 3, 5, 7]
+    assert len(found.refused) == 4
+    assert all(f"s.jsonl:{number}: " in said for number in (2, 3, 5, 7))
+
+
+def test_a_stopped_attempt_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SAMPLES_AT_ONCE", 2)
+    path, out = write(tmp_path / "s.jsonl", [line(i, "7" if i % 2 else "8") for i in range(7)] + ["{"]), tmp_path / "g.jsonl"
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(InterruptedRun, match=r"stopped after 2 lines.*reasonforge grade again") as caught:
+            run(path, out, stop=stop)
+    assert caught.value.exit_code == 130
+    with out.open("ab") as file:
+        file.write(b'{"id": "2", "gold')  # a kill tore the line
+    found, said = run(path, out)
+    assert (found.num_found, found.num_lines, found.num_samples) == (2, 8, 7)
+    assert "resumed at step 2" in said
+    whole = out.read_bytes()
+    run(path, tmp_path / "at_once.jsonl")
+    assert (tmp_path / "at_once.jsonl").read_bytes() == whole
+    found, _ = run(path, out)
+    assert (found.num_found, found.num_samples, len(found.refused)) == (8, 7, 1)
+    assert out.read_bytes() == whole
+
+
+def test_an_output_of_another_file_or_profile_is_not_gone_on_with(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "s.jsonl", [line(1), line(2)]), tmp_path / "g.jsonl"
+    run(path, out)
+    with pytest.raises(RecipeError, match=r"g\.jsonl:1: was graded by profile 'strict'.*--overwrite"):
+        run(path, out, profile="qwen-math")
+    with pytest.raises(RecipeError, match=r"g\.jsonl:2: was graded from another file"):
+        run(write(tmp_path / "t.jsonl", [line(1), line(3)]), out)
+    with pytest.raises(RecipeError, match=r"g\.jsonl:2: was graded from another file"):
+        run(write(tmp_path / "t.jsonl", [line(1)]), out)
+    found, _ = run(path, out, profile="qwen-math", overwrite=True)
+    assert (found.num_found, rows_of(out)[0]["profile"]) == (0, "qwen-math")
+
+
+def test_verdicts_that_lines_bring_are_not_believed(tmp_path: Path) -> None:
+    lied = line(1, "8") | {"status": "correct", "correct": True, "prediction": "7", "reason": 5}
+    run(write(tmp_path / "s.jsonl", [lied]), tmp_path / "g.jsonl")
+    assert (rows_of(tmp_path / "g.jsonl")[0]["status"], rows_of(tmp_path / "g.jsonl")[0]["prediction"]) == ("wrong", "8")
+
+
+def test_hostile_text_costs_its_own_verdict_only(tmp_path: Path) -> None:
+    hostile = ["\\boxed{" * 20_000, "9" * 100_000, "\ud800", "\x00", "\\boxed{9^{9^{9^9}}}", "__import__('os').system('true')"]
+    rows = [line(0), *({**line(i), "text": text} for i, text in enumerate(hostile, 1)), line(99)]
+    found, _ = run(write(tmp_path / "s.jsonl", rows), tmp_path / "g.jsonl")
+    statuses = [row["status"] for row in rows_of(tmp_path / "g.jsonl")]
+    assert (statuses[0], statuses[-1], found.num_samples) == ("correct", "correct", 8)
+    assert "correct" not in statuses[1:-1]
+
+
+def test_the_output_may_not_be_the_input(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", [line(1)])
+    with pytest.raises(RecipeError, match="is the input itself"):
+        run(path, path)
+    assert rows_of(path) == [line(1)]
+
+
+def test_a_missing_or_empty_input_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no such file"):
+        run(tmp_path / "s.jsonl", tmp_path / "g.jsonl")
+    with pytest.raises(DataError, match="no samples"):
+        run(write(tmp_path / "s.jsonl", []), tmp_path / "g.jsonl")
+    assert not (tmp_path / "g.jsonl").exists()

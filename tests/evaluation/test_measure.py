@@ -1,0 +1,130 @@
+"""Figures of graded samples, worked by hand."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from reasonforge.core.errors import DataError
+from reasonforge.evaluation.compare import compare
+from reasonforge.evaluation.estimators import majority_vote
+from reasonforge.evaluation.measure import measure, sizes, vote_classes
+from tests.evaluation.made import sampled
+
+RUN = [
+    sampled(["7", "7", "8", None], name="a", level=1, subject="sums"),
+    sampled(["8", "8", "7", "!"], name="b", level=10, subject="sums"),
+    sampled([None, None, "9", "9"], name="c", level=2, subject="proofs"),
+]
+
+
+def test_every_problem_counts_the_same() -> None:
+    figures = measure(RUN).figures
+    assert figures["pass@1"].value == pytest.approx((2 / 4 + 1 / 4 + 0) / 3)
+    assert figures["pass@2"].value == pytest.approx((5 / 6 + 3 / 6 + 0) / 3)
+    assert figures["pass@4"].value == pytest.approx(2 / 3)
+    assert figures["maj@4"].value == pytest.approx(1 / 3)
+
+
+def test_maj_at_k_below_n_is_the_mean_over_all_subsets() -> None:
+    votes = [["R", "R", "8", None], ["8", "8", "R", None], [None, None, "9", "9"]]
+    by_hand = np.mean([[majority_vote(subset, "R") for subset in combinations(row, 2)] for row in votes])
+    assert measure(RUN, ks=(2,)).figures["maj@2"].value == pytest.approx(by_hand)
+
+
+def test_pass_at_one_is_always_there_and_no_k_exceeds_the_samples() -> None:
+    assert set(measure(RUN, ks=(2, 64)).figures) == {"pass@1", "pass@2", "maj@2"}
+    assert sizes(1) == (1,)
+    assert sizes(64)[-3:] == (16, 32, 64)
+
+
+def test_wrong_answers_vote_by_equivalence_and_right_ones_as_one() -> None:
+    found = sampled(["1/2", "0.5", "7", "3", None], gold="7")
+    right, half, same_half, three = (vote_classes(found, profile="strict")[i] for i in (2, 0, 1, 3))
+    assert right == 0
+    assert half == same_half
+    assert len({right, half, three}) == 3
+    assert vote_classes(found, profile="strict")[4] is None
+
+
+def test_spellings_of_a_wrong_answer_outvote_a_right_one() -> None:
+    assert measure([sampled(["7", "7", "1/2", "0.5", "0.50"])]).figures["maj@5"].value == 0.0
+
+
+@pytest.mark.parametrize(("ties", "credit"), [("expected", 0.5), ("first", 0.0), ("last", 1.0)])
+def test_ties_are_credited_as_asked(ties, credit: float) -> None:
+    assert measure([sampled(["8", "7", "8", "7"])], ks=(4,), ties=ties).figures["maj@4"].value == credit
+
+
+def test_scores_rank_and_weigh_samples() -> None:
+    figures = measure(
+        [sampled(["8", "7", "8"], scores=(0.4, 0.5, 0.3)), sampled(["7", "8", "9"], name="b", scores=(0.9, 0.1, 0.2))]
+    ).figures
+    assert figures["best@3"].value == 1.0
+    assert figures["weighted@3"].value == 0.5  # 8 has 0.7 against 0.5; then 7 has 0.9 against 0.2
+
+
+def test_without_scores_nothing_is_ranked() -> None:
+    mixed = measure([sampled(["7", "8"], scores=(1.0, 0.0)), sampled(["7", "8"], name="b")])
+    assert not any(name.startswith(("best", "weighted")) for name in mixed.figures)
+
+
+def test_shares_and_lengths_count_samples() -> None:
+    found = measure(RUN)
+    assert found.shares == pytest.approx(
+        {"correct": 3 / 12, "wrong": 5 / 12, "no_answer": 3 / 12, "timeout": 1 / 12, "error": 0, "truncated": 3 / 12}
+    )
+    assert found.length_unit == "tokens"
+    assert found.lengths["mean"] == pytest.approx(11.5)
+    assert found.lengths["mean when right"] == pytest.approx((10 + 11 + 12) / 3)
+
+
+def test_tables_sort_levels_by_size_and_leave_out_what_never_varies() -> None:
+    tables = measure(RUN).tables
+    assert [(row.name, row.num_problems) for row in tables["level"]] == [("1", 1), ("2", 1), ("10", 1)]
+    assert {row.name: row.pass1 for row in tables["subject"]} == pytest.approx({"sums": 3 / 8, "proofs": 0.0})
+    assert {row.name: row.majority for row in tables["subject"]} == pytest.approx({"sums": 0.5, "proofs": 0.0})
+    assert "language" not in tables
+
+
+def test_one_sample_each_has_wilsons_interval_which_is_no_point_at_full_marks() -> None:
+    run = [sampled(["7"], name=str(i)) for i in range(30)]
+    figure = measure(run).figures["pass@1"]
+    assert figure.value == 1.0
+    assert figure.closed.low == pytest.approx(0.886, abs=1e-3)
+    assert figure.bootstrap.low == 1.0
+
+
+def test_programs_have_no_answers_to_vote_with() -> None:
+    found = measure([sampled(["!", None])])
+    assert set(found.figures) == {"pass@1", "pass@2"}
+
+
+def test_a_change_is_paired_by_problem() -> None:
+    before = measure([sampled(["7", "8"], name=str(i)) for i in range(20)])
+    after = measure([sampled(["7", "7"] if i % 2 else ["7", "8"], name=str(i)) for i in reversed(range(20))])
+    found = compare(before, after)
+    change = found.differences["pass@1"]
+    assert change.difference == pytest.approx(0.25)
+    assert change.low == pytest.approx(0.25 - 1.96 * np.std([0.0, 0.5] * 10, ddof=1) / np.sqrt(20), abs=1e-3)
+    assert set(found.better) == {str(i) for i in range(1, 20, 2)}
+    assert found.worse == ()
+
+
+def test_problems_of_one_run_only_are_left_out_and_counted() -> None:
+    found = compare(
+        measure([sampled(["7"], name="a"), sampled(["7"], name="b")]), measure([sampled(["8"], name="b"), sampled(["8"], name="c")])
+    )
+    assert (found.num_problems, found.num_left_out, found.worse) == (1, 2, ("b",))
+
+
+def test_runs_without_a_common_problem_are_refused() -> None:
+    with pytest.raises(DataError, match="no problem in common"):
+        compare(measure([sampled(["7"], name="a")]), measure([sampled(["7"], name="b")]))
+
+
+def test_no_problems_are_refused() -> None:
+    with pytest.raises(ValueError, match="no problems"):
+        measure([])

@@ -1,0 +1,115 @@
+"""The page of an evaluation: what stands in it, that hostile text stays text, and that it says what it leaves out."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasonforge.report.evaluation import write_evaluation_page
+
+HOSTILE = "</script><script>window.PWNED=1</script><img src=x onerror=window.PWNED=1>\u2028\x00\ud800"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def figure(value: float) -> dict[str, Any]:
+    return {"value": value, "bootstrap": [value - 0.05, value + 0.05], "closed": None}
+
+
+def results(**more: Any) -> dict[str, Any]:
+    return {
+        "name": f"m on {HOSTILE}",
+        "version": "0",
+        "facts": {"model": HOSTILE},
+        "num_problems": 3,
+        "num_samples": 4,
+        "figures": {name: figure(0.1 * i) for i, name in enumerate(("pass@1", "pass@2", "pass@4", "maj@2", "maj@4"), 1)},
+        "shares": {"correct": 0.1, "wrong": 0.9},
+        "lengths": {"unit": "tokens", "mean": 12.0},
+        "tables": {"subject": [{"name": HOSTILE, "num_problems": 3, "pass1": 0.1, "interval": [0.0, 0.2], "majority": None}]},
+        **more,
+    }
+
+
+def problem(number: int, text: str = HOSTILE, **more: Any) -> dict[str, Any]:
+    sample = {"text": text, "status": "wrong", "prediction": HOSTILE, "reason": HOSTILE, "length": 5, "truncated": False, "score": None}
+    return {"id": f"p{number}", "question": HOSTILE, "gold": HOSTILE, "score": 0.0, "samples": [sample] * 2, **more}
+
+
+def data_of(page: Path) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_hostile_text_ends_no_element(tmp_path: Path) -> None:
+    page = write_evaluation_page(tmp_path / "r.html", results(), [problem(i) for i in range(3)])
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<script") == 2
+    assert "<img" not in text
+    assert len(data_of(page)["problems"]) == 3
+
+
+def test_a_page_has_a_size_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    problems = [problem(i, "x" * 7_000) for i in range(400)]
+    page = write_evaluation_page(tmp_path / "r.html", results(), problems, max_bytes=400_000)
+    assert page.stat().st_size <= 400_000
+    data = data_of(page)
+    assert 3 <= len(data["problems"]) < 40
+    assert data["left_out"] == [f"{len(data['problems'])} of 400 problems are shown, spread over all. All are in the samples file."]
+    assert data["problems"][-1]["id"] == "p399"
+
+
+def test_long_completions_lose_their_middle_and_the_page_says_so(tmp_path: Path) -> None:
+    page = write_evaluation_page(tmp_path / "r.html", results(), [problem(0, "a" * 10_000 + "b" * 10_000)])
+    data = data_of(page)
+    assert data["problems"][0]["samples"][0]["text"] == "a" * 4_000 + "\n[...]\n" + "b" * 4_000
+    assert "lost their middle" in data["left_out"][0]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_a_browser_shows_figures_curves_and_samples_and_runs_nothing_else(tmp_path: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    against = {
+        "name": "before",
+        "num_problems": 3,
+        "num_left_out": 1,
+        "figures": {"pass@1": 0.05},
+        "differences": {"pass@1": {"difference": 0.05, "interval": [0.01, 0.09]}},
+        "better": ["p1"],
+        "worse": [],
+    }
+    problems = [problem(0), problem(1, "<think>3+4</think>\\boxed{7}", change=0.5), problem(2)]
+    page_path = write_evaluation_page(tmp_path / "r.html", results(against=against), problems)
+    complaints: list[str] = []
+    requests: list[str] = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for width in (390, 1400):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", lambda request: requests.append(request.url))
+            page.goto(page_path.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("window.PWNED") is None
+            assert page.locator("#curve svg path.curve").count() == 2
+            assert page.locator("#curve svg circle").count() == 3 + 3
+            assert "pass@1 (avg@4)" in page.locator("table").first.inner_text()
+            assert "+5 points" in page.locator("table").first.inner_text()
+            page.locator("#samples select").first.select_option("rose most first")
+            first = page.locator("details.problem").first
+            first.locator("summary").click()
+            assert "p1" in first.locator("summary").inner_text()
+            assert first.locator(".card").count() == 2
+            assert first.locator(".part-think").first.inner_text() == "3+4"
+            page.locator("input[type=search]").fill("boxed{7}")
+            assert page.locator("details.problem").count() == 1
+            assert page.evaluate("window.PWNED") is None
+        browser.close()
+    assert complaints == []
+    assert requests == [page_path.as_uri()] * 2

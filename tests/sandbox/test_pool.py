@@ -1,0 +1,243 @@
+"""Workers are shared, replaced and ended; their own failures are told from the programs'."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from reasonforge.sandbox.flavours import flavour_of
+from reasonforge.sandbox.messages import call_results
+from reasonforge.sandbox.open import open_sandbox
+from reasonforge.sandbox.pool import PoolSandbox
+from reasonforge.sandbox.protocol import Backend, CallResult, Limits, Program, SandboxUnavailable
+
+ONE = Program(code="print(1)")
+
+
+def processes_of(parent: int) -> list[int]:
+    """Every process below this one that is not a zombie."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] != "Z":
+                parents[int(folder.name)] = int(fields[1])
+    below, found = {parent}, []
+    while new := [pid for pid, above in parents.items() if above in below and pid not in below]:
+        below.update(new)
+        found += new
+    return found
+
+
+def test_results_come_in_the_order_of_the_programs(sandbox: PoolSandbox) -> None:
+    programs = [Program(code=f"import time; time.sleep({0.05 * (5 - n)}); print({n})") for n in range(6)]
+    assert [result.stdout for result in sandbox.run_many(programs)] == [f"{n}\n" for n in range(6)]
+
+
+def test_programs_wait_for_a_free_worker_from_any_thread(sandbox: PoolSandbox) -> None:
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda n=n: found.append(sandbox.run(Program(code=f"print({n})")).stdout)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(int, found)) == list(range(12))
+
+
+def test_two_workers_work_at_once(sandbox: PoolSandbox) -> None:
+    sleeping = Program(code="import time; time.sleep(1)")
+    start = time.monotonic()
+    sandbox.run_many([sleeping, sleeping])
+    assert time.monotonic() - start < 1.9
+
+
+def test_a_worker_that_dies_is_replaced_and_the_program_tried_again(backend: Backend) -> None:
+    with open_sandbox(backend, workers=1) as sandbox:
+        sandbox.run(ONE)
+        for pid in processes_of(os.getpid()):
+            if b"inside.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+        assert sandbox.run(ONE).stdout == "1\n"
+
+
+def test_a_worker_that_dies_twice_is_nobodys_wrong_answer(backend: Backend) -> None:
+    with open_sandbox(backend, workers=1) as sandbox:
+        stop = threading.Event()
+
+        def kill_all() -> None:
+            while not stop.is_set():
+                for pid in processes_of(os.getpid()):
+                    try:
+                        if b"inside.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                            os.kill(pid, signal.SIGKILL)
+                    except OSError:
+                        continue
+                time.sleep(0.02)
+
+        killer = threading.Thread(target=kill_all)
+        killer.start()
+        try:
+            result = sandbox.run(Program(code="import time; time.sleep(3)"))
+        finally:
+            stop.set()
+            killer.join()
+        assert result.status == "infra"
+        assert sandbox.run(ONE).stdout == "1\n"
+
+
+def test_a_session_whose_worker_dies_is_over(backend: Backend) -> None:
+    with open_sandbox(backend, workers=1) as sandbox, sandbox.session() as session:
+        session.run("x = 1")
+        for pid in processes_of(os.getpid()):
+            if b"inside.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+        assert (session.run("x").status, session.alive) == ("infra", False)
+        assert sandbox.run(ONE).stdout == "1\n"
+
+
+def test_workers_are_recycled(backend: Backend) -> None:
+    with open_sandbox(backend, workers=1) as sandbox:
+        sandbox._recycle_after = 3
+        pids = set()
+        for _ in range(7):
+            with sandbox.slot() as slot:
+                pids.add(sandbox.worker(slot, "bare").pid)
+            assert sandbox.run(ONE).status == "ok"
+        assert len(pids) == 3
+
+
+def test_nothing_is_left_after_close(backend: Backend) -> None:
+    before = set(processes_of(os.getpid()))
+    sandbox = open_sandbox(backend, workers=2)
+    sandbox.run_many([ONE, Program(code="import numpy")])
+    session = sandbox.session()
+    session.run("x = 1")
+    assert set(processes_of(os.getpid())) - before
+    sandbox.close()
+    sandbox.close()
+    assert set(processes_of(os.getpid())) - before == set()
+    with pytest.raises(SandboxUnavailable, match="closed"):
+        sandbox.run(ONE)
+    session.close()
+
+
+def test_close_ends_a_program_that_is_running(backend: Backend) -> None:
+    sandbox = open_sandbox(backend, workers=1)
+    found = []
+    program = Program(code="import time; time.sleep(60)", limits=Limits(wall_seconds=60))
+    waiting = threading.Thread(target=lambda: found.append(sandbox.run(program)))
+    waiting.start()
+    time.sleep(0.5)
+    start = time.monotonic()
+    sandbox.close()
+    waiting.join()
+    assert time.monotonic() - start < 20
+    assert found[0].status == "infra"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_when_the_owner_is_killed(backend: Backend, number: signal.Signals, tmp_path: Path) -> None:
+    code = f"""
+import time
+from reasonforge.sandbox.open import open_sandbox
+from reasonforge.sandbox.protocol import Program, Limits
+sandbox = open_sandbox({backend!r}, workers=2)
+sandbox.session().run("x = 1")
+print("up", flush=True)
+sandbox.run(Program(code="import time; time.sleep(60)", limits=Limits(wall_seconds=60)))
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "up\n"
+    time.sleep(0.3)
+    below = processes_of(owner.pid)
+    assert below
+    owner.send_signal(number)
+    owner.wait()
+    owner.stdout.close()
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in below) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [pid for pid in below if Path(f"/proc/{pid}").exists()] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forked_process_starts_workers_of_its_own(backend: Backend) -> None:
+    code = f"""
+import os
+from reasonforge.sandbox.open import open_sandbox
+from reasonforge.sandbox.protocol import Program
+with open_sandbox({backend!r}, workers=1) as sandbox:
+    sandbox.run(Program(code="1"))
+    child = os.fork()
+    if child == 0:
+        print("child", sandbox.run(Program(code="print(1)")).stdout, flush=True)
+        sandbox.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("parent", sandbox.run(Program(code="print(2)")).stdout)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["child", "1", "parent", "2"]
+
+
+@pytest.mark.parametrize(
+    ("code", "flavour"),
+    [
+        ("print(1)", "bare"),
+        ("import numpy as np", "sci"),
+        ("from sympy.abc import x", "sci"),
+        ("import math, sympy", "sci"),
+        ("if True:\n    import mpmath", "sci"),
+        ("# numpy", "bare"),
+        ("print('import numpy')", "bare"),
+        ("import numpyish", "bare"),
+        ("x = 1; import scipy.stats", "bare"),
+        ("(" * 100_000, "bare"),
+    ],
+)
+def test_imports_choose_the_warm_interpreter(code: str, flavour: str) -> None:
+    assert flavour_of(code) == flavour
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'C{"status":"ok","value":NaN,"type":"float"}',
+        b'C{"status":"ok","value":1e999,"type":"float"}',
+        b'C{"status":"ok","value":-Infinity,"type":"float"}',
+        b'C{"status":"ok","type":"float"}',
+        b'C{"status":"ok","value":' + b"[" * 100 + b"]" * 100 + b',"type":"list"}',
+        b'C{"status":"ok","value":' + b"[" * 200_000 + b"]" * 200_000 + b',"type":"list"}',
+        b'C{"status":"ok","value":' + b"9" * 5000 + b',"type":"int"}',
+        b'C{"status":"fine"}',
+        b"C[]",
+        b"C\xff",
+        b"Cprint(1)",
+    ],
+)
+def test_what_is_not_strict_json_is_a_failed_call(line: bytes) -> None:
+    (result,) = call_results(line + b"\n", most=1)
+    assert result.status == "error"
+    assert len(result.error) <= 300
+
+
+def test_more_results_than_calls_are_dropped() -> None:
+    line = b'C{"status":"ok","value":1,"type":"int"}\n'
+    assert call_results(b"R\n" + line * 5 + line[:-1], most=2) == (CallResult(status="ok", value=1, type_name="int"),) * 2
+
+
+def test_half_characters_are_replaced() -> None:
+    (result,) = call_results(b'C{"status":"ok","value":["\\ud800"],"type":"list"}\n', most=1)
+    assert result.value == ["?"]
