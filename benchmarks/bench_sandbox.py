@@ -19,6 +19,7 @@ from reasonforge.sandbox.pool import PoolSandbox
 from reasonforge.sandbox.probe import SAFE_BACKENDS
 from reasonforge.sandbox.protocol import Call, Program, SandboxUnavailable
 
+# None of these expressions is among those that a worker is warmed up with: sympy remembers what it has computed.
 PROGRAMS = {
     "stdlib": """
 import math
@@ -27,9 +28,9 @@ print(sum(Fraction(1, n) for n in range(1, 30)), math.comb(40, 20))
 """,
     "numpy+sympy": """
 import numpy as np
-from sympy import symbols, solve
-x = symbols("x")
-print(solve(x**2 - 5 * x + 6, x), int(np.arange(10).sum()))
+from sympy import Rational, integrate, solve, symbols
+x, y = symbols("x y")
+print(solve([3 * x + 2 * y - 12, x - y + 1], [x, y]), integrate(x**3 + Rational(1, 2) * x, (x, 0, 3)), int(np.arange(10).sum()))
 """,
 }
 CALLED = "def f(n):\n    return sum(i * i for i in range(n))"

@@ -11,7 +11,7 @@ import pytest
 from reasonforge.cli import checks
 from reasonforge.cli.checks import Check
 from reasonforge.sandbox import probe as probing
-from reasonforge.sandbox.probe import Probe
+from reasonforge.sandbox.probe import SAFE_BACKENDS, Probe
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -84,8 +84,8 @@ def test_no_safe_sandbox_is_a_warning_with_what_mends_it(monkeypatch: pytest.Mon
     ]
     monkeypatch.setattr(probing, "probe", lambda: found)
     assert list(checks.check_sandbox()) == [
-        Check("sandbox namespace", "warn", "bwrap not found", "apt install bubblewrap"),
-        Check("sandbox landlock", "warn", "the kernel has none", "a newer kernel"),
+        Check("sandbox namespace", "warn", "not available: bwrap not found", "apt install bubblewrap"),
+        Check("sandbox landlock", "warn", "not available: the kernel has none", "a newer kernel"),
     ]
 
 
@@ -96,12 +96,21 @@ def test_one_safe_sandbox_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr(probing, "probe", lambda: found)
     assert [(check.status, check.found) for check in checks.check_sandbox()] == [
-        ("ok", "bwrap not found"),
-        ("ok", "landlock ABI 7; start-up test passed"),
+        ("ok", "not available: bwrap not found"),
+        ("ok", "landlock ABI 7; start-up test passed; auto takes it"),
     ]
 
 
-def test_the_unprotected_sandbox_is_never_a_recommendation(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [Probe(backend="unsafe-subprocess", available=True, reason="", facts={"protection": "none"})]
+def test_of_two_safe_sandboxes_the_one_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"namespace": {"bwrap": "bwrap 0.8.0"}, "landlock": {"landlock": "ABI 7"}}
+    found = [Probe(backend=backend, available=True, reason="", facts=facts[backend]) for backend in SAFE_BACKENDS]
     monkeypatch.setattr(probing, "probe", lambda: found)
-    assert [check.found for check in checks.check_sandbox()] == ["no protection, never chosen by itself"]
+    assert ["auto takes it" in check.found for check in checks.check_sandbox()] == [True, False]
+
+
+def test_the_unprotected_sandbox_is_never_a_recommendation(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Probe(backend="unsafe-subprocess", available=False, reason="refused", facts={"protection": "none"})]
+    monkeypatch.setattr(probing, "probe", lambda: found)
+    assert [(check.found, check.hint) for check in checks.check_sandbox()] == [
+        ("protects nothing; taken only where a recipe names it and sets i_understand=true", "")
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import signal
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reasonforge.core.errors import DataError, InterruptedRun, RecipeError
+from reasonforge.core.errors import DataError, InterruptedRun, RecipeError, UnavailableError
 from reasonforge.evaluation import grade_file as module
 from reasonforge.evaluation.grade_file import Graded, grade_file
 from reasonforge.evaluation.samples import read_samples
@@ -134,3 +135,64 @@ def test_a_missing_or_empty_input_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no samples"):
         run(write(tmp_path / "s.jsonl", []), tmp_path / "g.jsonl")
     assert not (tmp_path / "g.jsonl").exists()
+
+
+@pytest.mark.parametrize("foreign", ["my notes\nand no end", "my notes", '{"id": "1", "mine": true}\n', '{"id": "2"', "[1]\n"])
+def test_a_file_that_it_did_not_write_is_left_as_it_is(tmp_path: Path, foreign: str) -> None:
+    path, out = write(tmp_path / "s.jsonl", [line(1)]), tmp_path / "notes.jsonl"
+    out.write_text(foreign)
+    with pytest.raises(RecipeError, match=r"notes\.jsonl:1: not a graded line\..*--overwrite"):
+        run(path, out)
+    assert out.read_text() == foreign
+
+
+@pytest.mark.parametrize("count", [1, 20, 95])
+def test_an_attempt_that_was_killed_in_its_first_line_is_gone_on_with(tmp_path: Path, count: int) -> None:
+    path, out = write(tmp_path / "s.jsonl", [line(1), line(2)]), tmp_path / "g.jsonl"
+    run(path, out)
+    whole = out.read_bytes()
+    out.write_bytes(whole[:count])
+    found, _ = run(path, out)
+    assert (found.num_found, out.read_bytes()) == (0, whole)
+
+
+def test_a_last_line_that_lacks_its_end_alone_is_graded_again(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "s.jsonl", [line(1), line(2)]), tmp_path / "g.jsonl"
+    run(path, out)
+    whole = out.read_bytes()
+    out.write_bytes(whole[:-1])
+    found, _ = run(path, out)
+    assert (found.num_found, out.read_bytes()) == (1, whole)
+
+
+def test_a_line_that_was_mended_since_asks_for_a_new_beginning(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "s.jsonl", [line(1), "{"]), tmp_path / "g.jsonl"
+    run(path, out)
+    with pytest.raises(RecipeError, match=r"g\.jsonl:2: this line of the input could not be read before and can be now.*--overwrite"):
+        run(write(path, [line(1), line(2)]), out)
+
+
+@pytest.mark.parametrize("name", ["g.jsonl.gz", "g.json", "g"])
+def test_the_output_is_json_lines_by_name_too(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecipeError, match=r"ends in \.jsonl"):
+        run(write(tmp_path / "s.jsonl", [line(1)]), tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_two_graders_do_not_write_one_file(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "s.jsonl", [line(1)]), tmp_path / "g.jsonl"
+    with out.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UnavailableError, match="another process is writing it"):
+            run(path, out)
+    assert run(path, out)[0].num_samples == 1
+
+
+def test_a_slow_pace_is_taken_in_small_steps_and_a_quick_one_in_large() -> None:
+    pace = module._Pace()
+    for _ in range(9):
+        pace.adjust(10.0)
+    assert pace.at_once == 8
+    for _ in range(20):
+        pace.adjust(0.01)
+    assert pace.at_once == 2048

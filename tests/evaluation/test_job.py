@@ -43,7 +43,7 @@ def evaluate(
     model = HttpModel(EndpointConfig(url=server.url, name="m", retries=0, timeout_seconds=20, concurrency=1), sleep=lambda _: None)
     identity = settings.model_dump(mode="json", exclude={"ks"})
     with EvaluationFolder(folder, settings=identity, problems=PROBLEMS, overwrite=overwrite) as kept, open_judge(settings) as judge:
-        source = RemoteSource(model, settings, PROBLEMS, judge, seed=3)
+        source = RemoteSource(model, settings, PROBLEMS, judge, seed=3, folder=kept)
         return complete(
             kept,
             source,

@@ -49,6 +49,12 @@ def leaves(question, answer, completion, meta):
     os._exit(3)
 
 
+def leaves_on_b(question, answer, completion, meta):
+    if completion == "b":
+        os._exit(3)
+    return 1.0
+
+
 def process(question, answer, completion, meta):
     return os.getpid()
 

@@ -22,6 +22,10 @@ def test_the_language_share_matches_the_worked_examples(example) -> None:  # typ
         ("我们 so $x \\text{is} y$ 好", "zh", 3 / 4),
         ("好 \\(a b\\) \\[c d\\] $$e f$$ ```python\nprint\n```", "zh", 1.0),
         ("\\frac{1}{2} 好", "zh", 1.0),
+        ("好 `print(x)` 好", "zh", 1.0),
+        ("好 ```python\nx = `a` + '$'\n``` 好 word", "zh", 2 / 3),
+        ("好 \\begin{align*} a &= b c \\\\ d \\end{align*} 好 word", "zh", 2 / 3),
+        ("好 \\begin{align*} a never ends", "zh", 1 / 4),
         ("<think>我们</think>the answer", "zh", 1.0),
         ("<think>so</think><answer>好</answer>", "en", 1.0),
         ("это слово word", "ru", 2 / 3),
@@ -92,7 +96,7 @@ def test_a_short_right_completion_earns_most_and_a_wrong_one_never_earns() -> No
     assert length_rewards([], []) == []
 
 
-@pytest.mark.parametrize("text", ["\\(" * 100_000, "$" * 200_001, "```" * 100_000, "<think>" * 50_000, "\\[ a" * 50_000, "a" * 300_000])
+@pytest.mark.parametrize("text", ["\\(" * 100_000, "$" * 200_001, "```" * 100_000, "<think>" * 50_000, "\\[ a" * 50_000, "a" * 300_000, "`" * 200_001, "\\begin{" * 30_000])
 def test_rules_are_quick_on_hostile_text(text: str) -> None:
     start = time.process_time()
     language_share(text, "zh")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reasonforge.core.errors import RecipeError, UnavailableError
-from reasonforge.core.records import Message, Problem
+from reasonforge.core.records import Message, Problem, Verdict
 from reasonforge.core.rollouts import Completion, FinishReason, Rollout, SamplingParams
 from reasonforge.rewards.config import (
     AccuracyReward,
@@ -225,6 +225,57 @@ def test_a_problem_that_no_rule_judges_can_still_be_rewarded_by_other_parts() ->
     assert (reward.total, verdict.status) == (1.0, "no_answer")
     with RewardScorer({"accuracy": AccuracyReward()}) as scorer:
         assert scorer.score(problem, "\\boxed{an essay}")[1].status == "error"
+
+
+def test_a_function_that_kills_its_process_masks_only_that_sample() -> None:
+    part = FunctionReward(path="tests.rewards.reward_functions:leaves_on_b", workers=1)
+    with RewardScorer({"mine": part}, max_failed_share=0.5) as scorer:
+        (group,) = scorer.score_groups(_group("a", "b", "c"))
+    assert [member.verdict.status for member in group.rollouts] == ["no_answer", "error", "no_answer"]
+    assert [member.reward.total for member in group.rollouts] == [1.0, 0.0, 1.0]
+
+
+def test_a_grader_that_crashes_masks_only_that_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crashes(gold: str, text: str, **settings: object) -> Verdict:
+        if text == "b":
+            raise RecursionError("too deep")
+        return Verdict(status="correct", prediction=gold)
+
+    monkeypatch.setattr("reasonforge.tasks.judge.grade", crashes)
+    with RewardScorer({"accuracy": AccuracyReward()}, max_failed_share=0.5) as scorer:
+        (group,) = scorer.score_groups(_group("a", "b", "c"))
+    assert [member.verdict.status for member in group.rollouts] == ["correct", "error", "correct"]
+    assert group.rollouts[1].verdict.reason == "a grader crashed: RecursionError: too deep"
+
+
+def test_a_part_that_crashes_masks_only_that_sample() -> None:
+    unsendable = dataclasses.replace(_PROBLEM, meta={"set": {1}})
+    part = FunctionReward(path="tests.rewards.reward_functions:length")
+    with RewardScorer({"mine": part}, max_failed_share=0.5) as scorer:
+        first, second = scorer.score_groups([(_PROBLEM, [_rollout("a")]), (unsendable, [_rollout("a")])])
+    assert (first.rollouts[0].verdict.status, second.rollouts[0].verdict.status) == ("no_answer", "error")
+    assert "a reward crashed: TypeError" in second.rollouts[0].verdict.reason
+
+
+def test_one_failure_of_the_sandbox_masks_one_sample_and_never_pays_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = "```python\ndef f(x):\n    return 2 * x\n```"
+    sandbox = PlainSandbox(breaks=lambda run: run in (1, 2))  # the second completion's run and its second try
+    monkeypatch.setattr("reasonforge.tasks.judge.open_sandbox", lambda backend, **settings: sandbox)
+    parts: dict[str, RewardPart] = {"code": CodeReward(), "accuracy": AccuracyReward(wrong=-1.0)}
+    with RewardScorer(parts, grading=GradingConfig(workers=1), max_failed_share=0.5) as scorer:
+        (group,) = scorer.score_groups([(_CODE, [_rollout(good, index=index) for index in range(3)])])
+    assert [member.verdict.status for member in group.rollouts] == ["correct", "error", "correct"]
+    assert [dict(member.reward.parts) for member in group.rollouts] == [{"code": 1.0, "accuracy": 1.0}, {}, {"code": 1.0, "accuracy": 1.0}]
+
+
+def test_results_do_not_depend_on_how_many_are_scored_at_once() -> None:
+    parts: dict[str, RewardPart] = {"accuracy": AccuracyReward(), "language": LanguageReward(), "again": RepetitionPenalty()}
+    texts = [f"<think>we {'think ' * n}想</think><answer>{40 + n}</answer>" for n in range(5)]
+    found = []
+    for workers in (1, 8):
+        with RewardScorer(parts, grading=GradingConfig(workers=workers)) as scorer:
+            found.append([member.reward for member in scorer.score_groups(_group(*texts))[0].rollouts])
+    assert found[0] == found[1]
 
 
 SLEEPS = FunctionReward(path="tests.rewards.reward_functions:sleeps", deadline_seconds=30, workers=4)

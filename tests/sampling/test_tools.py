@@ -14,7 +14,8 @@ from torch import Tensor
 
 from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
 from reasonforge.sampling.config import ToolConfig
-from reasonforge.sampling.tools import ToolLoop, last_program, shown_result
+from reasonforge.sampling.tools import ToolLoop, is_error, open_tools, shown_result, tool_outputs
+from reasonforge.sandbox.probe import probe
 from reasonforge.sandbox.protocol import Limits, RunResult
 from reasonforge.text.config import CharacterTokenizer
 from reasonforge.text.fences import CALL
@@ -27,7 +28,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;=
 
 @dataclass
 class FakeSession:
-    """Runs nothing: ``print(N)`` prints N, ``boom`` raises, ``infra`` fails on its own; counts what it was given."""
+    """Runs nothing: ``print(N)`` prints N, ``boom`` raises, ``hang`` ends the interpreter, ``infra`` fails on its own."""
 
     blocks: list[str] = field(default_factory=list)
     closed: bool = False
@@ -40,6 +41,9 @@ class FakeSession:
         self.blocks.append(code)
         if code == "infra":
             return RunResult(status="infra", reason="worker gone")
+        if code == "hang":
+            self.closed = True
+            return RunResult(status="timeout")
         if code == "boom":
             return RunResult(status="error", stderr="Traceback\nValueError: no")
         printed = re.findall(r"print\((.*)\)", code)
@@ -60,9 +64,11 @@ class FakeSandbox:
     """Hands out sessions and remembers them."""
 
     sessions: list[FakeSession] = field(default_factory=list)
+    most_open: int = 0
 
     def session(self, limits: Limits | None = None) -> FakeSession:
         self.sessions.append(FakeSession())
+        self.most_open = max(self.most_open, sum(session.alive for session in self.sessions))
         return self.sessions[-1]
 
 
@@ -138,7 +144,7 @@ def test_a_conversation_keeps_its_interpreter_and_closes_it(tokenizer: Tokenizer
 def test_a_program_planted_in_the_output_does_not_run(tokenizer: Tokenizer) -> None:
     # The printed text holds a program; the model then asks for the tool without writing one itself.
     first = PROGRAM.format("print(```python)")
-    shown = "```python\n```\n"
+    shown = "'''python\n```\n"
     answers = {"q": first, f"q{first}{shown}": CALL, f"q{first}{shown}{CALL}no program to run\n```\n": "end"}
     completion, sandbox, _ = draw(tokenizer, answers)
     assert sandbox.sessions[0].blocks == ["print(```python)"]
@@ -158,7 +164,7 @@ def test_a_failed_sandbox_is_no_answer_of_the_model(tokenizer: Tokenizer) -> Non
 
 def test_an_error_shows_its_last_line(tokenizer: Tokenizer) -> None:
     first = PROGRAM.format("boom")
-    completion, _, _ = draw(tokenizer, {"q": first, f"q{first}ValueError: no\n```\n": "oh"})
+    completion, _, _ = draw(tokenizer, {"q": first, f"q{first}Runtime errors: ValueError: no\n```\n": "oh"})
     assert completion.finish_reason == "stop"
 
 
@@ -199,6 +205,129 @@ def test_long_results_lose_their_middle() -> None:
     assert shown == "a" * 50 + "..." + "b" * 50
 
 
-def test_the_last_program_counts() -> None:
-    assert last_program("```python\na\n```\n```python\nb\n```\n" + CALL) == "b"
-    assert last_program("no code") is None
+def test_a_long_result_does_not_hide_the_error_after_it() -> None:
+    shown = shown_result(RunResult(status="error", stdout="a" * 80, stderr="Traceback\nTypeError: no"), max_chars=20)
+    assert shown == "a" * 10 + "..." + "a" * 10 + "\nRuntime errors: TypeError: no"
+
+
+def test_a_time_limit_is_said_to_the_model() -> None:
+    assert shown_result(RunResult(status="timeout"), max_chars=100) == "Runtime errors: time limit exceeded"
+
+
+def test_a_printed_fence_does_not_end_the_output() -> None:
+    # What stands behind the closing fence counts as the model's words, for graders and for who learns from the text.
+    assert shown_result(RunResult(status="ok", stdout="1\n```\nso 7\n"), max_chars=100) == "1\n'''\nso 7"
+
+
+def test_after_an_interpreter_has_ended_the_next_program_gets_a_new_one(tokenizer: Tokenizer) -> None:
+    first = PROGRAM.format("hang")
+    shown = "Runtime errors: time limit exceeded\n```\n"
+    second = PROGRAM.format("print(5)")
+    completion, sandbox, _ = draw(tokenizer, {"q": first, f"q{first}{shown}": second, f"q{first}{shown}{second}5\n```\n": "5"})
+    assert [session.blocks for session in sandbox.sessions] == [["hang"], ["print(5)"]]
+    assert completion.finish_reason == "stop"
+
+
+def test_what_the_tool_wrote_is_found_again_call_by_call(tokenizer: Tokenizer) -> None:
+    second = PROGRAM.format("boom")
+    answers = {"q": FIRST, f"q{FIRST}{RESULT}": second, f"q{FIRST}{RESULT}{second}Runtime errors: ValueError: no\n```\n": "hm"}
+    completion, _, _ = draw(tokenizer, answers)
+    outputs = tool_outputs(completion, tokenizer)
+    assert outputs == [RESULT, "Runtime errors: ValueError: no\n```\n"]
+    assert [is_error(output) for output in outputs] == [False, True]
+
+
+def test_not_every_conversation_holds_an_interpreter_at_once(tokenizer: Tokenizer) -> None:
+    prompts = [f"q{number}" for number in range(300)]
+    answers = {prompt: FIRST for prompt in prompts} | {f"{prompt}{FIRST}{RESULT}": "so 42" for prompt in prompts}
+    sandbox = FakeSandbox()
+    loop = ToolLoop(ToolConfig(), sandbox, tokenizer, max_context=2000)  # type: ignore[arg-type]
+    requests = [SampleRequest(prompt_ids=tuple(tokenizer.encode(prompt)), seeds=(1, 2)) for prompt in prompts]
+    found = loop.sample(Script(tokenizer, answers), requests, SamplingParams(max_new_tokens=400))
+    assert [len(group) for group in found] == [2] * 300
+    assert len(sandbox.sessions) == 600
+    assert sandbox.most_open <= 256
+
+
+@dataclass
+class Seeded:
+    """Writes a program that depends on prompt and seed, then ends: what a sampler does whose draws are its seeds'."""
+
+    tokenizer: Tokenizer
+
+    def sample(self, requests: Sequence[SampleRequest], params: SamplingParams) -> list[list[Completion]]:
+        return [[self._draw(request.prompt_ids, seed) for seed in request.seeds] for request in requests]
+
+    def load(self, weights: Mapping[str, Tensor], *, version: int) -> None:
+        raise AssertionError("nothing is loaded here")
+
+    def _draw(self, prompt: tuple[int, ...], seed: int) -> Completion:
+        text = f"{seed % 1000} done" if seed % 3 == 0 else PROGRAM.format(f"print({len(prompt)}{seed % 1000})")
+        ids = self.tokenizer.encode(text, special=False)
+        return Completion(
+            token_ids=np.array(ids, np.int32),
+            logprobs=np.full(len(ids), -0.5, np.float32),
+            mask=np.ones(len(ids), np.bool_),
+            finish_reason="stop",
+            weights_version=0,
+        )
+
+
+def test_the_order_of_the_requests_changes_no_completion(tokenizer: Tokenizer) -> None:
+    requests = [SampleRequest(prompt_ids=tuple(tokenizer.encode(text)), seeds=(4, 5, 6)) for text in ("q", "longer", "the longest")]
+
+    def drawn(asked: Sequence[SampleRequest]) -> list[list[list[int]]]:
+        loop = ToolLoop(ToolConfig(max_calls=3), FakeSandbox(), tokenizer, max_context=2000)  # type: ignore[arg-type]
+        found = loop.sample(Seeded(tokenizer), asked, SamplingParams(max_new_tokens=400))
+        return [[completion.token_ids.tolist() for completion in group] for group in found]
+
+    assert drawn(requests[::-1]) == drawn(requests)[::-1]
+
+
+# with a sandbox that runs what it is given
+
+
+@pytest.fixture(scope="module")
+def real() -> None:
+    if not any(found.available for found in probe()[:2]):
+        pytest.skip("no sandbox works here: " + "; ".join(f"{found.backend}: {found.reason}" for found in probe()[:2]))
+
+
+def really_drawn(tokenizer: Tokenizer, answers: Mapping[str, str], **config: Any) -> tuple[str, Completion]:
+    request = SampleRequest(prompt_ids=tuple(tokenizer.encode("q")), seeds=(7,))
+    with open_tools(ToolConfig(**config), tokenizer, max_context=2000) as loop:
+        assert loop is not None
+        [[completion]] = loop.sample(Script(tokenizer, answers), [request], SamplingParams(max_new_tokens=800))
+    return tokenizer.decode(completion.token_ids.tolist()), completion
+
+
+@pytest.mark.usefixtures("real")
+def test_the_sandbox_keeps_what_a_block_defined_for_the_next(tokenizer: Tokenizer) -> None:
+    first, second = PROGRAM.format("x = 6*7"), PROGRAM.format("print(x + 1)")
+    answers = {"q": first, f"q{first}\n```\n": second, f"q{first}\n```\n{second}43\n```\n": "so 43"}
+    text, completion = really_drawn(tokenizer, answers)
+    assert text.endswith("43\n```\nso 43")
+    assert tool_outputs(completion, tokenizer) == ["\n```\n", "43\n```\n"]
+
+
+@pytest.mark.usefixtures("real")
+def test_the_sandbox_shows_an_error_and_a_time_limit(tokenizer: Tokenizer) -> None:
+    first, second = PROGRAM.format("1/0"), PROGRAM.format("while True: pass")
+    error, limit = "Runtime errors: ZeroDivisionError: division by zero\n```\n", "Runtime errors: time limit exceeded\n```\n"
+    answers = {"q": first, f"q{first}{error}": second, f"q{first}{error}{second}{limit}": "hm"}
+    _, completion = really_drawn(tokenizer, answers, wall_seconds=0.5)
+    assert tool_outputs(completion, tokenizer) == [error, limit]
+    assert completion.finish_reason == "stop"
+
+
+@pytest.mark.usefixtures("real")
+def test_the_sandbox_cuts_a_long_output(tokenizer: Tokenizer) -> None:
+    first = PROGRAM.format("print('ab' * 5000)")
+    shown = "ababa...babab\n```\n"
+    _, completion = really_drawn(tokenizer, {"q": first, f"q{first}{shown}": "ok"}, max_output_chars=10)
+    assert tool_outputs(completion, tokenizer) == [shown]
+
+
+def test_no_tool_is_no_sandbox(tokenizer: Tokenizer) -> None:
+    with open_tools(None, tokenizer, max_context=10) as loop:
+        assert loop is None

@@ -7,6 +7,7 @@ A program that is wrong in itself says ``BROKEN`` or ends with an error that is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from reasonforge.sandbox.protocol import Backend, Limits, Profile, RunStatus
 
@@ -60,8 +61,21 @@ def places():
 
 MIB = 1 << 20
 QUICK = Limits(wall_seconds=4.0, cpu_seconds=3.0, memory_mb=512, output_kb=64, files_mb=16, max_files=256)
-BRIEF = Limits(wall_seconds=0.8, cpu_seconds=0.7, memory_mb=512, output_kb=64, files_mb=16, max_files=256)
+BRIEF = Limits(wall_seconds=0.5, cpu_seconds=0.4, memory_mb=512, output_kb=64, files_mb=16, max_files=256)
 """For programs that never end."""
+NARROW = Limits(wall_seconds=4.0, cpu_seconds=3.0, memory_mb=256, output_kb=64, files_mb=16, max_files=256)
+"""For programs that use up memory."""
+WIDE = Limits(wall_seconds=6.0, cpu_seconds=5.0, memory_mb=8192, output_kb=64, files_mb=256, max_files=8192)
+"""Limits that stop none of the attacks on memory, threads and files."""
+_CONTAINERS = "containers and hardened kernels refuse it"
+
+
+Proof = Literal["unprotected", "bare", "looser", "session", "end", "none"]
+"""How it is shown that the test would fail if the defence were missing. The attack gets through ...
+
+``unprotected``: in the backend ``unsafe-subprocess``; ``bare``: in a plain process; ``looser``: in the same sandbox with the limits
+``looser``; ``session``: from one block of a conversation to the next. ``end``: it never ends well by itself, and its end is demanded.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +93,110 @@ class Attack:
     """How the run may end when the sandbox held."""
     unstopped_by: tuple[Backend, ...] = ()
     """Backends whose documentation says that they do not stop it."""
-    harmless: bool = False
-    """May run where nothing protects: it harms only the scene and ends by itself."""
-    stdin: str = ""
+    within: float | None = None
+    """Seconds in which the run must end, where that is less than its wall limit."""
+    proof: Proof = "unprotected"
+    looser: Limits | None = None
+    why: str = ""
+    """With ``proof="none"``: why not. With another: which machines refuse the attack by themselves, so that it proves nothing there."""
 
     def __str__(self) -> str:
         return f"{self.row} {self.name} ({self.profile})"
+
+
+ROWS: dict[int, str] = {
+    1: "fork bomb",
+    2: "thread bomb",
+    3: "memory bomb",
+    4: "shared anonymous memory",
+    5: "memory in memfds",
+    6: "memory in many children",
+    7: "filling the disk with files",
+    8: "one huge or sparse file",
+    9: "using up the inodes",
+    10: "using up the file descriptors",
+    11: "endless loop",
+    12: "endless loops in many processes",
+    13: "endless standard output",
+    14: "endless standard error",
+    15: "one endless operation inside the interpreter",
+    16: "ignoring every signal",
+    17: "deep recursion, deep C stack",
+    18: "a list or text of billions",
+    19: "a daemon that outlives its run",
+    20: "an orphan that holds standard output open",
+    21: "starting other programs",
+    22: "killing another process of the same user",
+    23: "signalling the parent",
+    24: "signalling everybody",
+    25: "reading command lines and environments in /proc",
+    26: "tracing another process",
+    27: "writing to its own read-only pages",
+    28: "reading another process's memory",
+    29: "rescheduling itself and others",
+    30: "reading a private file of the host",
+    31: "reading a file that everybody may read",
+    32: "reading the password files",
+    33: "secrets in the environment",
+    34: "overwriting the expected output",
+    35: "deleting the tests",
+    36: "settling in the installed packages",
+    37: "symbolic links to a secret",
+    38: "hard links to a secret",
+    39: "other roots, by /proc and chroot",
+    40: "climbing out of the working folder",
+    41: "files left for the next run",
+    42: "shared memory left for the next run",
+    43: "inherited descriptors",
+    44: "typing into the terminal",
+    45: "making devices",
+    46: "TCP to a service of the host",
+    47: "UDP to a service of the host",
+    48: "unix sockets of the host",
+    49: "listening on a port",
+    50: "raw, packet, netlink and vsock sockets",
+    51: "new namespaces, and an administrator's calls",
+    52: "io_uring",
+    53: "bpf, userfaultfd, perf events",
+    54: "the kernel's key rings",
+    55: "personality (no address randomisation)",
+    56: "another table of system calls",
+    57: "never reading a long standard input",
+    58: "closing its outputs and sleeping on",
+    59: "output that is no text, values that are no JSON",
+    60: "source that does not compile, or compiles for ever",
+    61: "an answer that is a program",
+    62: "an answer that is a tower of powers",
+    63: "an answer that is a huge factorial",
+    64: "an answer nested ten thousand deep",
+    65: "an answer that equals everything",
+    66: "an answer that names every option",
+    67: "two runs at once looking for each other",
+    68: "a bad end that harms the next run",
+    69: "patched modules that reach the next run",
+    70: "modules named like the runner's",
+    71: "tampering with modules against the protocol",
+    72: "searching memory for other runs",
+    73: "forged frames of the protocol",
+    74: "thousands of runs: processes, descriptors, mounts, memory",
+    75: "SIGKILL of the forkserver",
+    76: "SIGKILL of the parent",
+    77: "sleeping beyond the wall, behind timers",
+    78: "CPU time spread over threads",
+    79: "core dumps",
+    80: "time zone and language of the host",
+    81: "the number of cores of the host",
+    82: "numbers that print otherwise elsewhere",
+    83: "accelerators and disks",
+    84: "huge tracebacks",
+    85: "endless work at exit",
+    86: "switches of the interpreter",
+    87: "a crash in native code",
+    88: "C stack overflow in parsers",
+    89: "a kernel with an older Landlock",
+    90: "a missing or corrupt filter",
+}
+"""The threat list: what each row tries. Rows that are one program each stand below; the others are functions ``test_row_<number>_...``."""
 
 
 _FORKS = """
@@ -130,7 +242,7 @@ _INODES = """
 made = 0
 error = None
 for place in places():
-    for number in range(20000 - made):
+    for number in range(3000 - made):
         try:
             os.close(os.open(f"{place}/inode-{number}", os.O_CREAT | os.O_WRONLY, 0o600))
             made += 1
@@ -144,10 +256,13 @@ for place in places():
 """
 
 RESOURCES = [
-    Attack(row=1, name="fork bomb", code=_FORKS.format(count=150, child="time.sleep(3)", end=""), harmless=True),
+    Attack(row=1, name="fork bomb", code=_FORKS.format(count=150, child="time.sleep(1)", end="")),
     Attack(
         row=2,
         name="thread bomb",
+        proof="looser",
+        looser=WIDE,
+        why="the kernel counts an ordinary user's threads as well",
         code="""
 threads = []
 try:
@@ -160,62 +275,68 @@ except (RuntimeError, MemoryError) as error:
 else:
     breach(len(threads), "threads")
 """,
-        harmless=True,
         ends=("ok", "signal", "error", "memory"),
     ),
     Attack(
         row=3,
         name="memory bomb",
+        proof="looser",
+        looser=WIDE,
+        limits=NARROW,
         code="""
 pieces = []
 try:
     for _ in range(40):
-        pieces.append(b"x" * (64 << 20))
+        pieces.append(b"x" * (32 << 20))
         if len(pieces) > 10:
-            breach(len(pieces) * 64, "MiB")
+            breach(len(pieces) * 32, "MiB")
             break
 except MemoryError:
     count = len(pieces)
     pieces.clear()
-    held(count * 64, "MiB")
+    held(count * 32, "MiB")
 """,
         ends=("ok", "memory"),
-        harmless=True,
     ),
     Attack(
         row=4,
         name="shared anonymous memory",
+        proof="looser",
+        looser=WIDE,
+        limits=NARROW,
         code="""
 pieces = []
 try:
     for _ in range(24):
-        piece = mmap.mmap(-1, 64 << 20)
-        for page in range(0, 64 << 20, 4096):
+        piece = mmap.mmap(-1, 32 << 20)
+        for page in range(0, 32 << 20, 4096):
             piece[page] = 1
         pieces.append(piece)
         if len(pieces) > 10:
-            breach(len(pieces) * 64, "MiB")
+            breach(len(pieces) * 32, "MiB")
             break
 except (OSError, MemoryError, ValueError) as error:
-    held(len(pieces) * 64, "MiB", error)
+    held(len(pieces) * 32, "MiB", error)
 """,
         ends=("ok", "memory"),
     ),
     Attack(
         row=5,
         name="memory in memfds",
+        limits=NARROW,
         code="""
-descriptors, total = [], 0
-try:
-    for _ in range(24):
-        descriptor = os.memfd_create("m")
-        descriptors.append(descriptor)
-        for _ in range(64):
-            total += os.write(descriptor, b"x" * 1048576)
-        if total > 640 << 20:
-            breach(total >> 20, "MiB")
-            break
-except (OSError, MemoryError) as error:
+descriptors, total, error = [], 0, None
+for _ in range(60):
+    try:
+        descriptors.append(os.memfd_create("m"))
+        for _ in range(20):
+            total += os.write(descriptors[-1], b"x" * 1048576)
+    except (OSError, MemoryError) as refusal:
+        error = refusal
+    if total > 320 << 20:
+        breach(total >> 20, "MiB")
+        break
+else:
     held(total >> 20, "MiB", error)
 """,
         ends=("ok", "memory"),
@@ -223,14 +344,23 @@ except (OSError, MemoryError) as error:
     Attack(
         row=6,
         name="memory in many children",
-        code=_FORKS.format(count=8, child="piece = b'x' * (100 << 20); time.sleep(1)", end=""),
+        code=_FORKS.format(count=8, child="piece = b'x' * (50 << 20); time.sleep(1)", end=""),
         ends=("ok", "memory"),
     ),
-    Attack(row=7, name="filling the disk with files", code=_FILL, unstopped_by=("landlock",)),
-    Attack(row=7, name="filling the disk with files", code=_FILL, profile="pure"),
+    Attack(row=7, name="filling the disk with files", proof="looser", looser=WIDE, code=_FILL, unstopped_by=("landlock",)),
+    Attack(
+        row=7,
+        name="filling the disk with files",
+        proof="none",
+        why="the same program gets through in profile files where its limits allow it",
+        code=_FILL,
+        profile="pure",
+    ),
     Attack(
         row=8,
         name="one huge file",
+        proof="looser",
+        looser=WIDE,
         code="""
 for place in places():
     path = f"{place}/huge"
@@ -241,7 +371,7 @@ for place in places():
         continue
     total = 0
     try:
-        while total < 200 << 20:
+        while total < 64 << 20:
             total += os.write(descriptor, b"x" * 1048576)
         breach(place, total >> 20, "MiB in one file")
     except OSError as error:
@@ -255,11 +385,20 @@ for place in places():
     os.unlink(path)
 """,
     ),
-    Attack(row=9, name="many empty files", code=_INODES, unstopped_by=("landlock",)),
-    Attack(row=9, name="many empty files", code=_INODES, profile="pure"),
+    Attack(row=9, name="many empty files", proof="looser", looser=WIDE, code=_INODES, unstopped_by=("landlock",)),
+    Attack(
+        row=9,
+        name="many empty files",
+        proof="none",
+        why="the same program gets through in profile files where its limits allow it",
+        code=_INODES,
+        profile="pure",
+    ),
     Attack(
         row=10,
         name="descriptor bomb",
+        proof="bare",
+        why="some machines allow no process so many",
         code="""
 descriptors = []
 try:
@@ -273,23 +412,37 @@ for descriptor in descriptors:
 held(len(descriptors), failed) if failed else breach(len(descriptors), "descriptors")
 """,
     ),
-    Attack(row=11, name="spin", code="while True: pass", limits=BRIEF, ends=("timeout",)),
+    Attack(row=11, name="spin", proof="end", code="while True: pass", limits=BRIEF, ends=("timeout",)),
     Attack(
         row=12,
         name="spin in eight processes",
         code=_FORKS.format(count=8, child="end = time.time() + 2\n        while time.time() < end: pass", end=""),
-        harmless=True,
     ),
-    Attack(row=13, name="endless stdout", code="while True: os.write(1, b'y' * 65536)", ends=("output_limit",)),
-    Attack(row=13, name="endless stdout by print", code="while True: print('y' * 1000)", ends=("output_limit",)),
-    Attack(row=14, name="endless stderr", code="while True: os.write(2, b'y' * 65536)", limits=BRIEF, ends=("timeout", "output_limit")),
-    Attack(row=15, name="one endless number operation", code="9 ** 9 ** 9 ** 9", limits=BRIEF, ends=("timeout", "memory", "error")),
+    Attack(row=13, name="endless stdout", proof="end", code="while True: os.write(1, b'y' * 65536)", ends=("output_limit",)),
+    Attack(row=13, name="endless stdout by print", proof="end", code="while True: print('y' * 1000)", ends=("output_limit",)),
     Attack(
-        row=15, name="one endless regular expression", code="import re; re.match('(a+)+$', 'a' * 60 + 'b')", limits=BRIEF, ends=("timeout",)
+        row=14,
+        name="endless stderr",
+        proof="end",
+        code="while True: os.write(2, b'y' * 65536)",
+        limits=BRIEF,
+        ends=("timeout", "output_limit"),
+    ),
+    Attack(
+        row=15, name="one endless number operation", proof="end", code="9 ** 9 ** 9 ** 9", limits=BRIEF, ends=("timeout", "memory", "error")
+    ),
+    Attack(
+        row=15,
+        name="one endless regular expression",
+        proof="end",
+        code="import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+        limits=BRIEF,
+        ends=("timeout",),
     ),
     Attack(
         row=16,
         name="sleeper that ignores every signal it can",
+        proof="end",
         code="""
 for number in range(1, 65):
     try:
@@ -307,6 +460,7 @@ breach("slept to the end")
     Attack(
         row=17,
         name="deep recursion",
+        proof="end",
         code="sys.setrecursionlimit(10**9)\ndef f(n): return [f(n + 1)]\nf(0)",
         limits=BRIEF,
         ends=("error", "signal", "memory", "timeout"),
@@ -314,15 +468,17 @@ breach("slept to the end")
     Attack(
         row=17,
         name="deep C stack",
+        proof="end",
         code="sys.setrecursionlimit(10**9)\nx = []\nfor _ in range(10**6): x = [x]\nrepr(x)",
         limits=BRIEF,
         ends=("error", "signal", "memory", "timeout"),
     ),
-    Attack(row=18, name="list of a billion", code="[0] * 10**9", ends=("error", "memory")),
-    Attack(row=18, name="exploding text", code="'x' * 10**10", ends=("error", "memory")),
+    Attack(row=18, name="list of a billion", proof="end", code="[0] * 10**9", ends=("error", "memory")),
+    Attack(row=18, name="exploding text", proof="end", code="'x' * 10**10", ends=("error", "memory")),
     Attack(
         row=77,
         name="sleep beyond the wall, behind timers",
+        proof="end",
         code="""
 signal.signal(signal.SIGALRM, lambda *a: None)
 signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
@@ -334,6 +490,8 @@ for _ in range(20): time.sleep(1)
     Attack(
         row=78,
         name="CPU time spread over threads",
+        proof="end",
+        within=6.0,
         code="""
 import hashlib
 def work():
@@ -341,12 +499,14 @@ def work():
 for _ in range(4): threading.Thread(target=work, daemon=True).start()
 time.sleep(20)
 """,
-        limits=Limits(wall_seconds=4.0, cpu_seconds=0.5, memory_mb=512),
+        limits=Limits(wall_seconds=9.0, cpu_seconds=0.4, memory_mb=512),
         ends=("timeout",),
     ),
     Attack(
         row=79,
         name="core dumps",
+        proof="bare",
+        why="some machines allow no core files at all",
         code="""
 soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
 held("core", soft, hard) if hard == 0 else breach("core", soft, hard)
@@ -356,12 +516,14 @@ attempt("raise the core limit", lambda: resource.setrlimit(resource.RLIMIT_CORE,
     Attack(
         row=84,
         name="huge exception",
+        proof="end",
         code="def f(n):\n    if n: f(n - 1)\n    raise ValueError('x' * 10**7 + '\\x1b[2J')\nf(300)",
         ends=("error",),
     ),
     Attack(
         row=84,
         name="chain of exceptions",
+        proof="end",
         code="""
 error = None
 for number in range(5000):
@@ -375,6 +537,7 @@ raise error
     Attack(
         row=85,
         name="endless work at exit",
+        proof="end",
         code="import atexit\n@atexit.register\ndef never():\n    while True: pass",
         limits=BRIEF,
         ends=("timeout", "ok"),
@@ -382,6 +545,7 @@ raise error
     Attack(
         row=85,
         name="objects that revive themselves at exit",
+        proof="end",
         code="class Phoenix:\n    def __del__(self):\n        Phoenix()\nx = Phoenix()",
         limits=BRIEF,
         ends=("timeout", "ok", "error", "signal"),
@@ -389,13 +553,15 @@ raise error
     Attack(
         row=86,
         name="interpreter switches",
+        proof="end",
         code="import faulthandler\nsys.setswitchinterval(1000.0)\nfaulthandler.dump_traceback_later(0.05, exit=True)\ntime.sleep(20)",
         ends=("error", "signal"),
     ),
-    Attack(row=87, name="reading address zero", code="ctypes.string_at(0)", ends=("signal",)),
+    Attack(row=87, name="reading address zero", proof="end", code="ctypes.string_at(0)", ends=("signal",)),
     Attack(
         row=88,
         name="nested regular expression",
+        proof="end",
         code="import re\nsys.setrecursionlimit(10**8)\nre.compile('(' * 100000 + ')' * 100000)\nheld('compiled')",
         ends=("error", "signal", "memory", "timeout", "ok"),
         limits=BRIEF,
@@ -403,6 +569,7 @@ raise error
     Attack(
         row=88,
         name="nested JSON",
+        proof="end",
         code="import json\nsys.setrecursionlimit(10**8)\njson.loads('[' * 10**6 + ']' * 10**6)\nheld('parsed')",
         ends=("error", "signal", "memory", "ok"),
     ),
@@ -412,10 +579,9 @@ PROCESSES = [
     Attack(
         row=19,
         name="daemon that outlives its run",
-        code=_FORKS.format(count=1, child="os.setsid()\n        if os.fork() == 0: time.sleep(6)", end=""),
-        harmless=True,
+        code=_FORKS.format(count=1, child="os.setsid()\n        if os.fork() == 0: time.sleep(3)", end=""),
     ),
-    Attack(row=20, name="orphan that holds stdout", code=_FORKS.format(count=1, child="time.sleep(6)", end="os._exit(0)"), harmless=True),
+    Attack(row=20, name="orphan that holds stdout", code=_FORKS.format(count=1, child="time.sleep(3)", end="os._exit(0)")),
     Attack(
         row=21,
         name="spawned sleeper",
@@ -425,17 +591,17 @@ attempt("subprocess", lambda: subprocess.Popen([sys.executable, "-I", "-c", "imp
 attempt("posix_spawn", lambda: os.posix_spawn("/bin/sleep", ["sleep", "6"], {}))
 attempt("system", lambda: os.system("true") == 0)
 """,
-        harmless=True,
     ),
     Attack(
         row=21,
         name="becoming another program",
         code="attempt('exec', lambda: os.execv('/bin/true', ['true']))",
     ),
-    Attack(row=22, name="killing another process", code="attempt('kill', lambda: os.kill(VICTIM, signal.SIGKILL))", harmless=True),
+    Attack(row=22, name="killing another process", code="attempt('kill', lambda: os.kill(VICTIM, signal.SIGKILL))"),
     Attack(
         row=22,
         name="killing by the newer calls",
+        why=_CONTAINERS,
         code="""
 def pidfd():
     descriptor = os.pidfd_open(VICTIM)
@@ -444,17 +610,17 @@ attempt("pidfd", pidfd)
 attempt("tgkill", lambda: syscall(234, 131, VICTIM, VICTIM, 9))
 attempt("sigqueue", lambda: checked(libc.sigqueue(VICTIM, 9, ctypes.c_long(0))))
 """,
-        harmless=True,
     ),
     Attack(
         row=23,
         name="signalling the parent",
         code="parent = os.getppid()\nattempt('parent', lambda: os.kill(parent, signal.SIGCONT)) if parent > 0 else held('no parent')",
-        harmless=True,
     ),
     Attack(
         row=24,
         name="signalling everybody",
+        proof="none",
+        why="it would signal every process of this user",
         # A signal that everybody but the victim ignores. The call succeeds even where it reaches nobody.
         code="""
 try: held("called", os.kill(-1, signal.SIGURG))
@@ -472,13 +638,15 @@ for entry in ["self", "thread-self", str(os.getppid()), "1", str(VICTIM), *liste
     for name in ("cmdline", "environ"):
         show(f"/proc/{entry}/{name}")
 """,
-        harmless=True,
     ),
-    Attack(row=26, name="tracing another process", code="attempt('ptrace', lambda: syscall(101, 117, 16, VICTIM, 0, 0))", harmless=True),
-    Attack(row=26, name="seizing another process", code="attempt('ptrace', lambda: syscall(101, 117, 0x4206, VICTIM, 0, 0))"),
+    Attack(row=26, name="tracing another process", why=_CONTAINERS, code="attempt('ptrace', lambda: syscall(101, 117, 16, VICTIM, 0, 0))"),
+    Attack(
+        row=26, name="seizing another process", why=_CONTAINERS, code="attempt('ptrace', lambda: syscall(101, 117, 0x4206, VICTIM, 0, 0))"
+    ),
     Attack(
         row=27,
         name="writing into its own read-only pages",
+        why=_CONTAINERS,
         code="""
 def write():
     address = ctypes.cast(libc.getpid, ctypes.c_void_p).value
@@ -489,7 +657,6 @@ def write():
         memory.write(first)
 attempt("mem", write)
 """,
-        harmless=True,
     ),
     Attack(
         row=28,
@@ -511,7 +678,6 @@ for parent in {os.getppid(), 1}:
     if parent > 0:
         attempt(f"memory of {parent}", lambda: open(f"/proc/{parent}/mem", "rb", 0).seek(4096))
 """,
-        harmless=True,
     ),
     Attack(
         row=29,
@@ -522,11 +688,11 @@ attempt("victim's affinity", lambda: os.sched_setaffinity(VICTIM, {0}))
 attempt("real time", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
 attempt("more priority", lambda: os.nice(-5))
 """,
-        harmless=True,
     ),
     Attack(
         row=43,
         name="inherited descriptors",
+        proof="bare",
         code="""
 # Beyond the three streams a run has a pipe for what its calls returned and, in a session, one that its blocks come by.
 found = []
@@ -548,6 +714,8 @@ breach(found) if found else held("nothing else")
     Attack(
         row=73,
         name="forged frames on every descriptor",
+        proof="none",
+        why="what it forges is looked for in the runs beside it, by a test of its own",
         code="""
 import json
 frame = json.dumps({"id": 0, "status": "ok", "exit_code": 0, "stdout": PREFIX, "values": [{"status": "ok", "value": 1}]}).encode()
@@ -566,6 +734,8 @@ held("no more to write to")
     Attack(
         row=44,
         name="typing into the terminal",
+        proof="none",
+        why="it would type into the terminal that the tests run in",
         code="""
 import fcntl
 attempt("tty", lambda: open("/dev/tty", "r+b", 0))
@@ -578,11 +748,13 @@ attempt("pty", lambda: os.openpty())
 ]
 
 FILES = [
-    Attack(row=30, name="reading a private file", code="show(PRIVATE)", harmless=True),
-    Attack(row=31, name="reading a file open to all", code="show(READABLE)\nattempt('list', lambda: os.listdir(FOLDER))", harmless=True),
+    Attack(row=30, name="reading a private file", code="show(PRIVATE)"),
+    Attack(row=31, name="reading a file open to all", code="show(READABLE)\nattempt('list', lambda: os.listdir(FOLDER))"),
     Attack(
         row=32,
         name="reading the password files",
+        proof="none",
+        why="they are this machine's; rows 30 and 31 make the same calls on canaries",
         code="for path in ('/etc/passwd', '/etc/shadow', '/etc/hostname', '/etc/hosts', '/root/.bashrc'): show(path)",
     ),
     Attack(
@@ -595,12 +767,11 @@ number = 0
 while environ and environ[number]:
     print(environ[number])
     number += 1
-for path in glob.glob("/proc/*/environ"): show(path)
+for path in [f"/proc/{VICTIM}/environ", *glob.glob("/proc/*/environ")][:100]: show(path)
 held("looked")
 """,
-        harmless=True,
     ),
-    Attack(row=34, name="writing the expected output", code="attempt('write', lambda: open(EXPECTED, 'w').write('mine'))", harmless=True),
+    Attack(row=34, name="writing the expected output", code="attempt('write', lambda: open(EXPECTED, 'w').write('mine'))"),
     Attack(
         row=34,
         name="changing a file without opening it",
@@ -610,17 +781,17 @@ attempt("chmod", lambda: os.chmod(EXPECTED, 0))
 attempt("rename", lambda: os.rename(EXPECTED, EXPECTED + "x"))
 attempt("new file beside", lambda: open(FOLDER + "/new", "w"))
 """,
-        harmless=True,
     ),
     Attack(
         row=35,
         name="deleting the tests",
         code="import shutil\nattempt('rmtree', lambda: shutil.rmtree(TESTS))\nattempt('unlink', lambda: os.unlink(EXPECTED))",
-        harmless=True,
     ),
     Attack(
         row=36,
         name="settling in the installed packages",
+        proof="none",
+        why="it would change this installation; row 34 makes the same calls on a canary",
         code="""
 for folder in [*sys.path, sys.prefix, sys.base_prefix, os.path.dirname(os.__file__)]:
     if os.path.isdir(folder) and os.path.realpath(folder) != os.path.realpath(os.getcwd()):
@@ -638,11 +809,11 @@ for name, target in (("link", PRIVATE), ("stdout", READABLE), ("folder", FOLDER)
     except OSError as error: held(error)
 for path in ("link", "stdout", "folder/readable.txt", "folder/private.txt"): show(path)
 """,
-        harmless=True,
     ),
     Attack(
         row=38,
         name="hard link to a secret",
+        why="some machines have the two folders on two file systems",
         code="for path in (PRIVATE, READABLE):\n    attempt('link', lambda: os.link(path, 'linked'))\n    show('linked')",
     ),
     Attack(
@@ -654,7 +825,6 @@ for root in roots:
     for path in (PRIVATE, READABLE): show(root + path)
 attempt("chroot", lambda: os.chroot("/"))
 """,
-        harmless=True,
     ),
     Attack(
         row=40,
@@ -663,11 +833,11 @@ attempt("chroot", lambda: os.chroot("/"))
 for depth in range(1, 12):
     for path in (PRIVATE, READABLE): show("../" * depth + path.lstrip("/"))
 """,
-        harmless=True,
     ),
     Attack(
         row=41,
         name="files left for the next run",
+        proof="session",
         code="""
 for place in places():
     try:
@@ -685,6 +855,7 @@ held("looked")
     Attack(
         row=41,
         name="files left for the next run, hidden in a subfolder and a moved working folder",
+        proof="session",
         code="""
 try:
     os.makedirs("a/b")
@@ -705,7 +876,9 @@ breach(found) if found else held("nothing")
     Attack(
         row=41,
         name="a folder that is hard to remove",
+        proof="session",
         code="""
+top = os.getcwd()
 def build():
     for name in ("..1", "..2", "..3", "a", "\\n", "\\udcff", "-rf", "x" * 250):
         os.mkdir(name)
@@ -717,6 +890,7 @@ def build():
         os.chdir("d" * 200)
 try: build()
 except OSError as error: held(error)
+os.chdir(top)
 held("built")
 """,
         then="""
@@ -728,6 +902,7 @@ held(os.listdir("."))
     Attack(
         row=41,
         name="a folder of names and rights that upset removal",
+        proof="session",
         code="""
 try:
     for number in range(1, 40): open(f"..{number}", "w").close()
@@ -746,7 +921,7 @@ held("built")
         code="""
 libc.shmat.restype = ctypes.c_void_p
 def leave():
-    key = checked(libc.shmget(0x51CA, 4096, 0o1666))
+    key = checked(libc.shmget(KEY, 4096, 0o1666))
     address = libc.shmat(key, None, 0)
     ctypes.memmove(address, b"left", 4)
     return key
@@ -756,9 +931,11 @@ except OSError as error: held(error)
         then="""
 libc.shmat.restype = ctypes.c_void_p
 def find():
-    key = checked(libc.shmget(0x51CA, 4096, 0o666))
+    key = checked(libc.shmget(KEY, 4096, 0o666))
     address = libc.shmat(key, None, 0)
-    return ctypes.string_at(address, 4) == b"left"
+    left = ctypes.string_at(address, 4) == b"left"
+    libc.shmctl(key, 0, None)
+    return left
 attempt("shm", find)
 """,
     ),
@@ -766,25 +943,25 @@ attempt("shm", find)
         row=42,
         name="other memory left for the next run",
         code="""
-for label, call in (("semget", lambda: checked(libc.semget(0x51CA, 1, 0o1666))), ("msgget", lambda: checked(libc.msgget(0x51CA, 0o1666)))):
+for label, call in (("semget", lambda: checked(libc.semget(KEY, 1, 0o1666))), ("msgget", lambda: checked(libc.msgget(KEY, 0o1666)))):
     try: held(label, call())
     except OSError as error: held(label, error)
-try:
-    from multiprocessing import shared_memory
-    shared_memory.SharedMemory(name="left-behind", create=True, size=64)
-except (OSError, ImportError) as error:
-    held(error)
-os._exit(0)
+try: open(f"/dev/shm/left-behind-{KEY}", "wb").write(b"left")
+except OSError as error: held(error)
 """,
         then="""
-attempt("semget", lambda: checked(libc.semget(0x51CA, 1, 0o666)))
-attempt("msgget", lambda: checked(libc.msgget(0x51CA, 0o666)))
-attempt("posix", lambda: open("/dev/shm/left-behind", "rb"))
+def found(get, remove):
+    remove(checked(get()))
+    return True
+attempt("semget", lambda: found(lambda: libc.semget(KEY, 1, 0o666), lambda key: libc.semctl(key, 0, 0)))
+attempt("msgget", lambda: found(lambda: libc.msgget(KEY, 0o666), lambda key: libc.msgctl(key, 0, None)))
+attempt("posix", lambda: os.unlink(f"/dev/shm/left-behind-{KEY}"))
 """,
     ),
     Attack(
         row=45,
         name="making a device",
+        why="an ordinary user may not",
         code="""
 attempt("block", lambda: os.mknod("disk", stat.S_IFBLK | 0o600, os.makedev(8, 0)))
 attempt("character", lambda: os.mknod("memory", stat.S_IFCHR | 0o600, os.makedev(1, 1)))
@@ -793,6 +970,8 @@ attempt("character", lambda: os.mknod("memory", stat.S_IFCHR | 0o600, os.makedev
     Attack(
         row=83,
         name="accelerators and disks",
+        proof="none",
+        why="it would open this machine's devices",
         code="""
 allowed = {"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr"}
 for path in [*glob.glob("/dev/nvidia*"), *glob.glob("/dev/dri/*"), *glob.glob("/dev/sd*"), *glob.glob("/dev/vd*"), *glob.glob("/dev/nvme*"),
@@ -804,6 +983,7 @@ held("tried")
     Attack(
         row=70,
         name="modules named like the runner's",
+        proof="bare",
         code="""
 import importlib
 for name in ("json", "candidate", "reasonforge", "runner", "zygote", "protocol", "sitecustomize", "struct", "encodings"):
@@ -822,13 +1002,11 @@ NETWORK = [
         row=46,
         name="TCP to a loopback service",
         code="attempt('tcp', lambda: socket.create_connection(('127.0.0.1', TCP), 1).recv(7))",
-        harmless=True,
     ),
     Attack(
         row=47,
         name="UDP to a loopback service",
         code="attempt('udp', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', UDP)))",
-        harmless=True,
     ),
     Attack(
         row=48,
@@ -842,7 +1020,6 @@ def reach(address):
 attempt("abstract", lambda: reach("\\0" + ABSTRACT))
 attempt("path", lambda: reach(SOCKET))
 """,
-        harmless=True,
     ),
     Attack(
         row=49,
@@ -854,7 +1031,6 @@ def listen():
     server.listen()
 attempt("listen", listen)
 """,
-        harmless=True,
     ),
     Attack(
         row=50,
@@ -866,7 +1042,6 @@ attempt("netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
 attempt("vsock", lambda: socket.socket(40, socket.SOCK_STREAM))
 attempt("alg", lambda: socket.socket(38, socket.SOCK_SEQPACKET))
 """,
-        harmless=True,
     ),
 ]
 
@@ -874,6 +1049,7 @@ KERNEL = [
     Attack(
         row=51,
         name="new namespaces",
+        why=_CONTAINERS,
         code="""
 attempt("user", lambda: syscall(272, 97, 0x10000000))
 attempt("mount", lambda: syscall(272, 97, 0x00020000))
@@ -882,11 +1058,15 @@ attempt("clone3", lambda: syscall(435, 435, 0, 0))
 """,
     ),
     Attack(
-        row=52, name="io_uring", code="attempt('io_uring', lambda: syscall(425, 425, 8, ctypes.create_string_buffer(256)))", harmless=True
+        row=52,
+        name="io_uring",
+        why=_CONTAINERS,
+        code="attempt('io_uring', lambda: syscall(425, 425, 8, ctypes.create_string_buffer(256)))",
     ),
     Attack(
         row=53,
         name="bpf, userfaultfd, perf events",
+        why=_CONTAINERS,
         code="""
 def words(*numbers):
     return ctypes.create_string_buffer(b"".join(number.to_bytes(4, "little") for number in numbers), 128)
@@ -898,15 +1078,17 @@ attempt("perf", lambda: syscall(298, 241, words(1, 128), 0, -1, -1, 0))
     Attack(
         row=54,
         name="the kernel's key rings",
+        why=_CONTAINERS,
         code="""
 attempt("keyctl", lambda: syscall(250, 219, 0, -3, 1, 0, 0))
 attempt("add_key", lambda: syscall(248, 217, b"user", b"attack", b"x", 1, -2))
 """,
     ),
-    Attack(row=55, name="personality", code="attempt('personality', lambda: syscall(135, 92, 0x0040000))", harmless=True),
+    Attack(row=55, name="personality", why=_CONTAINERS, code="attempt('personality', lambda: syscall(135, 92, 0x0040000))"),
     Attack(
         row=56,
         name="another system call table",
+        why=_CONTAINERS,
         code="""
 attempt("x32", lambda: syscall(0x40000000 | 39, 0x40000000 | 172))
 attempt("x32 fork", lambda: syscall(0x40000000 | 57, 0x40000000 | 220) or os._exit(0))
@@ -915,6 +1097,7 @@ attempt("x32 fork", lambda: syscall(0x40000000 | 57, 0x40000000 | 220) or os._ex
     Attack(
         row=56,
         name="the calls of 32-bit programs",
+        why=_CONTAINERS,
         code="""
 if ARM:
     held("no such table")
@@ -932,6 +1115,8 @@ else:
     Attack(
         row=51,
         name="calls that only an administrator needs",
+        proof="none",
+        why="one of the calls might do what it says",
         code="""
 # Every argument is one that the kernel would refuse by another error: nothing happens even where nothing protects.
 calls = {"reboot": (169, 142), "init_module": (175, 105), "open_by_handle_at": (304, 265), "pivot_root": (155, 41), "setns": (308, 268),

@@ -1,74 +1,169 @@
 """No program gets out, stays, or uses up the machine.
 
-The table is in ``attacks.py``; what concerns the sandbox as a whole is in ``test_attacks_rows.py``.
+The programs are in ``attacks.py``; what concerns the sandbox as a whole is in ``test_attacks_rows.py``, the grader in
+``test_attacks_grader.py``. Each attack runs as a program and as a block of a session, in every backend that this machine has,
+and once more where the defence against it is missing: there it must get through, or the test shows nothing.
 """
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Program, Sandbox
-from tests.sandbox.attacks import ATTACKS, SECTIONS
-from tests.sandbox.attacks_judge import achieved, as_program, as_session, warm_up
+from tests.sandbox.attacks import ATTACKS, ROWS, SECTIONS, Attack
+from tests.sandbox.attacks_judge import achieved, as_program, as_session, gets_through, warm_up
+from tests.sandbox.conftest import BACKENDS
 from tests.sandbox.victims import Scene, adopted_orphans
 
 COUNTS = {"resources": 35, "processes": 17, "files": 21, "network": 5, "kernel": 8}
-"""Attacks of each section. A number of its own: an attack that silently falls out of the table is missed here."""
+"""Attacks of each section. Numbers of their own: an attack that silently falls out of the table is missed here."""
+SESSIONS = 84
+"""Attacks that run as a block of a session too: those that need no folder are only about programs that have none."""
+PROVEN, PROVEN_WITHIN = 48, 8
+"""Attacks that are shown to get through with no sandbox, and in a sandbox with wider limits or within one conversation."""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "attacks.md"
 HONEST = Program(code="import math\nprint(math.comb(10, 5), sorted({3, 1, 2}))")
 
+every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=str)
+in_sessions = pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.profile == "files"], ids=str)
+proven = pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.proof in ("unprotected", "bare")], ids=str)
+proven_within = pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.proof in ("looser", "session")], ids=str)
 
-@pytest.mark.parametrize("road", [as_program, as_session], ids=["program", "session"])
-@pytest.mark.parametrize("section", SECTIONS)
-def test_only_what_is_documented_gets_through(sandbox: Sandbox, section: str, road) -> None:
-    attacks = [attack for attack in SECTIONS[section] if road is as_program or attack.profile == "files"]
-    warm_up(sandbox)
-    ran: dict[str, list[str]] = {}
-    scene = Scene()
+
+@pytest.fixture(scope="module", autouse=True)
+def _orphans() -> Iterator[None]:
     with adopted_orphans():
-        try:
-            for attack in attacks:
-                ran[str(attack)] = achieved(road(sandbox), attack, scene)
-                if ran[str(attack)]:
-                    scene.close()
-                    scene = Scene()
-        finally:
-            scene.close()
-    assert len(ran) == COUNTS[section] - (section == "resources" and road is as_session) * 2
-    documented = {str(attack) for attack in attacks if sandbox.backend in attack.unstopped_by}
-    got_through = {name: what for name, what in ran.items() if what}
-    report = "\n".join(f"{name}: {'; '.join(what)}" for name, what in got_through.items() if name not in documented)
-    assert not report, f"got through:\n{report}"
-    assert got_through.keys() == documented, "the documentation says less than the truth"
-    assert sandbox.run(HONEST).stdout == "252 [1, 2, 3]\n"
+        yield
+
+
+@pytest.fixture(scope="module")
+def warm(sandbox: Sandbox) -> Sandbox:
+    """A sandbox whose number of processes stays."""
+    warm_up(sandbox)
+    return sandbox
+
+
+@pytest.fixture(scope="module")
+def unprotected() -> Iterator[Sandbox]:
+    """A sandbox that protects nothing."""
+    with open_sandbox("unsafe-subprocess", workers=1, i_understand=True) as opened:
+        warm_up(opened)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_scene() -> Iterator[Scene]:
+    """A scene for attacks that are to harm nothing; where one does, its test fails and so may those after it."""
+    with Scene() as scene:
+        yield scene
+
+
+def judge(sandbox: Sandbox, attack: Attack, found: list[str], record_property) -> None:
+    documented = sandbox.backend in attack.unstopped_by
+    record_property("got_through", bool(found))
+    if documented:
+        assert found, "the documentation says that this gets through, and it does not"
+    else:
+        assert not found, f"got through: {'; '.join(found)}"
+
+
+@every_attack
+def test_a_program_gets_no_further_than_is_documented(warm: Sandbox, shared_scene: Scene, attack: Attack, record_property) -> None:
+    judge(warm, attack, achieved(as_program(warm), attack, shared_scene), record_property)
+
+
+@in_sessions
+def test_a_block_of_a_session_gets_no_further_than_is_documented(
+    warm: Sandbox, shared_scene: Scene, attack: Attack, record_property
+) -> None:
+    judge(warm, attack, achieved(as_session(warm), attack, shared_scene), record_property)
+
+
+@proven
+def test_without_a_sandbox_the_attack_gets_through(unprotected: Sandbox, attack: Attack, record_property) -> None:
+    prove(unprotected, attack, record_property)
+
+
+@proven_within
+def test_without_the_limit_the_attack_gets_through(warm: Sandbox, attack: Attack, record_property) -> None:
+    prove(warm, attack, record_property)
+
+
+def prove(sandbox: Sandbox, attack: Attack, record_property) -> None:
+    with Scene() as scene:
+        found = gets_through(attack, sandbox, scene)
+    if not found and attack.why:
+        pytest.skip(f"this machine stops it by itself ({attack.why})")
+    assert found, "a test of this attack cannot fail"
+    record_property("proven", True)
+
+
+def test_after_all_attacks_an_honest_program_runs(warm: Sandbox) -> None:
+    assert warm.run(HONEST).stdout == "252 [1, 2, 3]\n"
+
+
+def test_each_section_has_all_its_attacks() -> None:
+    assert {section: len(attacks) for section, attacks in SECTIONS.items()} == COUNTS
+
+
+def test_every_attack_is_collected_for_every_backend(request: pytest.FixtureRequest) -> None:
+    if request.config.option.keyword or any("::" in argument for argument in request.config.args):
+        pytest.skip("only some tests were asked for")
+    expected = {
+        test_a_program_gets_no_further_than_is_documented.__name__: len(ATTACKS),
+        test_a_block_of_a_session_gets_no_further_than_is_documented.__name__: SESSIONS,
+        test_without_the_limit_the_attack_gets_through.__name__: PROVEN_WITHIN,
+    }
+    collected = Counter(
+        (item.function.__name__, item.callspec.params["backend"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.function.__name__ in expected
+    )
+    assert collected == {(name, backend): count for name, count in expected.items() for backend in BACKENDS}
+    assert len([attack for attack in ATTACKS if attack.proof in ("unprotected", "bare")]) == PROVEN
 
 
 def test_every_attack_has_a_name_of_its_own() -> None:
     assert len({str(attack) for attack in ATTACKS}) == len(ATTACKS) == sum(COUNTS.values())
 
 
-def test_every_row_of_the_threat_list_is_tested() -> None:
-    in_the_table = {attack.row for attack in ATTACKS}
-    by_name = set()
-    for path in Path(__file__).parent.glob("test_*.py"):
+def test_an_attack_without_proof_says_why() -> None:
+    assert [str(attack) for attack in ATTACKS if attack.proof == "none" and not attack.why] == []
+
+
+def test_an_attack_proven_by_its_end_cannot_end_well() -> None:
+    ended_well = {str(attack) for attack in ATTACKS if attack.proof == "end" and "ok" in attack.ends and "held(" not in attack.code}
+    # What is endless there begins when the program itself is over.
+    assert ended_well == {"85 endless work at exit (files)", "85 objects that revive themselves at exit (files)"}
+
+
+def test_only_two_rows_are_documented_to_get_through_and_only_where_files_can_be_made() -> None:
+    assert {(attack.row, attack.unstopped_by, attack.profile) for attack in ATTACKS if attack.unstopped_by} == {
+        (7, ("landlock",), "files"),
+        (9, ("landlock",), "files"),
+    }
+
+
+def rows_of_functions() -> dict[int, list[str]]:
+    """Row -> files with a test named after it."""
+    found: dict[int, set[str]] = {}
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_row_"):
-                by_name.add(int(node.name.split("_")[2]))
-    assert in_the_table | by_name == set(range(1, 91))
-    assert in_the_table & by_name == set(), "a row in two places"
+                found.setdefault(int(node.name.split("_")[2]), set()).add(path.name)
+    return {row: sorted(names) for row, names in found.items()}
 
 
-def test_the_attacks_do_get_through_where_nothing_protects() -> None:
-    attacks = [attack for attack in ATTACKS if attack.harmless]
-    held = []
-    with open_sandbox("unsafe-subprocess", workers=1, i_understand=True) as unprotected:
-        for attack in attacks:
-            with Scene() as scene, adopted_orphans():
-                if not achieved(as_program(unprotected), attack, scene):
-                    held.append(str(attack))
-    # Even without a sandbox the interpreter is started with a clean environment, and a machine's own settings may forbid some.
-    assert len(attacks) >= 25
-    assert len(held) <= len(attacks) // 3, held
+def test_every_row_of_the_threat_list_is_tested() -> None:
+    assert {attack.row for attack in ATTACKS} | rows_of_functions().keys() == ROWS.keys() == set(range(1, 91))
+
+
+def test_the_page_of_attacks_lists_every_row_as_it_is() -> None:
+    lines = [line.split("|")[1:3] for line in PAGE.read_text().splitlines() if line.startswith("| ") and line[2].isdigit()]
+    assert [(int(number), what.strip()) for number, what in lines] == list(ROWS.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from reasonforge.sandbox.flavours import flavour_of
 from reasonforge.sandbox.messages import call_results
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.pool import PoolSandbox
-from reasonforge.sandbox.protocol import Backend, CallResult, Limits, Program, SandboxUnavailable
+from reasonforge.sandbox.protocol import Backend, Call, CallResult, Limits, Program, SandboxUnavailable
 
 ONE = Program(code="print(1)")
 
@@ -37,6 +38,14 @@ def processes_of(parent: int) -> list[int]:
         below.update(new)
         found += new
     return found
+
+
+def kill_forkservers() -> None:
+    for pid in processes_of(os.getpid()):
+        # The end of the first may already have ended the others.
+        with contextlib.suppress(OSError):
+            if b"inside.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_results_come_in_the_order_of_the_programs(sandbox: PoolSandbox) -> None:
@@ -64,9 +73,7 @@ def test_two_workers_work_at_once(sandbox: PoolSandbox) -> None:
 def test_a_worker_that_dies_is_replaced_and_the_program_tried_again(backend: Backend) -> None:
     with open_sandbox(backend, workers=1) as sandbox:
         sandbox.run(ONE)
-        for pid in processes_of(os.getpid()):
-            if b"inside.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+        kill_forkservers()
         assert sandbox.run(ONE).stdout == "1\n"
 
 
@@ -76,12 +83,7 @@ def test_a_worker_that_dies_twice_is_nobodys_wrong_answer(backend: Backend) -> N
 
         def kill_all() -> None:
             while not stop.is_set():
-                for pid in processes_of(os.getpid()):
-                    try:
-                        if b"inside.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                            os.kill(pid, signal.SIGKILL)
-                    except OSError:
-                        continue
+                kill_forkservers()
                 time.sleep(0.02)
 
         killer = threading.Thread(target=kill_all)
@@ -95,12 +97,23 @@ def test_a_worker_that_dies_twice_is_nobodys_wrong_answer(backend: Backend) -> N
         assert sandbox.run(ONE).stdout == "1\n"
 
 
+def test_a_forkserver_killed_in_the_middle_costs_one_program_a_second_try(backend: Backend) -> None:
+    with open_sandbox(backend, workers=2) as sandbox:
+        sandbox.run_many([ONE] * 4)
+        killer = threading.Timer(0.3, kill_forkservers)
+        killer.start()
+        start = time.monotonic()
+        results = sandbox.run_many([Program(code="import time; time.sleep(0.6); print(1)")] * 2 + [ONE] * 6)
+        killer.join()
+        assert [(result.status, result.stdout) for result in results] == [("ok", "1\n")] * 8
+        # Twice 0.6 s of sleep, and new workers in between; the machine may be busy.
+        assert time.monotonic() - start < 6
+
+
 def test_a_session_whose_worker_dies_is_over(backend: Backend) -> None:
     with open_sandbox(backend, workers=1) as sandbox, sandbox.session() as session:
         session.run("x = 1")
-        for pid in processes_of(os.getpid()):
-            if b"inside.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+        kill_forkservers()
         assert (session.run("x").status, session.alive) == ("infra", False)
         assert sandbox.run(ONE).stdout == "1\n"
 
@@ -192,6 +205,51 @@ with open_sandbox({backend!r}, workers=1) as sandbox:
     assert done.stdout.split() == ["child", "1", "parent", "2"]
 
 
+def test_a_forkserver_never_holds_what_programs_are_told_or_say(backend: Backend) -> None:
+    secrets = {name: f"{name}-{os.urandom(12).hex()}" for name in ("code", "stdin", "args", "files", "stdout", "stderr", "value", "block")}
+    halves = {name: (text[:14], text[14:]) for name, text in secrets.items()}
+    with open_sandbox(backend, workers=1) as sandbox:
+        program = Program(
+            code=f"import sys\n# {secrets['code']}\nprint({halves['stdout'][0]!r} + {halves['stdout'][1]!r}, input())\n"
+            f"sys.stderr.write({halves['stderr'][0]!r} + {halves['stderr'][1]!r})\n"
+            f"def f(x): return {halves['value'][0]!r} + {halves['value'][1]!r}",
+            stdin=secrets["stdin"],
+            calls=(Call(function="f", args=(secrets["args"],)),),
+            files={"note": secrets["files"]},
+            profile="files",
+        )
+        result = sandbox.run(program)
+        assert (result.stdout, result.stderr) == (f"{secrets['stdout']} {secrets['stdin']}\n", secrets["stderr"])
+        assert [value.value for value in result.values] == [secrets["value"]]
+        with sandbox.session() as session:
+            assert session.run(f"{secrets['block']!r}").stdout == f"{secrets['block']!r}\n"
+            memories = [memory_of(pid) for pid in processes_of(os.getpid()) if is_python(pid)]
+        sessions = [memory for memory in memories if secrets["block"].encode() in memory]
+        assert len(sessions) == 1, "the search finds what is there: the session's own process knows its block"
+        forkservers = [memory for memory in memories if memory is not sessions[0]]
+        assert len(forkservers) == 2
+        for name, text in secrets.items():
+            assert not any(text.encode() in memory for memory in forkservers), name
+
+
+def is_python(pid: int) -> bool:
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return b"python" in command[0]
+
+
+def memory_of(pid: int) -> bytes:
+    """Everything that a process could read in itself and that is its own."""
+    found = bytearray()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights, *_ = line.split()
+            start, end = (int(part, 16) for part in span.split("-"))
+            if rights.startswith("rw"):
+                memory.seek(start)
+                found += memory.read(end - start)
+    return bytes(found)
+
+
 @pytest.mark.parametrize(
     ("code", "flavour"),
     [
@@ -214,17 +272,17 @@ def test_imports_choose_the_warm_interpreter(code: str, flavour: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'C{"status":"ok","value":NaN,"type":"float"}',
-        b'C{"status":"ok","value":1e999,"type":"float"}',
-        b'C{"status":"ok","value":-Infinity,"type":"float"}',
-        b'C{"status":"ok","type":"float"}',
-        b'C{"status":"ok","value":' + b"[" * 100 + b"]" * 100 + b',"type":"list"}',
-        b'C{"status":"ok","value":' + b"[" * 200_000 + b"]" * 200_000 + b',"type":"list"}',
-        b'C{"status":"ok","value":' + b"9" * 5000 + b',"type":"int"}',
-        b'C{"status":"fine"}',
-        b"C[]",
-        b"C\xff",
-        b"Cprint(1)",
+        b'{"status":"ok","value":NaN,"type":"float"}',
+        b'{"status":"ok","value":1e999,"type":"float"}',
+        b'{"status":"ok","value":-Infinity,"type":"float"}',
+        b'{"status":"ok","type":"float"}',
+        b'{"status":"ok","value":' + b"[" * 100 + b"]" * 100 + b',"type":"list"}',
+        b'{"status":"ok","value":' + b"[" * 200_000 + b"]" * 200_000 + b',"type":"list"}',
+        b'{"status":"ok","value":' + b"9" * 5000 + b',"type":"int"}',
+        b'{"status":"fine"}',
+        b"[]",
+        b"\xff",
+        b"print(1)",
     ],
 )
 def test_what_is_not_strict_json_is_a_failed_call(line: bytes) -> None:
@@ -234,10 +292,10 @@ def test_what_is_not_strict_json_is_a_failed_call(line: bytes) -> None:
 
 
 def test_more_results_than_calls_are_dropped() -> None:
-    line = b'C{"status":"ok","value":1,"type":"int"}\n'
-    assert call_results(b"R\n" + line * 5 + line[:-1], most=2) == (CallResult(status="ok", value=1, type_name="int"),) * 2
+    line = b'{"status":"ok","value":1,"type":"int"}\n'
+    assert call_results(line * 5 + line[:-1], most=2) == (CallResult(status="ok", value=1, type_name="int"),) * 2
 
 
 def test_half_characters_are_replaced() -> None:
-    (result,) = call_results(b'C{"status":"ok","value":["\\ud800"],"type":"list"}\n', most=1)
+    (result,) = call_results(b'{"status":"ok","value":["\\ud800"],"type":"list"}\n', most=1)
     assert result.value == ["?"]

@@ -177,6 +177,7 @@ class Scene:
         self.abstract = _Listener(socket.AF_UNIX, socket.SOCK_STREAM, "\0" + self.abstract_name)
         self.path = _Listener(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "socket"))
         (self.folder / "socket").chmod(0o777)
+        self.key = secrets.randbelow(1 << 30) + 1
         self.nice = os.getpriority(os.PRIO_PROCESS, self.victim.pid)
         self.affinity = os.sched_getaffinity(self.victim.pid)
         self.listing = self._listing()
@@ -186,7 +187,7 @@ class Scene:
         return (
             f"PREFIX = {PREFIX[:10]!r} + {PREFIX[10:]!r}\nFOLDER = {str(self.folder)!r}\nEXPECTED = {str(self.expected)!r}\n"
             f"READABLE = {str(self.readable)!r}\nPRIVATE = {str(self.private)!r}\nTESTS = {str(self.tests)!r}\n"
-            f"VICTIM = {self.victim.pid}\nADDRESS = {self.secret_address}\nLENGTH = {len(self.secret)}\n"
+            f"KEY = {self.key}\nVICTIM = {self.victim.pid}\nADDRESS = {self.secret_address}\nLENGTH = {len(self.secret)}\n"
             f"TCP = {self.tcp.port}\nUDP = {self.udp.port}\nABSTRACT = {self.abstract_name!r}\nSOCKET = {str(self.folder / 'socket')!r}\n"
         )
 

@@ -96,7 +96,7 @@ def test_a_list_may_be_bracketed_and_spaced_but_not_shortened_or_exchanged() -> 
     problem = dataclasses.replace(problems("sorting", 1)[0], answer="1, 2, 10", meta={"numeric": True})
     for answer in ("1,2,10", "[1, 2, 10]", "1 2 10", "1，2，10", "1、2、10", "1, 2.0, 10"):
         assert status(problem, answer) == "correct", answer
-    for answer in ("1, 2", "1, 10, 2", "1, 2, 10, 10", "12, 10", "1, 2, ten", "1%, 2, 10"):
+    for answer in ("1, 2", "1, 10, 2", "1, 2, 10, 10", "12, 10", "1, 2, x", "1%, 2, 10"):
         assert status(problem, answer) != "correct", answer
 
 
@@ -147,12 +147,37 @@ def test_the_usual_ways_to_write_a_date_are_read(ask: str, language: str, gold: 
     assert [answer for answer in wrong if status(problem, answer) == "correct"] == []
 
 
+def as_python(problem: Problem) -> list[str]:
+    """Return a problem's program as a function of its input."""
+    program = [line for line in problem.question.splitlines()[1:] if not line.startswith("Give ")]
+    lines = [re.sub(r"^repeat (\d+):", r"for _ in range(\1):", line) for line in program]
+    return ["def program(input=None):", *("  " + re.sub(r"^print (\w+)", r"return \1", line) for line in lines)]
+
+
+def python(lines: list[str]) -> list[str]:
+    return subprocess.run([sys.executable, "-I", "-c", "\n".join(lines)], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def test_programs_print_what_python_prints() -> None:
     chosen = problems("code_output", 150)
-    source = []
-    for problem in chosen:
-        program = [line for line in problem.question.splitlines()[1:] if not line.startswith("Give ")]
-        lines = [re.sub(r"^repeat (\d+):", r"for _ in range(\1):", line) for line in program]
-        source += [re.sub(r"^print (\w+)", r"print(\1)", line) for line in lines]
-    done = subprocess.run([sys.executable, "-I", "-c", "\n".join(source)], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [problem.answer for problem in chosen]
+    printed = python([line for problem in chosen for line in (*as_python(problem), "print(program())")])
+    assert printed == [problem.answer for problem in chosen]
+
+
+def test_every_input_is_right_with_which_python_prints_what_was_asked() -> None:
+    chosen = problems("code_input", 60)
+    printed = python([line for problem in chosen for line in (*as_python(problem), "print(*map(program, range(100)))")])
+    for problem, line in zip(chosen, printed, strict=True):
+        (wanted,) = re.findall(r"print (-?\d+)\?", first_line(problem))
+        right = [number for number, other in enumerate(line.split()) if other == wanted]
+        assert int(problem.answer) in right
+        assert [number for number in range(100) if status(problem, str(number)) == "correct"] == right
+        assert len(right) <= 4
+
+
+def test_an_input_is_a_whole_number_of_those_asked_for() -> None:
+    problem = dataclasses.replace(problems("code_input", 1)[0], answer="7", meta={"right": [7, 9]})
+    for answer in ("7", "9", "7.0"):
+        assert status(problem, answer) == "correct", answer
+    for answer in ("8", "107", "-7", "7 or 9", "7, 9", "7%", "15/2", ""):
+        assert status(problem, answer) != "correct", answer

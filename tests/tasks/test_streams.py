@@ -57,6 +57,12 @@ def test_levels_are_kept_and_equally_likely() -> None:
     assert all(abs(levels.count(level) - 200) < 65 for level in (3, 4, 5, 6))
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_source_may_speak_one_language(language: str) -> None:
+    problems = stream(task="sorting", language=language, split="test", levels=(2, 3))
+    assert {problems[index].language for index in range(30)} == {language}
+
+
 def test_a_count_gives_that_many_different_problems() -> None:
     source = TaskSource(task=ARITHMETIC, levels=(1, 2), split="train", count=300)
     problems = load_problems(source, seed=0)
@@ -114,6 +120,7 @@ def test_documents_of_every_task_end_in_a_right_answer(name: str) -> None:
         ({"task": "labeled_arithmetic"}, "Did you mean 'labelled_arithmetic'"),
         ({"task": ARITHMETIC, "levels": (0, 3)}, "has levels 1 to 8"),
         ({"task": ARITHMETIC, "levels": (5, 3)}, "easiest first"),
+        ({"task": ARITHMETIC, "language": "zh"}, "labelled_arithmetic speaks en"),
         ({"task": ARITHMETIC, "count": 0}, "greater than 0"),
         ({"task": ARITHMETIC, "split": "valid"}, "'train', 'test' or 'all'"),
         ({"task": ARITHMETIC, "documents": {"think_share": 1.5}}, "less than or equal to 1"),

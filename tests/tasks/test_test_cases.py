@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from reasonforge.core.errors import DataError, UnavailableError
@@ -30,9 +32,9 @@ class Script:
         self.completions = completions
         self.prompts: list[str] = []
 
-    def __call__(self, prompt: str) -> str:
-        self.prompts.append(prompt)
-        return self.completions[(len(self.prompts) - 1) % len(self.completions)]
+    def __call__(self, prompts: Sequence[str]) -> list[str]:
+        self.prompts += prompts
+        return [self.completions[number % len(self.completions)] for number in range(len(prompts))]
 
 
 @pytest.fixture
@@ -41,8 +43,9 @@ def sandbox() -> PlainSandbox:
 
 
 def test_generators_are_asked_for_by_kind_and_completions_without_a_program_are_left_out() -> None:
-    model = Script("```python\nprint(1)\n```", "I cannot.")
-    assert write_generators(PROBLEM, model, count=4) == ["print(1)", "print(1)"]
+    model = Script("<think>```python\nprint(2)\n```</think>```python\nprint(1)\n```", "I cannot.", "<think>```python\nprint(3)\n```")
+    assert write_generators(PROBLEM, model, count=6) == ["print(1)", "print(1)"]
+    assert len(model.prompts) == 6
     assert all(kind in prompt and PROBLEM.question in prompt for kind, prompt in zip(KINDS, model.prompts))
 
 
@@ -83,6 +86,12 @@ def test_the_chosen_tests_find_out_as_many_wrong_submissions_as_all_inputs_do(sa
 def test_the_largest_input_is_always_among_the_tests(sandbox: PlainSandbox) -> None:
     found = filter_tests(["2\n3 1\n", "2\n1 3\n", f"40\n{'2 ' * 40}\n"], sandbox, correct=[RIGHT, RIGHT_TOO], incorrect=[FIRST])
     assert [case["stdin"] for case in found.cases] == ["2\n1 3\n", f"40\n{'2 ' * 40}\n"]
+
+
+def test_without_known_wrong_submissions_every_valid_input_is_a_test(sandbox: PlainSandbox) -> None:
+    inputs = ["3\n1 2 3\n", "not an input\n", "1\n7\n"]
+    found = filter_tests(inputs, sandbox, correct=[RIGHT, RIGHT_TOO], incorrect=[])
+    assert ([case["stdin"] for case in found.cases], found.reason) == (["3\n1 2 3\n", "1\n7\n"], "")
 
 
 def test_tests_that_find_out_too_few_are_refused(sandbox: PlainSandbox) -> None:

@@ -155,6 +155,18 @@ def test_an_item_whose_worker_is_killed_each_time_is_an_error_and_the_next_is_ri
         assert right(pool)
 
 
+def test_an_item_that_ends_its_worker_has_one_deadline_for_both_tries() -> None:
+    with WorkerPool(1, deadline_seconds=1.5) as pool:
+        pool.start()
+        (first,) = workers(pool)
+        threading.Timer(0.9, first.kill).start()
+        start = time.monotonic()
+        with pytest.raises(WorkerFailed, match="signal 9"):
+            pool.symbolic_equal(*HANGING)
+        assert time.monotonic() - start < 0.9 + 1.5
+        assert right(pool)
+
+
 def test_workers_are_recycled() -> None:
     with WorkerPool(1, recycle_after=3) as pool:
         seen = set()
@@ -242,6 +254,7 @@ def test_the_default_pool_is_one_per_process() -> None:
 
 def in_child(queue: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
     queue.put(default_pool().symbolic_equal(*SIDES))
+    queue.put([process.pid for process in children()])
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -249,11 +262,14 @@ def test_a_multiprocessing_child_computes_the_same(method: str) -> None:
     assert default_pool().symbolic_equal(*SIDES) is True
     context: Any = multiprocessing.get_context(method)
     queue = context.Queue()
-    child = context.Process(target=in_child, args=(queue,))
+    child = context.Process(target=in_child, args=(queue,), daemon=True)  # as the workers of a data loader are
     child.start()
     assert queue.get(timeout=SOON) is True
+    its_workers = queue.get(timeout=SOON)
     child.join(SOON)
     assert child.exitcode == 0
+    assert len(its_workers) >= 2
+    assert until(lambda: not any(psutil.pid_exists(pid) for pid in its_workers))
     assert default_pool().symbolic_equal(*SIDES) is True
 
 
@@ -310,6 +326,56 @@ def test_workers_leave_with_a_parent_that_is_killed_while_they_hang() -> None:
     assert until(lambda: not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left), seconds=1.0)
 
 
+def test_an_interrupt_from_the_terminal_ends_a_call_at_once_and_leaves_nothing() -> None:
+    program = subprocess.Popen(
+        script("""
+        from reasonforge.verify.pool import GradePool
+        from tests.verify.test_hostile import HANGING
+        with GradePool(2, deadline_seconds=600.0) as pool:
+            pool.start()
+            print("ready", flush=True)
+            pool.grade_many([HANGING] * 64)
+        """),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"ready\n"
+    assert until(lambda: len(children(program.pid)) == 4)
+    left = children(program.pid)
+    os.killpg(program.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    _, errors = program.communicate(timeout=SOON)
+    assert program.returncode == -signal.SIGINT
+    assert errors.rstrip().endswith(b"KeyboardInterrupt")
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left)
+
+
+def test_grading_one_answer_on_the_command_line_ends_at_once_without_noise() -> None:
+    body = r"""
+    from reasonforge.verify.grade import grade
+    print(grade(r"\sin(x)^2", r"\boxed{1-\cos(x)^2}").status)
+    """
+    done = subprocess.run(script(body), capture_output=True, timeout=SOON, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"correct\n", b"")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_workers_hold_no_file_of_their_parent() -> None:
+    readable, writable = os.pipe()
+    os.set_inheritable(writable, True)
+    try:
+        name = os.readlink(f"/proc/self/fd/{writable}")
+        with WorkerPool(1) as pool:
+            pool.start()
+            held = {os.readlink(fd) for process in (*keepers(pool), *workers(pool)) for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
+        assert held
+        assert name not in held
+    finally:
+        os.close(readable)
+        os.close(writable)
+
+
 def test_a_program_that_forgets_to_close_its_pool_ends_cleanly() -> None:
     done = subprocess.run(
         script("""
@@ -339,6 +405,12 @@ def test_a_grade_pool_returns_verdicts_in_order() -> None:
         verdicts = pool.grade_many(items)
     assert [verdict.correct for verdict in verdicts] == [number % 3 == 0 for number in range(300)]
     assert [verdict.prediction for verdict in verdicts] == [str(number) for number in range(300)]
+
+
+def test_long_and_short_items_cross_in_one_batch() -> None:
+    items = [GradeItem(gold="5", text="so " * (60_000 if number % 3 == 0 else 1) + rf"\boxed{{{number}}}") for number in range(60)]
+    with GradePool(1) as pool:
+        assert [verdict.prediction for verdict in pool.grade_many(items)] == [str(number) for number in range(60)]
 
 
 def test_no_items_are_no_verdicts() -> None:

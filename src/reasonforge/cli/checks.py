@@ -118,20 +118,20 @@ def check_compiler() -> Check:
 
 
 def check_sandbox() -> Iterator[Check]:
-    """Where could model-written programs run? Each backend is started and attacked; the one that a run would take comes first."""
+    """Where could model-written programs run? Each protected backend is started and attacked; a run takes the first that holds."""
     from reasonforge.sandbox.probe import probe
 
     probes = probe()
-    safe = any(found.available for found in probes if found.backend != "unsafe-subprocess")
+    taken = next((found.backend for found in probes if found.available), None)
     for found in probes:
         name = f"sandbox {found.backend}"
         facts = ", ".join(f"{key} {value}" if key != "bwrap" else value for key, value in found.facts.items())
         if found.backend == "unsafe-subprocess":
-            yield Check(name, "ok", f"no protection, never chosen by itself{'; ' + found.reason if found.reason else ''}")
+            yield Check(name, "ok", "protects nothing; taken only where a recipe names it and sets i_understand=true")
         elif found.available:
-            yield Check(name, "ok", f"{facts}; start-up test passed")
+            yield Check(name, "ok", f"{facts}; start-up test passed{'; auto takes it' if found.backend == taken else ''}")
         else:
-            yield Check(name, "ok" if safe else "warn", found.reason, found.hint)
+            yield Check(name, "ok" if taken else "warn", f"not available: {found.reason}", found.hint)
 
 
 def check_disk(runs: Path) -> Check:

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,13 +23,13 @@ from reasonforge.core.records import Problem
 from reasonforge.core.seeds import derive_seed
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.prompts import asked_problems
-from reasonforge.runs.text import program_name
+from reasonforge.runs.text import counted, program_name
 from reasonforge.sampling.http import EndpointConfig
 from reasonforge.tasks.config import DataSource
 from reasonforge.text.config import TemplateConfig
 
 if TYPE_CHECKING:
-    from reasonforge.evaluation.folder import DrawSource
+    from reasonforge.evaluation.folder import DrawSource, EvaluationFolder
 
 S = TypeVar("S", bound=Section)
 
@@ -73,6 +73,20 @@ class _Wanted:
     """One of ``DataSource``."""
     endpoint: EndpointConfig | None
     template: TemplateConfig | None
+    joined_is_open: bool
+    """Nobody said whether worked examples and question are one text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A model on this machine."""
+
+    folder: Path
+    """A Hugging Face folder: the model, or what says how the checkpoint's looks."""
+    checkpoint: Path | None
+    """Whose weights take the place of the folder's. None = the folder's own."""
+    template: TemplateConfig
+    """How conversations are laid out."""
 
 
 def evaluate_model(options: ModelOptions, settings: Sequence[str]) -> int:
@@ -90,6 +104,8 @@ def evaluate_model(options: ModelOptions, settings: Sequence[str]) -> int:
     from reasonforge.tasks.sources import load_problems
 
     wanted = _read(options, settings)
+    place = None if wanted.endpoint is not None else _locate(options, wanted.template)
+    wanted = _joined_for_base_models(wanted, place)
     loaded = load_problems(wanted.source, seed=derive_seed(options.seed, "data", wanted.config.data))
     if not isinstance(loaded, list):
         raise RecipeError("--task: an endless stream has no end to evaluate: add --source.count 200")
@@ -107,7 +123,7 @@ def evaluate_model(options: ModelOptions, settings: Sequence[str]) -> int:
                 ("folder", str(folder_path)),
                 ("problems", f"{len(problems)} of {config.data}"),
                 ("samples", f"{config.samples} each, temperature {config.temperature:g}, top-p {config.top_p:g}"),
-                ("asked", f"style {config.style}, {config.shots} shots" if config.prompt_file is None else f"by {config.prompt_file}"),
+                ("asked", _asked_how(config)),
                 ("judged", f"profile {config.profile}"),
             ],
         )
@@ -127,14 +143,14 @@ def evaluate_model(options: ModelOptions, settings: Sequence[str]) -> int:
         }
         with (
             EvaluationFolder(folder_path, settings=identity, problems=problems, overwrite=options.overwrite) as folder,
-            _source(wanted, options, problems) as (source, facts),
+            _source(wanted, place, options, problems, folder) as (source, facts),
         ):
             finished = complete(folder, source, problems, config, name=name, seed=options.seed, console=console, stop=stop, resume=resume)
             all_facts = {
                 "model": options.model,
                 "name on the server": options.model_name,
                 "problems": f"{config.data}, sha256 {folder.data_hash[:16]}",
-                "prompts": f"style {config.style}, {config.shots} shots, sha256 {prompts_hash[:16]}",
+                "prompts": f"{_asked_how(config)}, sha256 {prompts_hash[:16]}",
                 "sampling": f"temperature {config.temperature:g}, top-p {config.top_p:g}, at most {config.max_new_tokens} tokens",
                 "grader": f"profile {config.profile}, tied votes {config.ties}",
                 "seed": options.seed,
@@ -149,6 +165,12 @@ def evaluate_model(options: ModelOptions, settings: Sequence[str]) -> int:
         compare = f"{program_name()} eval {shlex.quote(str(folder.samples_path))} --against OTHER.jsonl"
         console.end("measured", rows, [compare])
     return 0
+
+
+def _asked_how(config: EvaluationConfig) -> str:
+    if config.prompt_file is not None:
+        return f"by {config.prompt_file}"
+    return f"style {config.style}, {counted(config.shots, 'shot')}{' joined with the question' if config.joined else ''}"
 
 
 def model_folder(path: Path) -> Path:
@@ -205,7 +227,13 @@ def _read(options: ModelOptions, settings: Sequence[str]) -> _Wanted:
     elif sections["endpoint"] or options.model_name is not None:
         raise RecipeError("--endpoint and --model-name have no effect with a model folder")
     template = _validated(TemplateConfig, sections["template"], prefix="template.") if sections["template"] else None
-    return _Wanted(config=config, source=_validated(_Problems, {"source": source}).source, endpoint=endpoint, template=template)
+    return _Wanted(
+        config=config,
+        source=_validated(_Problems, {"source": source}).source,
+        endpoint=endpoint,
+        template=template,
+        joined_is_open="joined" not in given,
+    )
 
 
 def _data_section(options: ModelOptions, section: dict[str, Any]) -> dict[str, Any]:
@@ -245,17 +273,22 @@ def _validated(schema: type[S], values: dict[str, Any], *, prefix: str = "") -> 
 
 
 @contextmanager
-def _source(wanted: _Wanted, options: ModelOptions, problems: Sequence[Problem]) -> Iterator[tuple[DrawSource, Any]]:
+def _source(
+    wanted: _Wanted, place: _Place | None, options: ModelOptions, problems: Sequence[Problem], folder: EvaluationFolder
+) -> Iterator[tuple[DrawSource, Any]]:
     """Open what draws the samples; yields it with a function that returns facts about what was used."""
     seed = derive_seed(options.seed, "evaluation", wanted.config.data)
     with ExitStack() as stack:
         if wanted.endpoint is not None:
-            yield _remote(wanted, wanted.endpoint, problems, seed, stack)
+            yield _remote(wanted, wanted.endpoint, problems, seed, folder, stack)
         else:
-            yield _local(wanted, options, problems, seed), dict
+            assert place is not None
+            yield _local(wanted, place, problems, seed), dict
 
 
-def _remote(wanted: _Wanted, endpoint: EndpointConfig, problems: Sequence[Problem], seed: int, stack: ExitStack) -> tuple[DrawSource, Any]:
+def _remote(
+    wanted: _Wanted, endpoint: EndpointConfig, problems: Sequence[Problem], seed: int, folder: EvaluationFolder, stack: ExitStack
+) -> tuple[DrawSource, Any]:
     from reasonforge.evaluation.grading import open_judge
     from reasonforge.evaluation.remote import RemoteSource
     from reasonforge.sampling.http import HttpModel
@@ -271,10 +304,35 @@ def _remote(wanted: _Wanted, endpoint: EndpointConfig, problems: Sequence[Proble
             found["cost now"] = f"{used.cost(endpoint):.4f}"
         return found
 
-    return RemoteSource(model, wanted.config, problems, judge, seed=seed), facts
+    return RemoteSource(model, wanted.config, problems, judge, seed=seed, folder=folder), facts
 
 
-def _local(wanted: _Wanted, options: ModelOptions, problems: Sequence[Problem], seed: int) -> DrawSource:
+def _locate(options: ModelOptions, template: TemplateConfig | None) -> _Place:
+    """Find out what a path means, without reading weights.
+
+    Raises:
+        DataError: there is no model.
+    """
+    from reasonforge.text.tokenizer import Tokenizer
+
+    path = Path(options.model).expanduser()
+    checkpoint = path if re.fullmatch(r"step-\d{6,12}", path.name) else None
+    folder = model_folder(path) if checkpoint is None else _start_of(checkpoint)
+    known = template or _run_template(folder)
+    if known is None:
+        known = TemplateConfig(name="plain" if Tokenizer.load(folder).chat_template is None else "chat")
+    return _Place(folder=folder, checkpoint=checkpoint, template=known)
+
+
+def _joined_for_base_models(wanted: _Wanted, place: _Place | None) -> _Wanted:
+    """Join worked examples and question where the model knows no conversations, unless the settings say something else."""
+    is_base = wanted.endpoint.api == "completions" if wanted.endpoint is not None else place is not None and place.template.name != "chat"
+    if not (is_base and wanted.joined_is_open and wanted.config.shots):
+        return wanted
+    return replace(wanted, config=wanted.config.model_copy(update={"joined": True}))
+
+
+def _local(wanted: _Wanted, place: _Place, problems: Sequence[Problem], seed: int) -> DrawSource:
     import torch
 
     from reasonforge.evaluation.evaluate import Evaluator, LocalSource
@@ -284,20 +342,16 @@ def _local(wanted: _Wanted, options: ModelOptions, problems: Sequence[Problem], 
     from reasonforge.text.tokenizer import Tokenizer
 
     torch.set_num_threads(1)  # cores share completions, not products (docs/decisions/0004-learner.md)
-    path = Path(options.model).expanduser()
-    checkpoint = path if re.fullmatch(r"step-\d{6,12}", path.name) else None
-    folder = model_folder(path) if checkpoint is None else _start_of(checkpoint)
-    decoder, tokenizer = load_folder(folder), Tokenizer.load(folder)
-    if checkpoint is not None:
+    decoder, tokenizer = load_folder(place.folder), Tokenizer.load(place.folder)
+    if place.checkpoint is not None:
         from reasonforge.training.checkpoint import load_checkpoint
 
-        tensors = load_checkpoint(checkpoint).files["learner"]
+        tensors = load_checkpoint(place.checkpoint).files["learner"]
         decoder.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")})
-    template = wanted.template or _run_template(folder) or TemplateConfig(name="plain" if tokenizer.chat_template is None else "chat")
     bundle = Bundle(
         decoder=decoder.to("cuda" if torch.cuda.is_available() else "cpu"),
         tokenizer=tokenizer,
-        layout=build_layout(template, tokenizer),
+        layout=build_layout(place.template, tokenizer),
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
     )
     evaluator = Evaluator(wanted.config, problems, tokenizer=tokenizer, layout=bundle.layout, seed=seed, max_context=bundle.max_context)

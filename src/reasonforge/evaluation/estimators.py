@@ -213,16 +213,24 @@ def bootstrap_interval(scores: ArrayLike, *, seed: int, level: float = 0.95, num
         level: share of intervals that hold the true mean.
         num_resamples: times the problems are drawn again.
     """
-    values = _scores(scores)
-    generator, chunk = np.random.default_rng(seed), max(1, 4_000_000 // len(values))  # at most 32 MB of indices at a time
-    means = np.concatenate(
-        [
-            values[generator.integers(len(values), size=(min(chunk, num_resamples - start), len(values)))].mean(axis=1)
-            for start in range(0, num_resamples, chunk)
-        ]
-    )
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    return bootstrap_intervals([_scores(scores)], seed=seed, level=level, num_resamples=num_resamples)[0]
+
+
+def bootstrap_intervals(
+    columns: Sequence[ArrayLike], *, seed: int, level: float = 0.95, num_resamples: int = 10_000
+) -> tuple[Interval, ...]:
+    """Return the interval of each of several figures of the same problems, all from the same resamples."""
+    values = np.stack([_scores(scores) for scores in columns], axis=1)
+    count = len(values)
+    generator, chunk = np.random.default_rng(seed), max(1, 4_000_000 // count)  # at most 64 MB at a time
+    means = np.empty((num_resamples, values.shape[1]))
+    for start in range(0, num_resamples, chunk):
+        rows = min(chunk, num_resamples - start)
+        drawn = generator.integers(count, size=(rows, count)) + np.arange(rows)[:, None] * count
+        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)  # each problem was drawn
+        means[start : start + rows] = times @ values / count
+    bounds = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return tuple(Interval(float(low), float(high)) for low, high in bounds.T)
 
 
 def normal_interval(scores: ArrayLike, *, level: float = 0.95) -> Interval:
@@ -266,9 +274,11 @@ class PairedDifference(NamedTuple):
     low: float
     high: float
     standard_error: float
+    bootstrap: Interval
+    """Of the difference, problems drawn again."""
 
 
-def paired_difference(first: Mapping[str, float], second: Mapping[str, float], *, level: float = 0.95) -> PairedDifference:
+def paired_difference(first: Mapping[str, float], second: Mapping[str, float], *, level: float = 0.95, seed: int = 0) -> PairedDifference:
     """Return the difference of two runs with its interval, from each problem's score (by id) in both.
 
     Problems hard for one run are hard for the other: pairing removes what they share, so the interval is narrower than that of
@@ -281,7 +291,8 @@ def paired_difference(first: Mapping[str, float], second: Mapping[str, float], *
         raise ValueError(f"the runs differ in {len(first.keys() ^ second.keys())} problems: compare them on the same ones")
     differences = _scores([second[problem_id] - first[problem_id] for problem_id in first])
     interval = normal_interval(differences, level=level)
-    return PairedDifference(float(differences.mean()), interval.low, interval.high, _standard_error(differences))
+    drawn = bootstrap_interval(differences, seed=seed, level=level)
+    return PairedDifference(float(differences.mean()), interval.low, interval.high, _standard_error(differences), drawn)
 
 
 def _scores(scores: ArrayLike) -> NDArray[np.float64]:

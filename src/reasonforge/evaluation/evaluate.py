@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,8 +21,7 @@ from reasonforge.evaluation.samples import SampledProblem
 from reasonforge.rewards.score import keeps_format
 from reasonforge.sampling.protocol import Sampler
 from reasonforge.sampling.rollouts import sample_groups
-from reasonforge.sampling.tools import ToolLoop
-from reasonforge.sandbox.open import open_sandbox
+from reasonforge.sampling.tools import ToolLoop, is_error, open_tools, tool_outputs
 from reasonforge.tasks.judge import Judge
 from reasonforge.text.layout import Layout
 from reasonforge.text.render import render_prompt, stop_token_ids
@@ -35,7 +34,7 @@ class Evaluation:
 
     metrics: dict[str, float]
     """``pass@1`` (mean over samples), ``pass@k``, ``maj@k``, ``format``, ``length``, ``truncated``, and where asked for ``step_skill``,
-    ``tool_calls``, ``thinking_tokens``, ``within_budget``."""
+    ``tool_calls``, ``failed_calls``, ``thinking_tokens``, ``within_budget``."""
     pass1_interval: tuple[float, float]
     """95 % bootstrap interval of pass@1 over problems."""
     groups: tuple[RolloutGroup, ...]
@@ -94,11 +93,27 @@ class Evaluator:
         """Draw ``samples`` completions of each problem and judge them."""
         config = self._config
         groups = list(self.groups(sampler))
-        metrics = self._summarise(groups)
+        measured = measure(
+            [self.as_samples(group) for group in groups],
+            ks=(1, *(config.ks or (config.samples,))),
+            ties=config.ties,
+            profile=config.profile,
+            seed=derive_seed(self._seed, "bootstrap"),
+        )
+        metrics = {
+            **{name: figure.value for name, figure in measured.figures.items()},
+            "format": _mean(keeps_format(member.rollout.text, config.format) for group in groups for member in group.rollouts),
+            "length": measured.lengths["mean"],
+            "truncated": measured.shares["truncated"],
+            **{
+                name: measured.uses[name]
+                for name in ("tool_calls", "failed_calls", "thinking_tokens", "within_budget")
+                if name in measured.uses
+            },
+        }
         if config.skill_prefix is not None:
             metrics["step_skill"] = self.step_skill(sampler)
-        interval = measure([as_samples(group) for group in groups], ks=(1,), seed=derive_seed(self._seed, "bootstrap")).figures["pass@1"]
-        return Evaluation(metrics=metrics, pass1_interval=interval.bootstrap, groups=tuple(groups))
+        return Evaluation(metrics=metrics, pass1_interval=measured.figures["pass@1"].bootstrap, groups=tuple(groups))
 
     def groups(self, sampler: Sampler, *, chosen: Sequence[int] | None = None, at_once: int | None = None) -> Iterator[RolloutGroup]:
         """Draw and judge, and yield problem by problem.
@@ -115,11 +130,7 @@ class Evaluator:
         if config.budget is not None:
             sampler = BudgetSampler(sampler, config.budget, self._tokenizer, max_context=self._max_context)
         with ExitStack() as stack:
-            tools = None
-            if (tool := config.tool_config) is not None:
-                where = tool.sandbox
-                sandbox = stack.enter_context(open_sandbox(where.backend, workers=where.workers, i_understand=where.i_understand))
-                tools = ToolLoop(tool, sandbox, self._tokenizer, max_context=self._max_context)
+            tools = stack.enter_context(open_tools(config.tool_config, self._tokenizer, max_context=self._max_context))
             judge = stack.enter_context(open_judge(config))
             step = at_once or max(1, len(rows))
             for start in range(0, len(rows), step):
@@ -151,7 +162,7 @@ class Evaluator:
             temperature=config.temperature if count is None else 0.0,
             top_p=config.top_p if count is None else 1.0,
             stop_token_ids=self._stop_token_ids,
-            stop_strings=config.stop,
+            stop_strings=config.stop_strings,
         )
         drawn = sample_groups(
             sampler,
@@ -178,28 +189,25 @@ class Evaluator:
             groups.append(RolloutGroup(problem=problem, rollouts=tuple(members)))
         return groups
 
-    def _summarise(self, groups: Sequence[RolloutGroup]) -> dict[str, float]:
-        config = self._config
-        measured = measure(
-            [as_samples(group) for group in groups], ks=(1, *(config.ks or (config.samples,))), ties=config.ties, profile=config.profile
+    def as_samples(self, group: RolloutGroup) -> SampledProblem:
+        """Return a graded group as finished samples, with what became of its tools and its budget."""
+        completions = [member.rollout.completion for member in group.rollouts]
+        found = SampledProblem(
+            problem=group.problem,
+            samples=tuple(member.rollout.text for member in group.rollouts),
+            lengths=tuple(map(len, completions)),
+            truncated=tuple(completion.finish_reason == "length" for completion in completions),
+            verdicts=tuple(member.verdict for member in group.rollouts),
         )
-        completions = [member.rollout.completion for group in groups for member in group.rollouts]
-        texts = [member.rollout.text for group in groups for member in group.rollouts]
-        metrics = {
-            **{name: figure.value for name, figure in measured.figures.items()},
-            "format": _mean(keeps_format(text, config.format) for text in texts),
-            "length": _mean(map(len, completions)),
-            "truncated": measured.shares["truncated"],
-        }
-        if config.tool_config is not None:
-            metrics["tool_calls"] = _mean(
-                int(np.count_nonzero(np.diff(completion.mask.astype(np.int8), prepend=1) == -1)) for completion in completions
-            )
-        if (budget := config.budget) is not None:
+        if self._config.tool_config is not None:
+            said = [tool_outputs(completion, self._tokenizer) for completion in completions]
+            failures = tuple(sum(map(is_error, outputs)) for outputs in said)
+            found = replace(found, tool_calls=tuple(map(len, said)), tool_failures=failures)
+        if (budget := self._config.budget) is not None:
             uses = [budget_use(completion, budget, self._tokenizer) for completion in completions]
-            metrics["thinking_tokens"] = _mean(use.thinking_tokens for use in uses)
-            metrics["within_budget"] = _mean(use.within(budget) for use in uses)
-        return metrics
+            within = tuple(use.within(budget) for use in uses)
+            found = replace(found, thinking_tokens=tuple(use.thinking_tokens for use in uses), within_budget=within)
+        return found
 
 
 class LocalSource:
@@ -220,18 +228,7 @@ class LocalSource:
     def draw(self, rows: Sequence[int]) -> Iterator[SampledProblem]:
         """Yield the problems at these positions, sampled and graded."""
         for group in self._evaluator.groups(self._sampler, chosen=rows, at_once=self._at_once):
-            yield as_samples(group)
-
-
-def as_samples(group: RolloutGroup) -> SampledProblem:
-    """Return a graded group as finished samples."""
-    return SampledProblem(
-        problem=group.problem,
-        samples=tuple(member.rollout.text for member in group.rollouts),
-        lengths=tuple(len(member.rollout.completion) for member in group.rollouts),
-        truncated=tuple(member.rollout.completion.finish_reason == "length" for member in group.rollouts),
-        verdicts=tuple(member.verdict for member in group.rollouts),
-    )
+            yield self._evaluator.as_samples(group)
 
 
 def check_prompts(problems: Sequence[Problem], lengths: Sequence[int], *, max_context: int) -> None:

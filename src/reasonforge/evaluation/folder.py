@@ -4,6 +4,7 @@
 
     evaluation.json   what was asked of which model; another attempt must ask the same
     samples.jsonl     one line per problem, appended when its samples are complete and graded
+    answers.jsonl     a server's answers to problems that are not complete yet; gone when all are
     results.json      figures with their intervals
     report.html       the same for people, with the samples
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -22,11 +24,12 @@ from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.files import storage_errors
 from reasonforge.core.records import Problem
 from reasonforge.evaluation.samples import SampledProblem, json_line, read_samples, samples_row
-from reasonforge.runs.files import LineWriter, read_json, write_json
+from reasonforge.runs.files import LineWriter, read_json, read_rows, write_json
 from reasonforge.runs.lock import RunLock
+from reasonforge.sampling.http import Answer
 
 FORMAT = 1
-_FILES = ("evaluation.json", "samples.jsonl", "results.json", "report.html")
+_FILES = ("evaluation.json", "samples.jsonl", "results.json", "report.html", "answers.jsonl")
 
 
 class DrawSource(Protocol):
@@ -60,7 +63,7 @@ class EvaluationFolder:
             StorageError: the disk refused.
         """
         self.path = path
-        self.samples_path, self.results_path, self.report_path = (path / name for name in _FILES[1:])
+        self.samples_path, self.results_path, self.report_path, self._answers_path = (path / name for name in _FILES[1:])
         self._problems = problems
         self.data_hash = _data_hash(problems)
         wanted = {
@@ -85,6 +88,7 @@ class EvaluationFolder:
                         (path / name).unlink(missing_ok=True)
                 write_json(settings_path, wanted)
             self._writer = LineWriter(self.samples_path)
+            self._answers: LineWriter | None = None
         except BaseException:
             self._lock.release()
             raise
@@ -94,6 +98,8 @@ class EvaluationFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._writer.close()
+        if self._answers is not None:
+            self._answers.close()
         self._lock.release()
 
     def found(self) -> list[SampledProblem]:
@@ -116,6 +122,41 @@ class EvaluationFolder:
         with storage_errors(self.samples_path):
             self._writer.append(json_line(samples_row(found)))
 
+    def keep_answer(self, problem: Problem, index: int, answer: Answer) -> None:
+        """Store one answer to a problem that is not complete yet: it was paid for.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with storage_errors(self._answers_path):
+            if self._answers is None:
+                self._answers = LineWriter(self._answers_path)
+            self._answers.append(json_line({"id": problem.id, "index": index, **asdict(answer)}))
+
+    def kept_answers(self) -> dict[str, dict[int, Answer]]:
+        """Return the answers of earlier attempts to problems that are not complete: problem -> number of the sample -> answer.
+
+        Raises:
+            DataError: the file was changed by something else.
+        """
+        kept: dict[str, dict[int, Answer]] = {}
+        for row in read_rows(self._answers_path):
+            try:
+                answer = Answer(text=row["text"], truncated=row["truncated"], num_tokens=row["num_tokens"])
+                kept.setdefault(row["id"], {})[row["index"]] = answer
+            except KeyError as missing:
+                raise DataError(f"{self._answers_path}: a line has no {missing}. The file was changed by something else") from None
+        return kept
+
+    def drop_answers(self) -> None:
+        """Forget the answers kept apart: every problem is complete.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with storage_errors(self._answers_path):
+            self._answers_path.unlink(missing_ok=True)
+
     def sync(self) -> None:
         """Make what was appended durable.
 
@@ -124,6 +165,8 @@ class EvaluationFolder:
         """
         with storage_errors(self.samples_path):
             self._writer.sync()
+            if self._answers is not None:
+                self._answers.sync()
 
 
 def _check_same(path: Path, stored: Any, wanted: Mapping[str, Any]) -> None:

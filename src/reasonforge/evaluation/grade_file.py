@@ -2,21 +2,24 @@
 
 The output has one line for each line of the input that is not blank, in order: the same object with ``status``, ``correct``,
 ``prediction``, ``reason`` and ``profile``, or ``{"refused": "file:line: what is wrong"}``. That is all the state there is: what the output
-holds already is not graded again.
+holds already is not graded again. A file that this did not write is never changed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.core.errors import DataError, RecipeError, UnavailableError
 from reasonforge.core.files import storage_errors
 from reasonforge.evaluation.grading import Graders
 from reasonforge.evaluation.samples import MAX_ROW_BYTES, REFUSED, SampledProblem, json_line, parse_samples, verdict_columns
@@ -27,6 +30,9 @@ from reasonforge.tasks.files import Row, read_json_lines
 from reasonforge.verify.grade import Profile
 
 _SAMPLES_AT_ONCE = 512
+"""To begin with. What is graded together is written together, and a signal waits for it."""
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 8, 2048
+_SHORT_SECONDS, _LONG_SECONDS = 0.5, 2.0
 _MOST_REFUSALS_SHOWN = 10
 
 
@@ -67,12 +73,15 @@ def grade_file(
 
     Raises:
         DataError: the input is missing or its compressed data is cut.
-        RecipeError: the output is the input, or was made from another file or with another profile.
+        RecipeError: the output is the input, or not this grader's, or was made from another file or with another profile.
+        UnavailableError: another process is writing the output.
         StorageError: the disk refused.
         InterruptedRun: a signal came; what was graded is written.
     """
-    if out.exists() and out.samefile(path) if path.exists() else False:
+    if path.exists() and out.exists() and out.samefile(path):
         raise RecipeError(f"{out}: is the input itself. Name another file with --out")
+    if not out.name.lower().endswith(".jsonl"):
+        raise RecipeError(f"{out}: graded lines are JSON Lines. Give --out a name that ends in .jsonl")
     rows = read_json_lines(path, max_row_bytes=MAX_ROW_BYTES)
     first = next(rows, None)
     if first is None:
@@ -81,19 +90,56 @@ def grade_file(
     found = Graded()
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
+    with _held(out):
         if overwrite:
-            out.unlink(missing_ok=True)
+            with storage_errors(out):
+                out.write_bytes(b"")
+        # Before anything is written, and before a writer cuts a torn end off: the file may be somebody else's.
+        _pass_over(rows, out, profile, found, console, first)
+        _grade_rest(rows, path, out, profile=profile, workers=workers, found=found, console=console, stop=stop, resume=resume)
+    return found
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Keep other processes from writing the same output."""
+    with storage_errors(out):
+        file = out.open("ab")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnavailableError(f"{out}: another process is writing it. Wait for it, or name another file with --out") from None
+        os.register_at_fork(after_in_child=file.close)  # a worker that outlives a killed grader must not keep the lock
+        yield
+
+
+def _grade_rest(
+    rows: Iterator[Row | DataError],
+    path: Path,
+    out: Path,
+    *,
+    profile: Profile,
+    workers: int | None,
+    found: Graded,
+    console: Console,
+    stop: StopRequest,
+    resume: str,
+) -> None:
+    """Grade what the output does not hold yet."""
     writer = LineWriter(out)
     try:
-        _pass_over(rows, out, profile, found, console)
         console.stage("grade", total_steps=_num_lines(path), unit="line")
         if found.num_found:
             console.resumed(found.num_found)
         started = time.monotonic()
         with Graders(profile=profile, workers=workers) as graders:
-            for chunk in _chunks(rows):
+            pace = _Pace()
+            for chunk in _chunks(rows, pace):
+                began = time.monotonic()
                 _grade_chunk(chunk, graders, writer, profile, found, console)
                 found.seconds = time.monotonic() - started
+                pace.adjust(time.monotonic() - began)
                 console.step(found.num_lines, {"accuracy": found.statuses["correct"] / max(1, found.num_samples)})
                 if stop.requested:
                     with storage_errors(out):
@@ -105,53 +151,102 @@ def grade_file(
         console.stage_done(f"{found.num_samples} completions")
     finally:
         writer.close()
-    return found
 
 
-def _pass_over(rows: Iterator[Row | DataError], out: Path, profile: Profile, found: Graded, console: Console) -> None:
-    """Read what an earlier attempt wrote beside the lines it was made from, and count it."""
-    for written in read_json_lines(out, max_row_bytes=2 * MAX_ROW_BYTES):
-        if isinstance(written, DataError):
-            raise RecipeError(f"{written}. Begin anew with --overwrite")
-        row = next(rows, None)
-        other = RecipeError(f"{written.place}: was graded from another file. Name another file with --out, or begin anew with --overwrite")
-        if row is None:
-            raise other
-        found.num_lines += 1
-        found.num_found += 1
-        if REFUSED in written.values:
-            _refuse(DataError(str(written.values[REFUSED])), found, console)
-            continue
-        if isinstance(row, DataError) or any(
-            written.values.get(name) != row.values.get(name) for name in ("id", "gold", "text", "samples")
-        ):
-            raise other
-        if written.values.get("profile") != profile:
-            raise RecipeError(
-                f"{written.place}: was graded by profile {str(written.values.get('profile'))[:40]!r}. "
-                f"Add --profile to go on with it, name another file with --out, or begin anew with --overwrite"
-            )
-        statuses = written.values.get("status")
-        found.statuses.update(map(str, statuses if isinstance(statuses, list) else [statuses]))
+def _pass_over(
+    rows: Iterator[Row | DataError], out: Path, profile: Profile, found: Graded, console: Console, first: Row | DataError
+) -> None:
+    """Read what an earlier attempt wrote beside the lines it was made from, and count it.
+
+    Raises:
+        RecipeError: this input with this profile is not what the output was made from.
+    """
+    advice = "Name another file with --out, or begin anew with --overwrite"
+    with storage_errors(out), out.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            place = f"{out}:{number}"
+            if not line.endswith(b"\n"):  # a kill tore it, if it is ours at all
+                if number == 1 and not _may_be_torn(line, first):
+                    raise RecipeError(f"{place}: not a graded line. {advice}")
+                return
+            written = _written(line)
+            if written is None:
+                raise RecipeError(f"{place}: not a graded line. {advice}")
+            row = next(rows, None)
+            other = RecipeError(f"{place}: was graded from another file. {advice}")
+            if row is None:
+                raise other
+            found.num_lines += 1
+            found.num_found += 1
+            if REFUSED in written:
+                if not _is_refused(row):
+                    raise RecipeError(f"{place}: this line of the input could not be read before and can be now. {advice}")
+                _refuse(DataError(str(written[REFUSED])), found, console)
+                continue
+            if isinstance(row, DataError) or any(written.get(name) != row.values.get(name) for name in ("id", "gold", "text", "samples")):
+                raise other
+            if written.get("profile") != profile:
+                raise RecipeError(
+                    f"{place}: was graded by profile {str(written.get('profile'))[:40]!r}, which --profile can name. {advice}"
+                )
+            statuses = written["status"]
+            found.statuses.update(map(str, statuses if isinstance(statuses, list) else [statuses]))
 
 
-def _chunks(rows: Iterator[Row | DataError]) -> Iterator[list[tuple[Row | None, SampledProblem | DataError]]]:
-    """Parse lines and yield them in lists of about ``_SAMPLES_AT_ONCE`` completions."""
+def _written(line: bytes) -> dict[str, Any] | None:
+    """Read a line of the output; None = no grader wrote it."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) and (REFUSED in values or {"status", "profile"} <= values.keys()) else None
+
+
+def _may_be_torn(line: bytes, first: Row | DataError) -> bool:
+    """Say whether a single line without an end is the beginning of what is written for the first line of the input."""
+    begins = json_line({REFUSED: ""})[:-2] if isinstance(first, DataError) or _is_refused(first) else json_line(first.values)[:-1]
+    expected = begins.encode("utf-8", "backslashreplace")
+    length = min(len(line), len(expected))
+    return line[:length] == expected[:length]
+
+
+def _is_refused(row: Row | DataError) -> bool:
+    return isinstance(_parsed(row), DataError)
+
+
+def _parsed(row: Row | DataError) -> SampledProblem | DataError:
+    """Return what a line says, or what is wrong with it. Verdicts that it brings are not read: it is being graded."""
+    if isinstance(row, DataError):
+        return row
+    try:
+        return parse_samples(Row(row.place, {name: value for name, value in row.values.items() if name != "status"}))
+    except DataError as error:
+        return error
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How many completions are graded together: many while they are quick, few where programs are run."""
+
+    at_once: int = field(default_factory=lambda: _SAMPLES_AT_ONCE)
+
+    def adjust(self, seconds: float) -> None:
+        """Take account of how long the last ones took."""
+        if seconds < _SHORT_SECONDS:
+            self.at_once = min(_MOST_AT_ONCE, 2 * self.at_once)
+        elif seconds > _LONG_SECONDS:
+            self.at_once = max(_LEAST_AT_ONCE, self.at_once // 4)
+
+
+def _chunks(rows: Iterator[Row | DataError], pace: _Pace) -> Iterator[list[tuple[Row | None, SampledProblem | DataError]]]:
+    """Parse lines and yield them in lists of about as many completions as the pace says."""
     chunk: list[tuple[Row | None, SampledProblem | DataError]] = []
     count = 0
     for row in rows:
-        parsed: SampledProblem | DataError
-        if isinstance(row, DataError):
-            chunk.append((None, row))
-        else:
-            try:
-                # Verdicts that a line brings are not read: it is being graded.
-                parsed = parse_samples(Row(row.place, {name: value for name, value in row.values.items() if name != "status"}))
-            except DataError as error:
-                parsed = error
-            chunk.append((row, parsed))
-            count += len(parsed.samples) if isinstance(parsed, SampledProblem) else 0
-        if count >= _SAMPLES_AT_ONCE or len(chunk) >= _SAMPLES_AT_ONCE:
+        parsed = _parsed(row)
+        chunk.append((None if isinstance(row, DataError) else row, parsed))
+        count += len(parsed.samples) if isinstance(parsed, SampledProblem) else 0
+        if max(count, len(chunk)) >= pace.at_once:
             yield chunk
             chunk, count = [], 0
     if chunk:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, get_args
+from typing import Self
 
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.samples import SampledProblem
 from reasonforge.sandbox.config import SandboxConfig
-from reasonforge.tasks.judge import Judge
+from reasonforge.tasks.judge import Judge, profile_for
+from reasonforge.tasks.reasoning_gym import SOURCE_PREFIX
 from reasonforge.verify.grade import Profile
 from reasonforge.verify.items import GradeItem
 from reasonforge.verify.pool import GradePool
@@ -48,9 +49,7 @@ class Graders:
         return [next(pooled if is_pooled else judged) for is_pooled in in_words]
 
     def _item(self, problem: Problem, text: str) -> GradeItem:
-        hint = problem.meta.get("profile")
-        named = next((profile for profile in get_args(Profile) if profile == hint), self._profile)
-        profile: Profile = named if self._profile == "strict" else self._profile
+        profile = profile_for(problem, self._profile)
         return GradeItem(
             gold=problem.answer, text=text, profile=profile, question=problem.question, kind=problem.kind, language=problem.language
         )
@@ -84,4 +83,4 @@ def in_chunks(problems: Sequence[SampledProblem], num_samples: int) -> Iterator[
 
 
 def _is_in_words(problem: Problem) -> bool:
-    return problem.kind != "code" and not problem.source.startswith("task:")
+    return problem.kind != "code" and not problem.source.startswith(("task:", SOURCE_PREFIX))

@@ -22,6 +22,7 @@ from reasonforge.report.evaluation import write_evaluation_page
 from reasonforge.runs.console import Console
 from reasonforge.runs.files import write_json
 from reasonforge.runs.signals import StopRequest
+from reasonforge.runs.text import counted
 from reasonforge.verify.grade import Profile
 
 _SHOWN_FAILURES = 5
@@ -90,7 +91,8 @@ def complete(
         raise UnavailableError(
             f"{len(source.failures)} samples could not be had; {count} of {len(problems)} problems are stored. Go on with: {resume}"
         )
-    console.stage_done(f"{config.samples} samples each")
+    folder.drop_answers()
+    console.stage_done(f"{counted(config.samples, 'sample')} each")
     finished = folder.found()
     measured = measure(finished, ks=config.ks, ties=config.ties, profile=config.profile, seed=seed)
     return Finished(name=name, problems=finished, measurement=measured)
@@ -170,6 +172,8 @@ def results_of(
         },
         "shares": dict(measured.shares),
         "lengths": {"unit": measured.length_unit, **measured.lengths},
+        "uses": dict(measured.uses),
+        "texts": dict(measured.texts),
         "tables": {name: [{**asdict(row), "interval": _finite(row.interval)} for row in rows] for name, rows in measured.tables.items()},
     }
     if comparison is not None and against is not None:
@@ -179,7 +183,11 @@ def results_of(
             "num_left_out": comparison.num_left_out,
             "figures": {name: figure.value for name, figure in against.measurement.figures.items()},
             "differences": {
-                name: {"difference": found.difference, "interval": _finite((found.low, found.high))}
+                name: {
+                    "difference": found.difference,
+                    "interval": _finite((found.low, found.high)),
+                    "bootstrap": _finite(found.bootstrap),
+                }
                 for name, found in comparison.differences.items()
             },
             "better": list(comparison.better),

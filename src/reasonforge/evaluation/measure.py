@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from reasonforge.evaluation.estimators import (
     Interval,
     Ties,
     best_of_n,
-    bootstrap_interval,
+    bootstrap_intervals,
     expected_majority_vote,
     normal_interval,
     pass_at_k,
@@ -20,6 +21,7 @@ from reasonforge.evaluation.estimators import (
     wilson_interval,
 )
 from reasonforge.evaluation.samples import SampledProblem
+from reasonforge.rewards.rules import keeps_format, language_share, repeated_share
 from reasonforge.verify.grade import Profile, equivalence_classes
 
 _RIGHT = 0
@@ -32,6 +34,14 @@ _GROUPINGS: tuple[tuple[str, Callable[[SampledProblem], str | None]], ...] = (
     ("kind", lambda found: found.problem.kind),
     ("source", lambda found: found.problem.source or None),
 )
+FAILED_PROGRAM = ("the program fails", "the program exceeds its time limit")
+"""How the reason of a verdict begins where a program was the answer and did not come to its end."""
+MOST_TEXTS = 5_000
+"""Samples whose texts are looked at, spread over all of them."""
+REPEATED_NGRAM = 20
+"""Words in a row that count as repeated when they occur again."""
+_REFLECTIVE = re.compile(r"\b(?:wait|mistake|however|but|retry|error|verify|wrong|evaluate|check)\b", re.IGNORECASE)
+"""Words that show a model looking back. Source: DeepSeek-R1 (arXiv:2501.12948), appendix C.2."""
 _MOST_ROWS = 60
 """Of a table; a grouping into more is no grouping."""
 
@@ -75,6 +85,12 @@ class Measurement:
     lengths: Mapping[str, float]
     """Mean, median and 95th percentile of the samples in tokens (or characters, as ``unit`` of the page says), right and wrong apart."""
     length_unit: str
+    uses: Mapping[str, float] = field(default_factory=dict)
+    """Of tools, budgets and programs, where there are any: ``tool_calls`` (per sample), ``failed_calls`` (share of the calls),
+    ``failed_programs`` (share of the samples), ``thinking_tokens`` (mean), ``within_budget`` (share; control of s1)."""
+    texts: Mapping[str, float] = field(default_factory=dict)
+    """How samples read, over ``MOST_TEXTS`` of them at most: shares that keep a form, ``language`` (share of words in the problem's),
+    ``repeated`` (share of n-grams that occurred before), ``reflective_words`` (per sample)."""
     tables: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     """Grouping -> its rows."""
 
@@ -134,11 +150,13 @@ def measure(
     return Measurement(
         num_problems=len(problems),
         num_samples=num_samples,
-        figures={name: _figure(list(by_id.values()), seed=seed, is_count=one_each) for name, by_id in scores.items()},
+        figures=_figures(scores, seed=seed, is_count=one_each),
         scores=scores,
         shares=_shares(problems),
         lengths=lengths,
         length_unit=unit,
+        uses=_uses(problems),
+        texts=_texts(problems),
         tables=_tables(problems, scores, f"maj@{chosen[-1]}" if chosen else ""),
     )
 
@@ -154,9 +172,17 @@ def vote_classes(found: SampledProblem, *, profile: Profile) -> list[int | None]
     return [_RIGHT if verdict.correct else None if answer is None else numbers[answer] for verdict, answer in zip(verdicts, wrong)]
 
 
-def _figure(values: list[float], *, seed: int, is_count: bool) -> Figure:
-    closed = wilson_interval(round(sum(values)), len(values)) if is_count else normal_interval(values)
-    return Figure(value=float(np.mean(values)), bootstrap=bootstrap_interval(values, seed=seed), closed=closed)
+def _figures(scores: Mapping[str, Mapping[str, float]], *, seed: int, is_count: bool) -> dict[str, Figure]:
+    columns = {name: list(by_id.values()) for name, by_id in scores.items()}
+    drawn = bootstrap_intervals(list(columns.values()), seed=seed)
+    return {
+        name: Figure(
+            value=float(np.mean(values)),
+            bootstrap=bootstrap,
+            closed=wilson_interval(round(sum(values)), len(values)) if is_count else normal_interval(values),
+        )
+        for (name, values), bootstrap in zip(columns.items(), drawn)
+    }
 
 
 def _verdicts(found: SampledProblem) -> tuple[Verdict, ...]:
@@ -199,6 +225,37 @@ def _lengths(problems: Sequence[SampledProblem]) -> tuple[dict[str, float], str]
         if len(chosen):
             found[name] = chosen.mean()
     return {name: float(value) for name, value in found.items()}, "tokens" if counted else "characters"
+
+
+def _uses(problems: Sequence[SampledProblem]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    if all(each.tool_calls is not None for each in problems):
+        calls = [count for each in problems for count in each.tool_calls or ()]
+        found["tool_calls"] = float(np.mean(calls))
+        if sum(calls) and all(each.tool_failures is not None for each in problems):
+            found["failed_calls"] = sum(count for each in problems for count in each.tool_failures or ()) / sum(calls)
+    if all(each.thinking_tokens is not None for each in problems):
+        found["thinking_tokens"] = float(np.mean([count for each in problems for count in each.thinking_tokens or ()]))
+    if all(each.within_budget is not None for each in problems):
+        found["within_budget"] = float(np.mean([kept for each in problems for kept in each.within_budget or ()]))
+    failed = [verdict.reason.startswith(FAILED_PROGRAM) for each in problems for verdict in _verdicts(each)]
+    if any(failed):
+        found["failed_programs"] = float(np.mean(failed))
+    return found
+
+
+def _texts(problems: Sequence[SampledProblem]) -> dict[str, float]:
+    texts = [(sample, each.problem.language) for each in problems for sample in each.samples]
+    if len(texts) > MOST_TEXTS:
+        texts = [texts[i * len(texts) // MOST_TEXTS] for i in range(MOST_TEXTS)]
+    counts: dict[str, list[float]] = {
+        "think_answer": [keeps_format(text, "think_answer") for text, _ in texts],
+        "boxed": [keeps_format(text, "boxed") for text, _ in texts],
+        "language": [language_share(text, language) for text, language in texts],
+        "repeated": [repeated_share(text, ngram=REPEATED_NGRAM) for text, _ in texts],
+        "reflective_words": [len(_REFLECTIVE.findall(text)) for text, _ in texts],
+    }
+    return {name: float(np.mean(values)) for name, values in counts.items()}
 
 
 def _tables(problems: Sequence[SampledProblem], scores: Mapping[str, Mapping[str, float]], majority: str) -> dict[str, tuple[Row, ...]]:

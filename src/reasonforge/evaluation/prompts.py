@@ -21,7 +21,7 @@ def asked_problems(problems: Sequence[Problem], config: EvaluationConfig) -> lis
         DataError: the prompt file cannot be read or has no ``{question}``, or there are not so many worked examples.
     """
     if config.prompt_file is None:
-        return [render_benchmark_prompt(problem, config.style, config.shots) for problem in problems]
+        return [render_benchmark_prompt(problem, config.style, config.shots, joined=config.joined) for problem in problems]
     text = _read_prompt(config.prompt_file.expanduser())
     return [
         (

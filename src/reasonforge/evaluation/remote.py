@@ -10,6 +10,7 @@ from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.core.seeds import derive_seed
 from reasonforge.evaluation.config import EvaluationConfig
+from reasonforge.evaluation.folder import EvaluationFolder
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.evaluation.samples import SampledProblem
 from reasonforge.sampling.http import Answer, HttpModel, Refused
@@ -29,13 +30,23 @@ class _Open:
 class RemoteSource:
     """Draws samples from a server, and judges them."""
 
-    def __init__(self, model: HttpModel, config: EvaluationConfig, problems: Sequence[Problem], judge: Judge, *, seed: int) -> None:
+    def __init__(
+        self,
+        model: HttpModel,
+        config: EvaluationConfig,
+        problems: Sequence[Problem],
+        judge: Judge,
+        *,
+        seed: int,
+        folder: EvaluationFolder,
+    ) -> None:
         """Args:
         model: the server.
         config: how problems are asked.
         problems: what can be asked.
         judge: gives the verdicts; the caller closes it.
         seed: of every draw (a server may not heed it).
+        folder: keeps the answers to problems that are not complete yet.
 
         Raises:
             RecipeError: the settings need a model on this machine.
@@ -54,6 +65,7 @@ class RemoteSource:
         self._asked = asked_problems(problems, config)
         self._judge = judge
         self._seed = seed
+        self._folder = folder
         self.failures: list[str] = []
         """What went wrong for good, one line per sample."""
 
@@ -65,30 +77,32 @@ class RemoteSource:
         """
         config = self._config
         params = SamplingParams(
-            max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=config.top_p, stop_strings=config.stop
+            max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=config.top_p, stop_strings=config.stop_strings
         )
-        waiting = {row: _Open(self._problems[row]) for row in rows}
+        kept = self._folder.kept_answers() if config.samples > 1 else {}
+        waiting = {row: _Open(self._problems[row], dict(kept.get(self._problems[row].id, {}))) for row in rows}
+        # A kill may have come between the last answer to a problem and its verdicts.
+        yield from (self._finished(found) for found in waiting.values() if len(found.answers) == config.samples)
+        missing = [(row, i) for row, found in waiting.items() for i in range(config.samples) if i not in found.answers]
         in_a_row = 0
-        for (row, index), answer in self._model.ask_all(self._questions(rows), params):
+        for (row, index), answer in self._model.ask_all(self._questions(missing), params):
             if isinstance(answer, UnavailableError):
                 in_a_row += 1
                 self.failures.append(f"problem {self._problems[row].id}, sample {index + 1}: {answer}")
                 if isinstance(answer, Refused) or in_a_row >= _MOST_FAILURES_IN_A_ROW:
                     raise answer
-                waiting.pop(row, None)
                 continue
             in_a_row = 0
-            if (found := waiting.get(row)) is None:
-                continue
+            found = waiting[row]
             found.answers[index] = answer
             if len(found.answers) == config.samples:
-                yield self._finished(waiting.pop(row))
+                yield self._finished(found)
+            else:
+                self._folder.keep_answer(found.problem, index, answer)
 
-    def _questions(self, rows: Sequence[int]) -> Iterator[tuple[tuple[int, int], Sequence[Message], int]]:
-        for row in rows:
-            problem = self._problems[row]
-            for index in range(self._config.samples):
-                yield (row, index), self._asked[row], derive_seed(self._seed, "evaluation", problem.id, index)
+    def _questions(self, missing: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Sequence[Message], int]]:
+        for row, index in missing:
+            yield (row, index), self._asked[row], derive_seed(self._seed, "evaluation", self._problems[row].id, index)
 
     def _finished(self, found: _Open) -> SampledProblem:
         answers = [found.answers[index] for index in sorted(found.answers)]

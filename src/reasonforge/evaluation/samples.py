@@ -6,8 +6,9 @@ This is what an evaluation leaves behind and what ``reasonforge grade`` and ``re
     {"id": "1", "question": "3 + 4?", "gold": "7", "text": "<answer>7</answer>"}
 
 Optional: ``kind``, ``subject``, ``level``, ``language``, ``source`` and ``meta`` of the problem; ``scores`` (of a reward model),
-``lengths`` and ``truncated``, one value per sample, or ``score``, ``length`` and ``truncated`` beside a ``text``. Graded lines also have
-``status``, ``correct``, ``prediction`` and ``reason``: one value beside a ``text``, lists beside ``samples``.
+``lengths``, ``truncated``, ``tool_calls``, ``tool_failures``, ``thinking_tokens`` and ``within_budget``, one value per sample; beside a
+``text`` one value, and the first two are ``score`` and ``length``. Graded lines also have ``status``, ``correct``, ``prediction`` and
+``reason``: one value beside a ``text``, lists beside ``samples``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,16 @@ MAX_ROW_BYTES = 1 << 30
 """A problem with its thousand long samples is one line."""
 REFUSED = "refused"
 """Key of the line that ``reasonforge grade`` writes where it could not read one: ``{"refused": "samples.jsonl:7: not valid JSON ..."}``."""
+_PER_SAMPLE: tuple[tuple[str, str, tuple[type, ...]], ...] = (
+    ("scores", "score", (int, float)),
+    ("lengths", "length", (int,)),
+    ("truncated", "truncated", (bool,)),
+    ("tool_calls", "tool_calls", (int,)),
+    ("tool_failures", "tool_failures", (int,)),
+    ("thinking_tokens", "thinking_tokens", (int,)),
+    ("within_budget", "within_budget", (bool,)),
+)
+"""Field of ``SampledProblem`` and column beside ``samples``; column beside a ``text``; what may stand there."""
 _KINDS: tuple[str, ...] = get_args(ProblemKind)
 _STATUSES: tuple[str, ...] = get_args(VerdictStatus)
 
@@ -46,6 +57,14 @@ class SampledProblem:
     """Whether a sample ran into the length limit. None = not known."""
     verdicts: tuple[Verdict, ...] | None = None
     """None = not graded yet."""
+    tool_calls: tuple[int, ...] | None = None
+    """Programs run while a sample was drawn. None = there was no tool."""
+    tool_failures: tuple[int, ...] | None = None
+    """Of them, those that ended in an error. None = there was no tool."""
+    thinking_tokens: tuple[int, ...] | None = None
+    """Tokens before the end of thinking. None = there was no budget."""
+    within_budget: tuple[bool, ...] | None = None
+    """Whether thinking was as long as asked for. None = there was no budget."""
 
     @property
     def subject(self) -> str | None:
@@ -94,10 +113,10 @@ def parse_samples(row: Row) -> SampledProblem:
         samples = values["samples"]
         if not isinstance(samples, list) or not samples or not all(isinstance(sample, str) for sample in samples):
             raise DataError(f'{place}: "samples" must be a list of one or more texts')
-        scores, lengths, truncated = values.get("scores"), values.get("lengths"), values.get("truncated")
+        columns = {name: values.get(name) for name, _, _ in _PER_SAMPLE}
     elif isinstance(values.get("text"), str):
         samples = [values["text"]]
-        scores, lengths, truncated = ([values[key]] if values.get(key) is not None else None for key in ("score", "length", "truncated"))
+        columns = {name: None if values.get(single) is None else [values[single]] for name, single, _ in _PER_SAMPLE}
     else:
         raise DataError(f'{place}: no "text" (one completion) and no "samples" (a list of them)')
     count = len(samples)
@@ -105,10 +124,8 @@ def parse_samples(row: Row) -> SampledProblem:
     return SampledProblem(
         problem=_problem(row),
         samples=tuple(samples),
-        scores=_per_sample(place, "scores", scores, count, (int, float)),
-        lengths=_per_sample(place, "lengths", lengths, count, (int,)),
-        truncated=_per_sample(place, "truncated", truncated, count, (bool,)),
         verdicts=_read_verdicts(row, count, as_lists=as_lists),
+        **{name: _per_sample(place, name, columns[name], count, types) for name, _, types in _PER_SAMPLE},
     )
 
 
@@ -122,7 +139,7 @@ def samples_row(found: SampledProblem) -> dict[str, Any]:
             row[name] = value
     if meta := {name: value for name, value in problem.meta.items() if name not in ("subject", "level")}:
         row["meta"] = meta
-    for name in ("scores", "lengths", "truncated"):
+    for name, _, _ in _PER_SAMPLE:
         if (given := getattr(found, name)) is not None:
             row[name] = list(given)
     if found.verdicts is not None:
@@ -194,7 +211,7 @@ def _scalar(row: Row, name: str) -> str:
         return str(value)
     if isinstance(value, str):
         return value
-    what = "missing" if value is None else f"a {type(value).__name__}, not text or a number"
+    what = f"a {type(value).__name__}, not text or a number" if value is not None else "null" if name in row.values else "missing"
     raise DataError(f'{row.place}: "{name}" is {what}')
 
 
@@ -230,10 +247,8 @@ def _joined(path: Path, parts: Sequence[SampledProblem]) -> SampledProblem:
     return SampledProblem(
         problem=parts[0].problem,
         samples=tuple(sample for part in parts for sample in part.samples),
-        scores=_all_of(path, "score", parts, [part.scores for part in parts]),
-        lengths=_all_of(path, "length", parts, [part.lengths for part in parts]),
-        truncated=_all_of(path, "truncated", parts, [part.truncated for part in parts]),
         verdicts=_all_of(path, "status", parts, [part.verdicts for part in parts]),
+        **{name: _all_of(path, single, parts, [getattr(part, name) for part in parts]) for name, single, _ in _PER_SAMPLE},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.records import Document, Message, Problem
 from reasonforge.evaluation.config import EvaluationConfig
+from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.models.config import DecoderConfig
 from reasonforge.pipelines.config import EvalConfig, Recipe, Stage
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
@@ -81,7 +82,8 @@ class DataCheck:
                 problems = self._problems(stage.data)
                 # A list is rendered whole before the first step; a stream step by step.
                 read = problems if isinstance(problems, list) else _head(problems)
-                yield name, stage.data, f"{self._prompts(read, stage.sampling.max_new_tokens)}, {_check_rewards(stage, read[:_HEAD])}"
+                prompts = self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
+                yield name, stage.data, f"{prompts}, {_check_rewards(stage, read[:_HEAD])}"
                 if stage.evaluation is not None:
                     yield f"{name}.evaluation", stage.evaluation.data, self._evaluation(stage.evaluation)
             case EvalConfig():
@@ -90,10 +92,10 @@ class DataCheck:
     def _evaluation(self, config: EvaluationConfig) -> str:
         problems = self._problems(config.data)
         read = problems[: config.num_problems] if isinstance(problems, list) else _head(problems, config.num_problems)
-        return self._prompts(read, config.max_new_tokens)
+        return self._prompts(read, asked_problems(read, config), config.max_new_tokens)
 
-    def _prompts(self, problems: Sequence[Problem], max_new_tokens: int) -> str:
-        lengths = [len(render_prompt(problem.messages, self._tokenizer, self._layout)) for problem in problems]
+    def _prompts(self, problems: Sequence[Problem], asked: Iterable[Sequence[Message]], max_new_tokens: int) -> str:
+        lengths = [len(render_prompt(messages, self._tokenizer, self._layout)) for messages in asked]
         if too_long := sum(length >= self._context for length in lengths):
             worst = max(range(len(lengths)), key=lengths.__getitem__)
             raise DataError(

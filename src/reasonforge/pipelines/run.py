@@ -184,9 +184,8 @@ class _Pipeline:
         pool = problems_of(self._recipe, config.data)
         size = min(config.num_problems, len(pool)) if isinstance(pool, list) else config.num_problems
         problems = [pool[i] for i in range(size)]
-        bundle.prompts(problems)
         seed = derive_seed(self._recipe.seed, "evaluation", config.data)
-        return Evaluator(config, problems, tokenizer=bundle.tokenizer, layout=bundle.layout, seed=seed)
+        return Evaluator(config, problems, tokenizer=bundle.tokenizer, layout=bundle.layout, seed=seed, max_context=bundle.max_context)
 
     def _banner(self, bundle: Bundle, names: list[str]) -> None:
         parameters = sum(parameter.numel() for parameter in bundle.decoder.parameters())

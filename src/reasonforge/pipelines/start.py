@@ -12,7 +12,7 @@ from reasonforge.models.hf_config import load_config
 from reasonforge.pipelines.config import FreshModel, Recipe
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.sft.config import SFTConfig
-from reasonforge.tasks.config import FileSource
+from reasonforge.tasks.config import TaskSource
 from reasonforge.tasks.registry import get_task
 from reasonforge.tasks.sources import load_documents, load_problems
 from reasonforge.tasks.streams import ProblemStream
@@ -42,7 +42,7 @@ def make_tokenizer(recipe: Recipe) -> Tokenizer:
     first = next(iter(recipe.stages.values()))
     table = model.tokenizer_data or first.data
     source = recipe.data[table]
-    if isinstance(model.tokenizer, CharacterTokenizer) and not isinstance(source, FileSource):
+    if isinstance(model.tokenizer, CharacterTokenizer) and isinstance(source, TaskSource):
         # A task knows its alphabet; a sample of its text could miss a rare character.
         return build_tokenizer(model.tokenizer, alphabet=get_task(source.task).alphabet())
     reads_text = isinstance(first, PretrainConfig) and first.content == "documents" and first.data == table

@@ -10,7 +10,9 @@ from reasonforge.verify.extract import last_boxed
 
 _TAG = re.compile(r"</?(?:think|answer)>")
 _LATEX_COMMAND = re.compile(r"\\[A-Za-z]+")
-_SPANS = (("```", "```"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
+_LATEX_ENVIRONMENT = re.compile(r"\\(begin|end)[ \t]*\{[^{}\n]{0,40}\}")
+_SPANS = (("```", "```"), ("`", "`"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\\begin", "\\end"))
+"""Code and mathematics, in this order: a dollar inside code opens nothing."""
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _KANA = "\u3040-\u30ff\u31f0-\u31ff"
 _LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
@@ -67,7 +69,8 @@ def keeps_format(text: str, style: FormatStyle, *, think_in_prompt: bool = False
 def language_share(text: str, language: str) -> float:
     """Return the share of the words of the thinking (of the whole text where nobody thinks) that are in a language; 1 without any word.
 
-    A word is one Chinese or Japanese character or a run of letters of one script. Mathematics, code, digits and marks are no words.
+    A word is one Chinese or Japanese character or a run of letters of one script. Digits and marks are no words, nor is anything in code
+    (fences, backticks) or mathematics (``$``, ``$$``, ``\\(``, ``\\[``, ``\\begin``); bare letters such as ``x = 3`` are words.
     Languages are told apart by script alone; one that is not known here counts as written in Latin letters.
 
     >>> language_share("we compute 2+2 等于 4 done", "en")
@@ -76,7 +79,7 @@ def language_share(text: str, language: str) -> float:
     Source:
         DeepSeek-R1 (arXiv:2501.12948), Eq. 7. What a word is, and 1 where there is none, is our choice.
     """
-    thinking = _thinking(text)
+    thinking = _LATEX_ENVIRONMENT.sub(r"\\\1 ", _thinking(text))
     for opening, closing in _SPANS:
         thinking = _without(thinking, opening, closing)
     wanted = _SCRIPTS_OF.get(language.partition("-")[0].lower(), ("latin",))

@@ -3,6 +3,7 @@ sampling; results come back in order."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from reasonforge.core.errors import RecipeError, UnavailableError
+from reasonforge.core.errors import ReasonforgeError, RecipeError, UnavailableError
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.core.rollouts import FinishReason, Reward, Rollout, RolloutGroup, ScoredRollout
 from reasonforge.rewards.config import (
@@ -30,6 +31,7 @@ from reasonforge.rewards.rules import keeps_format, language_share, length_rewar
 from reasonforge.tasks.checks import GoldFailure, GoldReport, check_gold
 from reasonforge.tasks.judge import Judge, is_code
 
+_LOG = logging.getLogger("reasonforge.rewards")
 _UNKNOWN = ("timeout", "error")
 _GRADING = GradingConfig()
 
@@ -95,7 +97,7 @@ class RewardScorer:
 
         A part that fails makes the verdict ``timeout`` or ``error``.
         """
-        return self._score(_Sample(problem, text))
+        return self._score_or_mask(_Sample(problem, text))
 
     def submit(self, problem: Problem, rollout: Rollout) -> None:
         """Begin to score a rollout in another thread; ``score_groups`` takes the result. A sampler calls it when a completion ends."""
@@ -128,7 +130,7 @@ class RewardScorer:
 
     def _submit(self, problem: Problem, rollout: Rollout) -> Future[Score]:
         completion = rollout.completion
-        return self._threads.submit(self._score, _Sample(problem, rollout.text, len(completion), completion.finish_reason))
+        return self._threads.submit(self._score_or_mask, _Sample(problem, rollout.text, len(completion), completion.finish_reason))
 
     def _gather(
         self, groups: Sequence[tuple[Problem, Sequence[Rollout]]], futures: Sequence[Sequence[Future[Score]]]
@@ -160,6 +162,17 @@ class RewardScorer:
 
     def _verdicts(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
         return [verdict for _, verdict in self._threads.map(lambda pair: self.score(*pair), list(pairs))]
+
+    def _score_or_mask(self, sample: _Sample) -> Score:
+        """Score a sample. A crash on one text must not end a run of days: it masks the sample, and ``max_failed_share`` bounds how many."""
+        try:
+            return self._score(sample)
+        except ReasonforgeError:  # no sandbox here, no such function: every sample would fail alike, and the line says what to do
+            raise
+        except Exception as crash:
+            _LOG.exception("problem %s: a reward crashed", sample.problem.id)
+            reason = f"a reward crashed: {type(crash).__name__}: {' '.join(str(crash).split())[:200]}"
+            return Reward(total=0.0), Verdict(status="error", reason=reason)
 
     def _score(self, sample: _Sample) -> Score:
         if sample.finish_reason == "tool_error":

@@ -83,6 +83,10 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         Metric("eval/length", "tokens", "none", "Mean length of held-out completions."),
         Metric("eval/truncated", "share", "down", "Share of held-out completions that ran into the length limit.", (None, 0.5)),
         Metric("eval/step_skill", "share", "up", "Held-out greedy accuracy when the completion is made to begin with the reasoning form."),
+        Metric("eval/tool_calls", "calls", "none", "Mean number of programs that a held-out completion had run."),
+        Metric("eval/failed_calls", "share", "down", "Share of those programs that failed.", (None, 0.5)),
+        Metric("eval/thinking_tokens", "tokens", "none", "Mean length of the thinking under budget forcing."),
+        Metric("eval/within_budget", "share", "up", "Share of held-out completions whose thinking kept the budget."),
     ),
     "Speed (differs from run to run)": (
         Metric("perf/seconds", "s", "down", "Wall-clock seconds of the step."),

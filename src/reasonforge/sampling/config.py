@@ -21,7 +21,7 @@ class ToolConfig(Section):
     memory_mb: int = Field(default=1024, gt=0)
     """Memory of a conversation's interpreter, in MiB."""
     max_output_chars: int = Field(default=100, ge=8)
-    """Longer results lose their middle."""
+    """Longer outputs, and longer errors, lose their middle."""
     sandbox: SandboxConfig = SandboxConfig()
     """Where programs run."""
 

@@ -9,9 +9,9 @@ Source:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -21,37 +21,70 @@ from reasonforge.core.rollouts import Completion, FinishReason, SampleRequest, S
 from reasonforge.core.seeds import derive_seed
 from reasonforge.sampling.config import ToolConfig
 from reasonforge.sampling.protocol import Sampler
+from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Limits, RunResult, Sandbox, Session
+from reasonforge.tasks.code import last_program
 from reasonforge.text.fences import CALL, RETURN
 from reasonforge.text.tokenizer import Tokenizer
 
-_PROGRAM = re.compile(r"```python[ \t]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
+_ERROR = "Runtime errors: "
 _RUNS_AT_ONCE = 8
+_TALKS_AT_ONCE = 256
+"""Every open conversation holds an interpreter of about 3 MB."""
 _OVERSHOOT = 8
 """The token that completes the call may carry a few characters more."""
 
 
-def last_program(text: str) -> str | None:
-    """Return the last fenced Python block of a text; None = there is none.
+@contextmanager
+def open_tools(config: ToolConfig | None, tokenizer: Tokenizer, *, max_context: int) -> Iterator[ToolLoop | None]:
+    """Open the sandbox that runs the programs of completions, and close it afterwards; None where there is no tool.
 
-    >>> last_program("So\\n```python\\nprint(6*7)\\n```\\n```output\\n")
-    'print(6*7)'
+    Args:
+        config: limits of a conversation, and which sandbox. None = no tool.
+        tokenizer: of the model.
+        max_context: longest sequence of the model, prompt included.
+
+    Raises:
+        SandboxUnavailable: this machine has no safe place for them.
     """
-    programs = _PROGRAM.findall(text)
-    return programs[-1] if programs else None
+    if config is None:
+        yield None
+        return
+    where = config.sandbox
+    with open_sandbox(where.backend, workers=where.workers, i_understand=where.i_understand) as sandbox:
+        yield ToolLoop(config, sandbox, tokenizer, max_context=max_context)
 
 
 def shown_result(result: RunResult, *, max_chars: int) -> str:
-    """Return what the model reads of a run: what was printed, else the last line of the error; the middle cut out beyond ``max_chars``."""
-    text = result.stdout.strip("\n")
+    """Return what the model reads of a run: what was printed, then the last line of an error, each without its middle beyond ``max_chars``.
+
+    Source:
+        DeepSeek-Math's published evaluator: errors after ``Runtime errors:``, and of a long result the first and the last 50 characters.
+    """
+    parts = [_cut(result.stdout.strip("\n"), max_chars)]
     if result.status != "ok":
         lines = result.stderr.strip().splitlines()
         error = "time limit exceeded" if result.status == "timeout" else lines[-1] if lines else result.reason or result.status
-        text = f"{text}\n{error}" if text else error
-    if len(text) <= max_chars:
-        return text
+        parts.append(_ERROR + _cut(error, max_chars))
+    # A fence in the output would end its block, and what follows would pass for the model's own words.
+    return "\n".join(part for part in parts if part).replace("```", "'''")
+
+
+def _cut(text: str, max_chars: int) -> str:
     half = max_chars // 2
-    return f"{text[:half]}...{text[-half:]}"
+    return text if len(text) <= max_chars else f"{text[:half]}...{text[-half:]}"
+
+
+def tool_outputs(completion: Completion, tokenizer: Tokenizer) -> list[str]:
+    """Return what the tool wrote into a completion, call by call."""
+    borders = np.flatnonzero(np.diff(completion.mask.astype(np.int8))) + 1
+    stretches = zip(np.split(completion.token_ids, borders), np.split(completion.mask, borders))
+    return [tokenizer.decode(ids.tolist()) for ids, mask in stretches if len(mask) and not mask[0]]
+
+
+def is_error(output: str) -> bool:
+    """Tell whether an output of the tool reports a failed program."""
+    return any(line.startswith(_ERROR) for line in output.splitlines())
 
 
 class ToolLoop:
@@ -76,6 +109,18 @@ class ToolLoop:
         itself failed: such a completion says nothing about the model.
         """
         params = replace(params, stop_strings=(*params.stop_strings, CALL))
+        completions: list[list[Completion]] = []
+        start = 0
+        while start < len(requests):
+            end, count = start + 1, len(requests[start].seeds)
+            while end < len(requests) and count + len(requests[end].seeds) <= _TALKS_AT_ONCE:
+                count += len(requests[end].seeds)
+                end += 1
+            completions += self._sample(sampler, requests[start:end], params)
+            start = end
+        return completions
+
+    def _sample(self, sampler: Sampler, requests: Sequence[SampleRequest], params: SamplingParams) -> list[list[Completion]]:
         talks = [[_Talk(request.prompt_ids, seed) for seed in request.seeds] for request in requests]
         waiting = [talk for group in talks for talk in group]
         try:
@@ -142,7 +187,9 @@ class ToolLoop:
         program = last_program(self._tokenizer.decode(talk.model_tokens()))
         if program is None:
             return None
-        if talk.session is None:
+        if talk.session is None or not talk.session.alive:
+            # A program that met a limit or left took its interpreter with it: the next one begins with nothing defined.
+            talk.close()
             limits = Limits(wall_seconds=self._config.wall_seconds, cpu_seconds=self._config.wall_seconds, memory_mb=self._config.memory_mb)
             talk.session = self._sandbox.session(limits)
         return talk.session.run(program)

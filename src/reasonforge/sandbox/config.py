@@ -13,8 +13,8 @@ class SandboxConfig(Section):
     """Isolation of model-written code."""
 
     backend: Literal["auto", "namespace", "landlock", "unsafe-subprocess"] = "auto"
-    """``auto`` = the strongest that this machine allows, or refusal; ``unsafe-subprocess`` protects nothing; nobody else chooses it."""
+    """``auto`` = the strongest that this machine allows, or refusal. ``unsafe-subprocess`` protects nothing and is never chosen by itself."""
     workers: int | None = Field(default=None, gt=0)
     """Programs run at once. None = one per core, less one for the trainer."""
     i_understand: bool = False
-    """Needed beside ``unsafe-subprocess`` where it is most dangerous: as root, and in automatic builds."""
+    """Needed beside ``unsafe-subprocess``: programs then run as this user, with all files and the network."""

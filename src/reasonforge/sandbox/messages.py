@@ -7,12 +7,12 @@ import math
 import socket
 import struct
 import time
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from reasonforge.sandbox.protocol import CallResult
 
 _LONGEST_HEADER = 1 << 16
-_LONGEST_BODY = 64 << 20
 _DEEPEST_VALUE = 64
 _LONGEST_TEXT = 300
 
@@ -21,22 +21,24 @@ class WorkerLost(Exception):
     """A worker ended, hung, or said what it cannot have meant to say. It says nothing about the program."""
 
 
-def send_frame(control: socket.socket, message: dict[str, Any], *, timeout: float) -> None:
-    """Send one message.
+def send_frame(control: socket.socket, message: Mapping[str, Any], *, timeout: float, descriptor: int | None = None) -> None:
+    """Send one message, and a descriptor along with it.
 
     Raises:
         WorkerLost: nobody takes it.
     """
     body = json.dumps(message).encode()
-    control.settimeout(timeout)
+    data = struct.pack("!I", len(body)) + body
     try:
-        control.sendall(struct.pack("!I", len(body)) + body)
+        control.settimeout(timeout)
+        sent = 0 if descriptor is None else socket.send_fds(control, [data], [descriptor])
+        control.sendall(data[sent:])
     except OSError as error:
         raise WorkerLost(f"the worker takes no request: {error}") from error
 
 
-def receive_frame(control: socket.socket, *, timeout: float) -> tuple[dict[str, Any], list[bytes]]:
-    """Read one reply: its header, and the byte strings whose sizes the header states.
+def receive_frame(control: socket.socket, *, timeout: float) -> dict[str, Any]:
+    """Read one reply.
 
     Raises:
         WorkerLost: the worker is gone, does not answer in time, or answers out of bounds.
@@ -46,20 +48,16 @@ def receive_frame(control: socket.socket, *, timeout: float) -> tuple[dict[str, 
     if size > _LONGEST_HEADER:
         raise WorkerLost("the worker's answer is too long")
     try:
-        header = json.loads(_receive_exactly(control, size, deadline))
-        sizes = header.get("sizes", [])
-    except (ValueError, AttributeError) as error:
+        return json.loads(_receive_exactly(control, size, deadline))
+    except ValueError as error:
         raise WorkerLost("the worker's answer is not readable") from error
-    if sum(sizes) > _LONGEST_BODY:
-        raise WorkerLost("the worker's answer is too long")
-    return header, [bytes(_receive_exactly(control, length, deadline)) for length in sizes]
 
 
 def _receive_exactly(control: socket.socket, size: int, deadline: float) -> bytearray:
     data = bytearray()
     while len(data) < size:
-        control.settimeout(max(0.001, deadline - time.monotonic()))
         try:
+            control.settimeout(max(0.001, deadline - time.monotonic()))
             piece = control.recv(min(size - len(data), 1 << 20))
         except TimeoutError as error:
             raise WorkerLost("the worker does not answer") from error
@@ -72,14 +70,13 @@ def _receive_exactly(control: socket.socket, size: int, deadline: float) -> byte
 
 
 def call_results(lines: bytes, *, most: int) -> tuple[CallResult, ...]:
-    """Read what calls came to from the result pipe's lines. All of it is written by hostile code.
+    """Read what calls came to from the lines that state it. All of it is written by hostile code.
 
     Args:
-        lines: the bytes of the pipe; lines that are not call results are skipped.
+        lines: what came out of the pipe; a last line that is not complete is none.
         most: number of calls that were made; what is stated beyond them is dropped.
     """
-    complete = lines.split(b"\n")[:-1]
-    return tuple(_call_result(line[1:]) for line in complete if line.startswith(b"C"))[:most]
+    return tuple(_call_result(line) for line in lines.split(b"\n")[:-1][:most])
 
 
 def _call_result(line: bytes) -> CallResult:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Literal
 
 from reasonforge.sandbox.pool import PoolSandbox
-from reasonforge.sandbox.probe import MEND, SAFE_BACKENDS, unsafe_refusal
+from reasonforge.sandbox.probe import MEND, SAFE_BACKENDS, UNSAFE_REFUSAL
 from reasonforge.sandbox.protocol import Backend, SandboxUnavailable
 from reasonforge.sandbox.start import start_tested
 
 _BANNER = "WARNING: model-written code runs UNPROTECTED, as this user, with full access to files and network (unsafe-subprocess)."
 _RED, _PLAIN = "\033[1;37;41m", "\033[0m"
+_warned = False
 
 
 def open_sandbox(
@@ -26,16 +27,15 @@ def open_sandbox(
     Args:
         backend: ``auto`` takes ``namespace``, else ``landlock``, and never anything weaker.
         workers: programs run at once; None = one per core, less one for the trainer.
-        i_understand: needed beside ``unsafe-subprocess`` as root and in automatic builds.
+        i_understand: needed beside ``unsafe-subprocess``.
 
     Raises:
         SandboxUnavailable: the backend does not work here; the message says what was tried, why it failed and how to mend it.
     """
     if backend == "unsafe-subprocess":
-        refused = unsafe_refusal(i_understand=i_understand)
-        if refused:
-            raise SandboxUnavailable(refused)
-        print(f"{_RED}{_BANNER}{_PLAIN}", file=sys.stderr, flush=True)
+        if not i_understand:
+            raise SandboxUnavailable(UNSAFE_REFUSAL)
+        _warn_once()
         return start_tested(backend, workers=workers)
     reasons: dict[Backend, str] = {}
     for candidate in SAFE_BACKENDS if backend == "auto" else (backend,):
@@ -47,11 +47,15 @@ def open_sandbox(
 
 
 def refusal(reasons: Mapping[Backend, str]) -> str:
-    """Word why nothing safe was found, what mends it, and what it would take to do without."""
-    lines = ["no safe way to run model-written code was found."]
-    lines += [f"  {backend:9}: {reason}" for backend, reason in reasons.items()]
-    lines.append("Fix one of:")
-    lines += [f"  {backend:9}: {MEND[backend]}" for backend in reasons]
-    lines.append("To run it UNPROTECTED, as this user, with full access to your files and network:")
-    lines.append("  sandbox.backend=unsafe-subprocess sandbox.i_understand=true")
-    return "\n".join(lines)
+    """Word in one line why nothing safe was found and what mends it. ``reasonforge doctor`` says the rest."""
+    tried = "; ".join(f"{backend}: {reason}" for backend, reason in reasons.items())
+    mend = " or ".join(MEND[backend][0] for backend in reasons)
+    return f"sandbox: no safe place for model-written code here ({tried}). {mend[:1].upper()}{mend[1:]}; `reasonforge doctor` says more"
+
+
+def _warn_once() -> None:
+    """Say, once in this process, what it means to run without protection."""
+    global _warned
+    if not _warned:
+        _warned = True
+        print(f"{_RED}{_BANNER}{_PLAIN}", file=sys.stderr, flush=True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from reasonforge.sandbox.flavours import Flavour, flavour_of
+from reasonforge.sandbox.inside.watch import VALUE_BYTES
 from reasonforge.sandbox.messages import WorkerLost, call_results
 from reasonforge.sandbox.protocol import Backend, Limits, Program, RunResult, SandboxUnavailable, Session
-from reasonforge.sandbox.worker import Worker
+from reasonforge.sandbox.worker import Reply, Request, Worker
 
 RECYCLE_AFTER = 2000
 """Runs of one worker; a fresh one costs less than a second, a slow leak a night."""
@@ -83,23 +85,24 @@ class PoolSandbox:
             SandboxUnavailable: the sandbox is closed, or its backend has no such profile.
         """
         self._check(program)
-        message = {
-            "kind": "run",
+        content = {
             "code": program.code,
-            "stdin": program.stdin,
             "calls": [
                 {"function": call.function, "args": list(call.args), "kwargs": dict(call.kwargs), "method": call.method}
                 for call in program.calls
             ],
             "call_seconds": program.limits.call_seconds,
             "files": dict(program.files),
-            "limits": asdict(program.limits),
-            "profile": program.profile,
             "seed": program.seed,
         }
-        return self._run(message, program.limits, flavour=flavour_of(program.code), calls=len(program.calls))
+        request = Request(
+            header={"kind": "run", "limits": asdict(program.limits), "profile": program.profile},
+            content=json.dumps(content).encode(),
+            stdin=program.stdin.encode("utf-8", "surrogatepass"),
+        )
+        return self._run(request, program.limits, flavour=flavour_of(program.code), calls=len(program.calls))
 
-    def _run(self, message: Mapping[str, Any], limits: Limits, *, flavour: Flavour, calls: int) -> RunResult:
+    def _run(self, request: Request, limits: Limits, *, flavour: Flavour, calls: int) -> RunResult:
         result = RunResult(status="infra")
         with self.slot(prefer=lambda slot: flavour not in slot.workers) as slot:
             for _ in range(TRIES):
@@ -108,12 +111,12 @@ class PoolSandbox:
                 except WorkerLost as error:
                     result = RunResult(status="infra", reason=str(error))
                     continue
-                result, _ = self.ask(slot, worker, message, limits, calls=calls)
+                result, _ = self.ask(slot, worker, request, limits, calls=calls)
                 if result.status != "infra":
                     break
         return result
 
-    def ask(self, slot: Slot, worker: Worker, message: Mapping[str, Any], limits: Limits, *, calls: int = 0) -> tuple[RunResult, bool]:
+    def ask(self, slot: Slot, worker: Worker, request: Request, limits: Limits, *, calls: int = 0) -> tuple[RunResult, bool]:
         """Have a worker of an acquired slot do one thing. After a failure of the worker's own, the worker is gone.
 
         Returns:
@@ -123,21 +126,9 @@ class PoolSandbox:
         worker.runs += 1
         alive = False
         try:
-            header, (stdout, stderr, values) = worker.request(dict(message), wall_seconds=limits.wall_seconds)
-            alive = header["alive"]
-            result = RunResult(
-                status=header["status"],
-                stdout=stdout.decode("utf-8", "replace"),
-                stderr=stderr.decode("utf-8", "replace"),
-                values=call_results(values, most=calls),
-                exit_code=header["exit_code"],
-                signal=header["signal"],
-                truncated=header["truncated"],
-                reason=header["reason"],
-                cpu_ms=header["cpu_ms"],
-                wall_ms=header["wall_ms"],
-                max_rss_mb=header["max_rss_mb"],
-            )
+            reply = worker.ask(request, wall_seconds=limits.wall_seconds)
+            alive = reply.header["alive"]
+            result = _result(reply, limits, calls=calls)
         except WorkerLost as error:
             result = RunResult(status="infra", reason=str(error))
         if result.status == "infra" or (worker.runs >= self._recycle_after and not worker.sessions and not alive):
@@ -148,7 +139,7 @@ class PoolSandbox:
         """Have a worker of an acquired slot end the sessions that nobody needs any more."""
         try:
             while worker.ending:
-                worker.request({"kind": "close", "session": worker.ending.pop()}, wall_seconds=0.0)
+                worker.ask(Request(header={"kind": "close", "session": worker.ending.pop()}), wall_seconds=0.0)
         except WorkerLost:
             self._drop(slot, worker)
 
@@ -258,6 +249,27 @@ class PoolSandbox:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _result(reply: Reply, limits: Limits, *, calls: int) -> RunResult:
+    header = reply.header
+    stderr = reply.stderr.decode("utf-8", "replace")
+    reason = header["reason"]
+    if header["status"] == "infra":
+        reason = reason or stderr or "ended before the program began"
+    return RunResult(
+        status=header["status"],
+        stdout=reply.stdout[: limits.output_kb * 1024].decode("utf-8", "replace"),
+        stderr=stderr,
+        values=call_results(reply.values[:VALUE_BYTES], most=calls),
+        exit_code=header["exit_code"],
+        signal=header["signal"],
+        truncated=header["truncated"],
+        reason=reason,
+        cpu_ms=header["cpu_ms"],
+        wall_ms=header["wall_ms"],
+        max_rss_mb=header["max_rss_mb"],
+    )
 
 
 def _end_workers(pid: int, workers: set[Worker]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 import weakref
 from dataclasses import asdict, replace
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Self
 from reasonforge.sandbox.messages import WorkerLost
 from reasonforge.sandbox.pool import TRIES, PoolSandbox, Slot
 from reasonforge.sandbox.protocol import Limits, RunResult, SandboxUnavailable
-from reasonforge.sandbox.worker import Worker
+from reasonforge.sandbox.worker import Request, Worker
 
 _NAMES = itertools.count(1)
 
@@ -46,7 +47,7 @@ class PoolSession:
             return self._first(code, limits)
         slot, worker = self._home
         with self._sandbox.slot(slot):
-            result, alive = self._sandbox.ask(slot, worker, self._message(code, limits, first=False), limits)
+            result, alive = self._sandbox.ask(slot, worker, self._request(code, limits, first=False), limits)
         if not alive:
             self._end(worker)
         return result
@@ -62,7 +63,7 @@ class PoolSession:
                 except WorkerLost as error:
                     result = RunResult(status="infra", reason=str(error))
                     continue
-                result, alive = self._sandbox.ask(slot, worker, self._message(code, limits, first=True), limits)
+                result, alive = self._sandbox.ask(slot, worker, self._request(code, limits, first=True), limits)
                 if alive:
                     self._home = slot, worker
                     worker.sessions += 1
@@ -72,9 +73,10 @@ class PoolSession:
         self._ended = not alive
         return result
 
-    def _message(self, code: str, limits: Limits, *, first: bool) -> dict[str, object]:
-        kind = {"kind": "block", "session": self._name, "first": first, "profile": "tool", "seed": 0}
-        return {**kind, "code": code, "limits": asdict(limits)}
+    def _request(self, code: str, limits: Limits, *, first: bool) -> Request:
+        header = {"kind": "block", "session": self._name, "first": first, "profile": "tool", "seed": 0, "limits": asdict(limits)}
+        block = code.encode("utf-8", "surrogatepass")
+        return Request(header=header, content=struct.pack("!I", len(block)) + block)
 
     def _end(self, worker: Worker) -> None:
         self._ended = True

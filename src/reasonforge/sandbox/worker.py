@@ -11,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from reasonforge.sandbox import inside
 from reasonforge.sandbox.flavours import Flavour
+from reasonforge.sandbox.inside.watch import ERROR_BYTES, ERROR_RING
 from reasonforge.sandbox.messages import WorkerLost, receive_frame, send_frame
 from reasonforge.sandbox.protocol import Backend
 from reasonforge.sandbox.seccomp import Machine, build_filter
@@ -91,6 +93,69 @@ def _python(folder: str) -> list[str]:
     return [sys.executable, "-s", "-P", "-B", "-c", start]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a worker is asked to do."""
+
+    header: Mapping[str, Any]
+    """Read by the forkserver, of which every later program is a copy: holds nothing that this request's program says or is told."""
+    content: bytes = b""
+    """Read by the program's own process only."""
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came of a request."""
+
+    header: Mapping[str, Any]
+    stdout: bytes
+    stderr: bytes
+    values: bytes
+
+
+class Outputs:
+    """The files in memory that a forkserver has programs' output moved into; it never reads them itself."""
+
+    def __init__(self) -> None:
+        self.descriptors = tuple(os.memfd_create(name) for name in ("stdout", "stderr", "values"))
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def take(self, sizes: list[int]) -> tuple[bytes, bytes, bytes]:
+        """Read and empty them.
+
+        Args:
+            sizes: bytes that came in all, of each.
+
+        Raises:
+            WorkerLost: they have been closed meanwhile.
+        """
+        out_size, error_size, values_size = sizes
+        with self._lock:
+            if self._closed:
+                raise WorkerLost("the sandbox is closed")
+            out, error, values = self.descriptors
+            stdout = os.pread(out, out_size, 0)
+            stderr = os.pread(error, ERROR_RING, 0)
+            said = os.pread(values, values_size, 0)
+            for descriptor, size in zip(self.descriptors, sizes, strict=True):
+                if size:
+                    os.ftruncate(descriptor, 0)
+        if error_size > ERROR_RING:
+            turn = error_size % ERROR_RING
+            stderr = stderr[turn:] + stderr[:turn]
+        return stdout, stderr[-ERROR_BYTES:], said
+
+    def close(self) -> None:
+        """Let go of them."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for descriptor in self.descriptors:
+                    os.close(descriptor)
+
+
 class Worker:
     """A zygote in its isolation. One request at a time; the caller sees to that."""
 
@@ -109,20 +174,27 @@ class Worker:
         self._closed = threading.Lock()
         self.folder = "/box" if backend == "namespace" else tempfile.mkdtemp(prefix="reasonforge-sandbox-")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
+        self._outputs = Outputs()
         self._control, theirs = socket.socketpair()
+        passed = (theirs.fileno(), *self._outputs.descriptors)
         command = [*bwrap_command(bwrap), *_python("/sandbox")] if backend == "namespace" else _python(str(_INSIDE.parent))
         try:
             self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
+                [*command, *map(str, passed)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,
                 # bwrap gets none: what it was started with can be read inside.
                 env={} if backend == "namespace" else ENVIRONMENT,
-                pass_fds=[theirs.fileno()],
+                pass_fds=passed,
                 start_new_session=True,
             )
         except OSError as error:
+            self._control.close()
+            self._log.close()
+            self._outputs.close()
+            if self.folder != "/box":
+                shutil.rmtree(self.folder, ignore_errors=True)
             raise WorkerLost(f"cannot start {command[0]}: {error}") from error
         finally:
             theirs.close()
@@ -149,18 +221,29 @@ class Worker:
         """The process that this worker hangs on."""
         return self._process.pid
 
-    def request(self, message: dict[str, Any], *, wall_seconds: float) -> tuple[dict[str, Any], list[bytes]]:
+    def ask(self, request: Request, *, wall_seconds: float) -> Reply:
         """Ask, and wait for the answer.
 
         Raises:
             WorkerLost: there is no answer to this request; the worker is of no more use.
         """
         self._requests += 1
-        send_frame(self._control, {"id": self._requests, **message}, timeout=_GRACE_SECONDS)
-        header, bodies = receive_frame(self._control, timeout=wall_seconds + _GRACE_SECONDS)
-        if header.get("id") != self._requests or len(bodies) != 3:
+        sizes = {"content": len(request.content), "stdin": len(request.stdin)}
+        letter = os.memfd_create("request")
+        try:
+            for part in (request.content, request.stdin):
+                left = memoryview(part)
+                while left:
+                    left = left[os.write(letter, left) :]
+            header = {"id": self._requests, **request.header, **sizes}
+            send_frame(self._control, header, timeout=_GRACE_SECONDS, descriptor=letter)
+        finally:
+            os.close(letter)
+        answer = receive_frame(self._control, timeout=wall_seconds + _GRACE_SECONDS)
+        if answer.get("id") != self._requests:
             raise WorkerLost("the worker answers something else")
-        return header, bodies
+        stdout, stderr, values = self._outputs.take(answer["sizes"])
+        return Reply(header=answer, stdout=stdout, stderr=stderr, values=values)
 
     def close(self) -> None:
         """End it and everything in it. Safe to call again and from any thread."""
@@ -176,6 +259,7 @@ class Worker:
             self._process.kill()
             self._process.wait()
         self._log.close()
+        self._outputs.close()
         if self.folder != "/box":
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -183,6 +267,7 @@ class Worker:
         """Let go of it in a forked copy of its owner, without ending it."""
         if self._closed.acquire(blocking=False):
             self._control.close()
+            self._outputs.close()
 
     def _last_words(self) -> str:
         self._log.seek(0, os.SEEK_END)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,10 +11,7 @@ import torch
 from reasonforge.core.errors import DataError
 from reasonforge.core.records import Problem
 from reasonforge.models.decoder import Decoder
-from reasonforge.sampling.config import ToolConfig
 from reasonforge.sampling.local import LocalSampler
-from reasonforge.sampling.tools import ToolLoop
-from reasonforge.sandbox.open import open_sandbox
 from reasonforge.text.layout import Layout
 from reasonforge.text.render import render_prompt
 from reasonforge.text.tokenizer import Tokenizer
@@ -51,20 +47,6 @@ class Bundle:
             decode=self.tokenizer.decode,
             threads=self.threads,
         )
-
-    @contextmanager
-    def tools(self, config: ToolConfig | None) -> Iterator[ToolLoop | None]:
-        """Open the sandbox that runs the programs of completions; None where there is no tool.
-
-        Raises:
-            SandboxUnavailable: this machine has no safe place for them.
-        """
-        if config is None:
-            yield None
-            return
-        where = config.sandbox
-        with open_sandbox(where.backend, workers=where.workers, i_understand=where.i_understand) as sandbox:
-            yield ToolLoop(config, sandbox, self.tokenizer, max_context=self.max_context)
 
     def prompts(self, problems: Sequence[Problem]) -> list[tuple[int, ...]]:
         """Render the problems' prompts.

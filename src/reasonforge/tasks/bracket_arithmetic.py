@@ -5,7 +5,7 @@ from __future__ import annotations
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.expressions import Expression, Operation, evaluate, parse_expression, reduction_steps, write
-from reasonforge.tasks.protocol import Habit, problem_draws, task_problem
+from reasonforge.tasks.protocol import Habit, Language, problem_draws, task_problem
 from reasonforge.verify.grade import grade
 
 _OPERATORS = "+-*"
@@ -20,6 +20,7 @@ class BracketArithmetic:
 
     name = "bracket_arithmetic"
     levels = (1, 8)
+    languages: tuple[Language, ...] = ("en",)
     step_noise = False
     joint = "\n"
 

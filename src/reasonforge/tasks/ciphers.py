@@ -43,7 +43,7 @@ class Cipher(Family):
         table = ", ".join(f"{letter}->{key[letter]}" for letter in draws.shuffled(sorted(set(plain) - {" "})))
         question = (self._caesar if shift else self._table)[language].format(shift=shift, secret=secret, table=table)
         steps = [", ".join(f"{key[letter]}={letter}" for letter in word) for word in words]
-        return Drawn(question=question, answer=plain, steps=steps)
+        return Drawn(question=question, content=f"{secret} {table if shift == 0 else shift}", answer=plain, steps=steps)
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare the words; capitals do not matter."""

@@ -1,18 +1,34 @@
-"""What a short program prints. The language is our own and tiny: it is drawn as a tree and run by the few lines below."""
+"""What a short program prints, and for which input it prints that.
+
+The language is our own and tiny: a program is drawn as a tree and run by the few lines below.
+"""
 
 from __future__ import annotations
 
+import operator as operators
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.family import Drawn, Language, NumberFamily, Texts
+from reasonforge.tasks.family import Drawn, Family, Language, NumberFamily, Texts, holds, read_number, unreadable
 
 Values = dict[str, int]
 Operand = str | int
+Trace = list[str] | None
+"""Where a run writes down what it did; None = nowhere."""
 
 _NAMES = "abc"
+_OPERATIONS: Mapping[str, Callable[[int, int], int]] = {"+": operators.add, "-": operators.sub, "*": operators.mul, "%": operators.mod}
 _MAX_VALUE = 9_999
+_INPUTS = 100
+_MAX_RIGHT_INPUTS = 4
+_RULES: Texts = {
+    "en": '"repeat n:" runs its indented line n times; % is the remainder, never negative.',
+    "zh": "“repeat n:”表示把缩进的那一行执行 n 次；% 取余数，结果总是非负。",
+}
+_PROGRAM_TEXTS = "".join([*_RULES.values(), _NAMES, "+-*%<>=:", "if else repeat print"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +44,12 @@ class Assign:
         """Return it as the program shows it."""
         return [f"{self.name} = {self.left} {self.operator} {self.right}"]
 
-    def run(self, values: Values, trace: list[str]) -> None:
+    def run(self, values: Values, trace: Trace) -> None:
         """Change the values and write down what was done."""
         left, right = _value(self.left, values), _value(self.right, values)
-        values[self.name] = {"+": left + right, "-": left - right, "*": left * right, "%": left % max(right, 1)}[self.operator]
-        trace.append(f"{self.name} = {left} {self.operator} {right} = {values[self.name]}")
+        values[self.name] = _OPERATIONS[self.operator](left, right)
+        if trace is not None:
+            trace.append(f"{self.name} = {left} {self.operator} {right} = {values[self.name]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +66,12 @@ class Choose:
         """Return it as the program shows it."""
         return [f"if {self.left} {self.relation} {self.right}:", *_indented(self.then), "else:", *_indented(self.otherwise)]
 
-    def run(self, values: Values, trace: list[str]) -> None:
+    def run(self, values: Values, trace: Trace) -> None:
         """Run the branch that is taken."""
         left, right = values[self.left], _value(self.right, values)
         taken = left < right if self.relation == "<" else left > right
-        trace.append(f"{left} {self.relation} {right}: {'if' if taken else 'else'}")
+        if trace is not None:
+            trace.append(f"{left} {self.relation} {right}: {'if' if taken else 'else'}")
         (self.then if taken else self.otherwise).run(values, trace)
 
 
@@ -68,13 +86,52 @@ class Repeat:
         """Return it as the program shows it."""
         return [f"repeat {self.times}:", *_indented(self.body)]
 
-    def run(self, values: Values, trace: list[str]) -> None:
+    def run(self, values: Values, trace: Trace) -> None:
         """Run the body that many times."""
         for _ in range(self.times):
             self.body.run(values, trace)
 
 
 Statement = Assign | Choose | Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A program: where its names start, its statements, which name it prints."""
+
+    starts: Values
+    statements: tuple[Statement, ...]
+    printed: str
+    asked: str
+    """The name whose start can be made the program's input."""
+
+    def lines(self, *, asked: bool = False) -> list[str]:
+        lines = [f"{name} = {'input' if asked and name == self.asked else value}" for name, value in self.starts.items()]
+        return [*lines, *(line for statement in self.statements for line in statement.lines()), f"print {self.printed}"]
+
+    def run(self, given: int | None = None, *, trace: Trace = None, without: int | None = None) -> int | None:
+        """Return what is printed; None where a value on the way becomes too large.
+
+        Args:
+            given: the input; None = every name starts as drawn.
+            trace: where to write down what is done.
+            without: place of a statement to leave out.
+        """
+        values = dict(self.starts)
+        if given is not None:
+            values[self.asked] = given
+        for place, statement in enumerate(self.statements):
+            if place != without:
+                statement.run(values, trace)
+            if max(map(abs, values.values())) > _MAX_VALUE:
+                return None
+        return values[self.printed]
+
+    def num_that_matter(self, given: int | None = None) -> int:
+        """Count the statements without which something else would be printed."""
+        printed = self.run(given)
+        others = [self.run(given, without=place) for place in range(len(self.statements))]
+        return sum(other != printed for other in others)
 
 
 class CodeOutput(NumberFamily):
@@ -88,32 +145,72 @@ class CodeOutput(NumberFamily):
         "en": "What does this program print? {rules}\n{program}",
         "zh": "这个程序输出什么？{rules}\n{program}",
     }
-    _rules: ClassVar[Texts] = {
-        "en": '"repeat n:" runs its indented line n times; % is the remainder, never negative.',
-        "zh": "“repeat n:”把缩进的一行执行 n 次；% 是非负余数。",
-    }
 
     def draw(self, draws: Draws, level: int, language: Language) -> Drawn:
-        """Draw programs until the values on the way stay small."""
+        """Draw a program in which most statements matter to what it prints."""
         while True:
-            starts = {name: draws.between(1, 12) for name in _NAMES}
-            statements = [_drawn_statement(draws, level) for _ in range(level)]
-            printed = draws.choice(sorted({name for statement in statements for name in _written(statement)}))
-            values, trace = dict(starts), []
-            for statement in statements:
-                statement.run(values, trace)
-                if max(map(abs, values.values())) > _MAX_VALUE:
-                    break
-            else:
+            program = _drawn_program(draws, level)
+            trace: list[str] = []
+            printed = program.run(trace=trace)
+            if printed is not None and program.num_that_matter() > level // 2:
                 break
-        lines = [f"{name} = {value}" for name, value in starts.items()]
-        lines += [line for statement in statements for line in statement.lines()]
-        question = self._question[language].format(rules=self._rules[language], program="\n".join([*lines, f"print {printed}"]))
-        return Drawn(question=question, answer=str(values[printed]), steps=trace)
+        text = "\n".join(program.lines())
+        question = self._question[language].format(rules=_RULES[language], program=text)
+        return Drawn(question=question, content=text, answer=str(printed), steps=trace)
 
     def texts(self) -> str:
         """Return the characters of questions, programs and traces."""
-        return "".join([*self._question.values(), *self._rules.values(), _NAMES, "+-*%<>=:", "if else repeat print"])
+        return "".join([*self._question.values(), _PROGRAM_TEXTS])
+
+
+class CodeInput(Family):
+    """The program is run for all hundred inputs when it is drawn, so the verifier knows every right one."""
+
+    name = "code_input"
+    levels = (1, 6)
+    kind = "logic"
+    description = "With which input, 0 to 99, a short program prints a given number; the level counts its statements, as in code_output."
+    form: ClassVar[Texts] = {"en": "the input", "zh": "这个输入值"}
+    _question: ClassVar[Texts] = {
+        "en": "For which input from 0 to 99 does this program print {printed}? {rules}\n{program}",
+        "zh": "输入 0 到 99 中的哪个整数，这个程序会输出 {printed}？{rules}\n{program}",
+    }
+
+    def draw(self, draws: Draws, level: int, language: Language) -> Drawn:
+        """Draw a program and an input that few others can stand for."""
+        while True:
+            program, given = _drawn_program(draws, level), draws.below(_INPUTS)
+            printed = program.run(given)
+            if printed is None or program.num_that_matter(given) <= level // 2:
+                continue
+            right = [number for number in range(_INPUTS) if program.run(number) == printed]
+            if len(right) <= _MAX_RIGHT_INPUTS:
+                break
+        steps = [f"{program.asked} = {given}"]
+        program.run(given, trace=steps)
+        text = "\n".join(program.lines(asked=True))
+        question = self._question[language].format(printed=printed, rules=_RULES[language], program=text)
+        return Drawn(question=question, content=f"{printed} {text}", answer=str(given), steps=steps, meta={"right": right})
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        """Look the number up among those that print what was asked."""
+        number = read_number(answer)
+        if number is None:
+            return unreadable("a number")
+        if number not in map(str, range(_INPUTS)):
+            return holds(number, "is not a whole number from 0 to 99")
+        return holds(number, None if int(number) in problem.meta["right"] else "the program prints something else")
+
+    def texts(self) -> str:
+        """Return the characters of questions, programs and traces."""
+        return "".join([*self._question.values(), _PROGRAM_TEXTS, "input"])
+
+
+def _drawn_program(draws: Draws, level: int) -> _Code:
+    starts = {name: draws.between(1, 12) for name in _NAMES}
+    statements = tuple(_drawn_statement(draws, level) for _ in range(level))
+    printed = draws.choice(sorted({name for statement in statements for name in _written(statement)}))
+    return _Code(starts, statements, printed, asked=draws.choice(_NAMES))
 
 
 def _drawn_statement(draws: Draws, level: int) -> Statement:
@@ -130,7 +227,8 @@ def _drawn_assignment(draws: Draws, *, loop: bool = False) -> Assign:
     name, operator = draws.choice(_NAMES), draws.choice("+-*" if loop else "+-*%")
     # In a loop the name stands on both sides, otherwise the second time would change nothing.
     left = name if loop else draws.choice(_NAMES)
-    right: Operand = draws.choice(_NAMES) if operator in "+-" and draws.chance(0.6) else draws.between(2, 9 if operator == "%" else 5)
+    others = [other for other in _NAMES if other != left]  # "a - a" hides what comes before
+    right: Operand = draws.choice(others) if operator in "+-" and draws.chance(0.6) else draws.between(2, 9 if operator == "%" else 5)
     return Assign(name, left, operator, right)
 
 

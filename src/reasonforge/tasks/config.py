@@ -31,8 +31,10 @@ class TaskSource(Section):
     """Name of the task."""
     levels: tuple[int, int] | None = None
     """Easiest and hardest level, both included; each level is equally likely. None = all levels of the task."""
+    language: Literal["en", "zh"] | None = None
+    """Only problems in this language. None = all that the task speaks, drawn evenly."""
     split: Literal["train", "test", "all"] = "all"
-    """``train`` and ``test`` never share a prompt, whatever the seeds: the hash of the prompt decides (one in ten is a test prompt)."""
+    """``train`` and ``test`` never share a problem, nor its translation, whatever the seeds: a hash decides (one in ten is for testing)."""
     count: int | None = Field(default=None, gt=0, le=200_000)
     """That many different problems. None = an endless stream, in which prompts may come again."""
     seed: int | None = Field(default=None, ge=0)
@@ -46,6 +48,8 @@ class TaskSource(Section):
         low, high = self.levels or task.levels
         if not task.levels[0] <= low <= high <= task.levels[1]:
             raise ValueError(f"levels [{low}, {high}]: {self.task} has levels {task.levels[0]} to {task.levels[1]}, easiest first")
+        if self.language is not None and self.language not in task.languages:
+            raise ValueError(f"language {self.language!r}: {self.task} speaks {' and '.join(task.languages)}")
         if self.documents.step_noise and not task.step_noise:
             raise ValueError(f"documents.step_noise has no effect: {self.task} writes no wrong steps")
         if self.documents.step_noise and not self.documents.think_share:

@@ -17,7 +17,7 @@ class Cryptarithm(Family):
     levels = (1, 4)
     kind = "logic"
     description = "Find digits for the letters of a sum; the level + 1 is how many digits the longer addend has."
-    form: ClassVar[Texts] = {"en": "one digit for each letter, like A=1, B=2,", "zh": "每个字母的数字（例如 A=1, B=2）"}
+    form: ClassVar[Texts] = {"en": "one digit for each letter, like A=1, B=2,", "zh": "每个字母代表的数字（例如 A=1, B=2）"}
     _question: ClassVar[Texts] = {
         "en": "Each letter stands for a different digit, and no number starts with 0: {first} + {second} = {total}. Find the digits.",
         "zh": "每个字母代表一个不同的数字，且每个数的首位不为 0：{first} + {second} = {total}。求各字母代表的数字。",
@@ -35,7 +35,8 @@ class Cryptarithm(Family):
         question = self._question[language].format(first=words[0], second=words[1], total=words[2])
         pairs = sorted((letter, digit) for digit, letter in letters.items())
         answer = ", ".join(f"{letter}={digit}" for letter, digit in pairs)
-        return Drawn(question=question, answer=answer, steps=[f"{first} + {second} = {first + second}"], meta={"words": words})
+        steps = [f"{first} + {second} = {first + second}"]
+        return Drawn(question=question, content=" ".join(words), answer=answer, steps=steps, meta={"words": words})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Put the digits in and add."""
@@ -59,7 +60,7 @@ def _fault(words: list[str], found: Mapping[str, str]) -> str | None:
     if len(set(found.values())) < len(found):
         return "two letters have the same digit"
     numbers = ["".join(found[letter] for letter in word) for word in words]
-    if any(number.startswith("0") and len(number) > 1 for number in numbers):
+    if any(number.startswith("0") for number in numbers):
         return "a number starts with 0"
     first, second, total = map(int, numbers)
     return None if first + second == total else f"{first} + {second} is not {total}"

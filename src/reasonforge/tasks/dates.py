@@ -63,7 +63,7 @@ class DateArithmetic(Family):
             steps = _months_backwards(first, second)
         elif ask == "weekday":
             steps = [f"{days} = {days // 7} * 7 + {days % 7}", f"{names[first.weekday()]} + {days % 7} = {names[second.weekday()]}"]
-        return Drawn(question=question, answer=answers[ask], steps=steps, meta={"ask": ask})
+        return Drawn(question=question, content=f"{ask} {first} {days}", answer=answers[ask], steps=steps, meta={"ask": ask})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare dates, numbers or days; a date is year, month, day with any of the usual signs between."""

@@ -27,7 +27,7 @@ class Fractions(NumberFamily):
             text = f"({text}) {operator} {operand}" if operator == "*" and is_sum else f"{text} {operator} {operand}"
             steps.append(f"{value} {operator} {operand} = {result}")
             value, is_sum = result, operator != "*"
-        return Drawn(question=self._question[language].format(expression=text), answer=str(value), steps=steps)
+        return Drawn(question=self._question[language].format(expression=text), content=text, answer=str(value), steps=steps)
 
     def texts(self) -> str:
         """Return the question's characters."""
@@ -57,7 +57,7 @@ class LinearEquation(NumberFamily):
         x = Fraction(moved, collected)
         steps = [f"{_plus(f'{factor}x', factor * inner + outer)} = {_plus(_times_x(right), constant)}"] if inner else []
         steps += [f"{_times_x(collected)} = {moved}", f"x = {x}"]
-        return Drawn(question=self._question[language].format(equation=equation), answer=str(x), steps=steps)
+        return Drawn(question=self._question[language].format(equation=equation), content=equation, answer=str(x), steps=steps)
 
     def texts(self) -> str:
         """Return the question's characters."""

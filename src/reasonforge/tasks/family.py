@@ -6,16 +6,15 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from reasonforge.core.records import Problem, ProblemKind, Verdict
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.protocol import THINK_ANSWER_TAGS, Habit, problem_draws, task_problem
+from reasonforge.tasks.protocol import THINK_ANSWER_TAGS, Habit, Language, problem_draws, task_problem
 from reasonforge.verify.cleaning import plain_characters, strip_dressing
 from reasonforge.verify.extract import MAX_TEXT_CHARS, extract_answer
 from reasonforge.verify.numbers import parse_number
 
-Language = Literal["en", "zh"]
 Texts = Mapping[Language, str]
 """The same text in both languages."""
 
@@ -37,6 +36,8 @@ class Drawn:
     question: str
     """Without the request where to put the answer."""
     answer: str
+    content: str
+    """What is asked, whatever the language: a problem and its translation never stand on two sides of a split."""
     steps: Sequence[str]
     """Lines that lead to the answer."""
     meta: Mapping[str, object] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Family(ABC):
     """One sentence: what is asked and what a level is."""
     form: ClassVar[Texts]
     """What the answer block must hold."""
+    languages: tuple[Language, ...] = ("en", "zh")
     step_noise = False
     joint = "\n"
 
@@ -74,7 +76,7 @@ class Family(ABC):
     def problem(self, seed: int, index: int, level: int | None = None) -> Problem:
         """Return one problem; its language is drawn."""
         draws, level = problem_draws(self.name, seed, index, level, self.levels)
-        language: Language = draws.choice(("en", "zh"))
+        language: Language = draws.choice(self.languages)
         drawn = self.draw(draws, level, language)
         return task_problem(
             self.name,
@@ -85,6 +87,7 @@ class Family(ABC):
             meta=drawn.meta,
             language=language,
             kind=self.kind,
+            content=drawn.content,
         )
 
     def verify(self, problem: Problem, text: str) -> Verdict:
@@ -115,7 +118,7 @@ class Family(ABC):
 class NumberFamily(Family):
     """A family whose answer is one exact number."""
 
-    form: ClassVar[Texts] = {"en": "the number", "zh": "这个数"}
+    form: ClassVar[Texts] = {"en": "the number", "zh": "结果"}
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare values exactly: 2/4 is 1/2."""

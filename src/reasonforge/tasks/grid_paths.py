@@ -25,7 +25,7 @@ class GridPath(Family):
     form: ClassVar[Texts] = {"en": "the moves, like RRDD,", "zh": "移动序列（例如 RRDD）"}
     _question: ClassVar[Texts] = {
         "en": "Find a shortest way from S to G. # is a wall; the moves are U (up), D (down), L (left) and R (right).\n{grid}",
-        "zh": "求一条从 S 到 G 的最短路线。# 是墙；移动有 U（上）、D（下）、L（左）、R（右）。\n{grid}",
+        "zh": "求一条从 S 到 G 的最短路线。# 表示墙；可用的移动是 U（上）、D（下）、L（左）、R（右）。\n{grid}",
     }
 
     def draw(self, draws: Draws, level: int, language: Language) -> Drawn:
@@ -46,7 +46,13 @@ class GridPath(Family):
         for move in path:
             at = _moved(at, move)
             steps.append(f"{move} {at}")
-        return Drawn(question=self._question[language].format(grid="\n".join(grid)), answer=path, steps=steps, meta={"grid": grid})
+        return Drawn(
+            question=self._question[language].format(grid="\n".join(grid)),
+            content="\n".join(grid),
+            answer=path,
+            steps=steps,
+            meta={"grid": grid},
+        )
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Walk the moves; the way must end at the goal and be as short as the stored one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable
@@ -9,15 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Literal, Self, cast, get_args
 
+from reasonforge.core.errors import ReasonforgeError
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.sandbox.config import SandboxConfig
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Call, Limits, Program, RunResult, Sandbox
 from reasonforge.tasks.code import CodeReport, last_program, run_tests
+from reasonforge.tasks.reasoning_gym import SOURCE_PREFIX, judge_reasoning_gym
 from reasonforge.tasks.registry import get_task
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, answer_section, extract_answer
 from reasonforge.verify.grade import Profile, grade
 
+_LOG = logging.getLogger("reasonforge.tasks")
 _TASK = "task:"
 _SANDBOX = SandboxConfig()
 _PROGRAM_LIMITS = Limits(wall_seconds=10.0, cpu_seconds=5.0, memory_mb=1024, output_kb=64)
@@ -74,14 +78,20 @@ class Judge:
             sandbox.close()
 
     def grade(self, problem: Problem, text: str) -> Verdict:
-        """Judge one completion.
+        """Judge one completion. A crash of a grader is the verdict ``error``: one text must not end hours of work.
 
         Raises:
             SandboxUnavailable: a program must be run and this machine has no safe place for it.
         """
-        if is_code(problem):
-            return self.run_tests(problem, text).verdict
-        return self._grade_program(problem, text) if self._answer_from == "program" else self._grade_text(problem, text)
+        try:
+            if is_code(problem):
+                return self.run_tests(problem, text).verdict
+            return self._grade_program(problem, text) if self._answer_from == "program" else self._grade_text(problem, text)
+        except ReasonforgeError:
+            raise
+        except Exception as crash:
+            _LOG.exception("problem %s: a grader crashed", problem.id)
+            return Verdict(status="error", reason=f"a grader crashed: {type(crash).__name__}: {' '.join(str(crash).split())[:200]}")
 
     def run_tests(self, problem: Problem, text: str) -> CodeReport:
         """Run a completion's program on the tests of a code problem: the verdict, and how many it passed."""
@@ -108,9 +118,9 @@ class Judge:
     def _grade_text(self, problem: Problem, text: str) -> Verdict:
         if problem.source.startswith(_TASK):
             return get_task(problem.source.removeprefix(_TASK)).verify(problem, text)
-        profile = self._profile
-        if profile == "strict" and problem.meta.get("profile") in get_args(Profile):
-            profile = cast(Profile, problem.meta["profile"])
+        if problem.source.startswith(SOURCE_PREFIX):
+            return judge_reasoning_gym(problem, text, self._open)
+        profile = profile_for(problem, self._profile)
         return grade(problem.answer, text, profile=profile, question=problem.question, kind=problem.kind, language=problem.language)
 
     def _grade_program(self, problem: Problem, text: str) -> Verdict:
@@ -141,6 +151,12 @@ class Judge:
 def is_code(problem: Problem) -> bool:
     """Tell whether a problem's answer is a program that its tests judge."""
     return problem.kind == "code" and not problem.source.startswith(_TASK)
+
+
+def profile_for(problem: Problem, profile: Profile) -> Profile:
+    """Return how a problem's answer is compared: ``strict`` gives way to a profile that the problem names in ``meta["profile"]``."""
+    named = problem.meta.get("profile")
+    return cast(Profile, named) if profile == "strict" and named in get_args(Profile) else profile
 
 
 def program_answer(result: RunResult) -> str | None:

@@ -25,7 +25,7 @@ _CLAIMS: Mapping[Language, Mapping[ClaimKind, str]] = {
         "both": "{a} and {b} are both knights.",
         "either": "{a} or {b} is a knight, or both are.",
         "alike": "{a} and {b} are of the same kind.",
-        "count": "Exactly {count} of us are knights.",
+        "count": "The number of knights among us is {count}.",
     },
     "zh": {
         "knave": "{a}是无赖。",
@@ -82,12 +82,13 @@ class KnightsAndKnaves(Family):
         "zh": "骑士总说真话，无赖总说假话，每个人不是骑士就是无赖。\n{said}\n谁是骑士？",
     }
     _says: ClassVar[Texts] = {"en": '{name} says: "{claim}"', "zh": "{name}说：“{claim}”"}
-    _check: ClassVar[Texts] = {"en": "{knights}: all they say fits", "zh": "{knights}：所有的话都成立"}
-    _refute: ClassVar[Texts] = {"en": "{knights}: {name} would not say that", "zh": "{knights}：{name}不会这么说"}
+    _check: ClassVar[Texts] = {"en": "Knights: {knights}. Everything fits.", "zh": "骑士：{knights}。全都吻合。"}
+    _refute: ClassVar[Texts] = {"en": "Knights: {knights}. {name} would not say that.", "zh": "骑士：{knights}。{name}不会这么说。"}
 
     def draw(self, draws: Draws, level: int, language: Language) -> Drawn:
         """Draw claims until one world is left."""
-        names = _NAMES[language][: level + 1]
+        people = sorted(draws.shuffled(range(len(_NAMES[language])))[: level + 1])
+        names = tuple(_NAMES[language][person] for person in people)
         worlds = list(itertools.product((False, True), repeat=len(names)))
         while True:
             claims = [_drawn_claim(draws, speaker, len(names)) for speaker in range(len(names))]
@@ -105,18 +106,20 @@ class KnightsAndKnaves(Family):
             steps.append(line[language].format(knights=_knights(names, world, language), name=names[liar or 0]))
             if liar is None:
                 break
-        return Drawn(question=self._question[language].format(said="\n".join(said)), answer=answer, steps=steps)
+        question = self._question[language].format(said="\n".join(said))
+        content = f"{people} " + " ".join(claim.text(_NAMES["en"], "en") for claim in claims)
+        return Drawn(question=question, content=content, answer=answer, steps=steps, meta={"names": list(names)})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare the set of names."""
-        language = language_of(problem)
-        order = {name.lower(): number for number, name in enumerate(_NAMES[language])}
+        nobody, names = _NOBODY[language_of(problem)], problem.meta["names"]
+        known = {name.lower(): name for name in names}
         items = [item.lower() for item in read_items(_AND.sub(",", answer))]
-        if items == [_NOBODY[language]]:
-            return same(problem, _NOBODY[language])
-        if not items or not all(item in order for item in items):
-            return unreadable("a list of names")
-        return same(problem, ", ".join(_NAMES[language][number] for number in sorted({order[item] for item in items})))
+        if items == [nobody]:
+            return same(problem, nobody)
+        if not items or not set(items) <= set(known):
+            return unreadable(f"a list of some of {', '.join(names)}")
+        return same(problem, ", ".join(sorted({known[item] for item in items}, key=names.index)))
 
     def texts(self) -> str:
         """Return the characters of questions, names, claims and steps."""

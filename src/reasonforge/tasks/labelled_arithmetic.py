@@ -10,7 +10,7 @@ import re
 
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.protocol import MAX_VERIFIED_CHARS, THINK_ANSWER_TAGS, Habit, StepCheck, problem_draws, task_problem
+from reasonforge.tasks.protocol import MAX_VERIFIED_CHARS, THINK_ANSWER_TAGS, Habit, Language, StepCheck, problem_draws, task_problem
 from reasonforge.verify.extract import strip_end_marker
 
 _LABELS = "abcdefgh"
@@ -50,6 +50,7 @@ class LabelledArithmetic:
 
     name = "labelled_arithmetic"
     levels = (1, 8)
+    languages: tuple[Language, ...] = ("en",)
     step_noise = True
     joint = ""
 

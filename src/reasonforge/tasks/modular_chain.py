@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.protocol import MAX_VERIFIED_CHARS, Habit, StepCheck, problem_draws, task_problem
+from reasonforge.tasks.protocol import MAX_VERIFIED_CHARS, Habit, Language, StepCheck, problem_draws, task_problem
 from reasonforge.verify.grade import grade
 
 _MODULI = (5, 7, 9, 10, 11, 13)
@@ -43,6 +43,7 @@ class ModularChain:
 
     name = "modular_chain"
     levels = (1, 10)
+    languages: tuple[Language, ...] = ("en",)
     step_noise = True
     joint = "\n"
 

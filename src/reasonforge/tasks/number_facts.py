@@ -32,7 +32,12 @@ class ChainSum(NumberFamily):
         for _ in range(level):
             expression = Operation(draws.choice("+-"), expression, draws.between(1, largest))
         steps = [done for done, _ in reduction_steps(expression)]
-        return Drawn(question=self._question[language].format(sum=write(expression)), answer=str(evaluate(expression)), steps=steps)
+        return Drawn(
+            question=self._question[language].format(sum=write(expression)),
+            content=write(expression),
+            answer=str(evaluate(expression)),
+            steps=steps,
+        )
 
     def texts(self) -> str:
         """Return the question's characters."""
@@ -66,7 +71,7 @@ class GcdLcm(NumberFamily):
                 steps.append(f"lcm({value}, {number}) = {value} * {number} / {divisor} = {value * number // divisor}")
             value = divisor if asked == "gcd" else value * number // divisor
         question = self._question[language, asked].format(numbers=", ".join(map(str, numbers)))
-        return Drawn(question=question, answer=str(value), steps=steps)
+        return Drawn(question=question, content=f"{asked} {sorted(numbers)}", answer=str(value), steps=steps)
 
     def texts(self) -> str:
         """Return the characters of questions and steps."""
@@ -79,7 +84,7 @@ class BaseConversion(Family):
     name = "base_conversion"
     levels = (1, 4)
     description = "A number written in one base is asked in another, at level 1 and 2 from or to ten; each level brings larger numbers."
-    form: ClassVar[Texts] = {"en": "only its digits", "zh": "它的各位数字"}
+    form: ClassVar[Texts] = {"en": "only its digits", "zh": "转换后的数"}
     _question: ClassVar[Texts] = {
         "en": "The number {digits} is written in base {old}. Write it in base {new}; digits above 9 are the letters a to f.",
         "zh": "{digits} 是 {old} 进制数。把它写成 {new} 进制数；大于 9 的数字用字母 a 到 f 表示。",
@@ -103,7 +108,7 @@ class BaseConversion(Family):
             steps.append(f"{rest} = {rest // new} * {new} + {rest % new}")
             rest //= new
         question = self._question[language].format(digits=digits, old=old, new=new)
-        return Drawn(question=question, answer=_in_base(value, new), steps=steps, meta={"base": new})
+        return Drawn(question=question, content=f"{digits} {old} {new}", answer=_in_base(value, new), steps=steps, meta={"base": new})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare the values of the digits; a prefix (0x) or an index that names the right base may stand."""

@@ -16,19 +16,22 @@ from reasonforge.tasks.expressions import (
     reduction_steps,
     write,
 )
+from reasonforge.tasks.family import Texts
 from reasonforge.tasks.number_search import make_target
-from reasonforge.tasks.protocol import THINK_ANSWER_TAGS, Habit, problem_draws, task_problem
+from reasonforge.tasks.protocol import THINK_ANSWER_TAGS, Habit, Language, problem_draws, task_problem
 from reasonforge.verify.cleaning import plain_characters
 from reasonforge.verify.extract import MAX_TEXT_CHARS, extract_answer
 
-_COUNTDOWN_PROMPT = (
-    "Use the numbers {numbers} to reach {target}. Each number may be used at most once, with +, -, *, / and brackets. "
-    "Give the expression inside <answer> </answer>."
-)
-_GAME24_PROMPT = (
-    "Use each of the numbers {numbers} exactly once, with +, -, *, / and brackets, to make 24. "
-    "Give the expression inside <answer> </answer>."
-)
+_COUNTDOWN_PROMPTS: Texts = {
+    "en": "Use the numbers {numbers} to reach {target}. Each number may be used at most once, with +, -, *, / and brackets. "
+    "Give the expression inside <answer> </answer>.",
+    "zh": "用 {numbers} 这些数算出 {target}：每个数最多用一次，可以用 +、-、*、/ 和括号。把算式写在 <answer> </answer> 里。",
+}
+_GAME24_PROMPTS: Texts = {
+    "en": "Use each of the numbers {numbers} exactly once, with +, -, *, / and brackets, to make 24. "
+    "Give the expression inside <answer> </answer>.",
+    "zh": "用 {numbers} 这四个数算出 24：每个数恰好用一次，可以用 +、-、*、/ 和括号。把算式写在 <answer> </answer> 里。",
+}
 _SMALL = range(1, 11)
 _LARGE = (25, 50, 75, 100)
 _TARGETS = range(10, 1000)
@@ -68,9 +71,10 @@ def judge_expression(problem: Problem, text: str) -> Verdict:
 class _NumberGame:
     """What both games share."""
 
+    languages: tuple[Language, ...] = ("en", "zh")
     step_noise = False
     joint = "\n"
-    _prompt: str
+    _prompts: Texts
 
     def verify(self, problem: Problem, text: str) -> Verdict:
         """Judge the expression exactly: its numbers, then its value."""
@@ -82,8 +86,8 @@ class _NumberGame:
 
     def alphabet(self) -> str:
         """Return every character of prompts and completions."""
-        prompt = self._prompt.replace("<answer> </answer>", "").format(numbers="", target="")
-        return "".join(sorted(set("0123456789()+-*/= ,.\n" + prompt)))
+        prompts = [prompt.replace("<answer> </answer>", "").format(numbers="", target="") for prompt in self._prompts.values()]
+        return "".join(sorted(set("0123456789()+-*/= ,.\n" + "".join(prompts))))
 
     def special_tokens(self) -> tuple[str, ...]:
         """Return the four tags."""
@@ -95,7 +99,7 @@ class Countdown(_NumberGame):
 
     name = "countdown"
     levels = (3, 6)
-    _prompt = _COUNTDOWN_PROMPT
+    _prompts = _COUNTDOWN_PROMPTS
 
     def describe(self) -> str:
         """Say in one sentence what is asked and what a level is."""
@@ -104,13 +108,14 @@ class Countdown(_NumberGame):
     def problem(self, seed: int, index: int, level: int | None = None) -> Problem:
         """Return one solvable problem: the target is the value of a drawn expression whose intermediate values are whole and positive."""
         draws, level = problem_draws(self.name, seed, index, level, self.levels)
+        language = draws.choice(self.languages)
         while True:
             # Sorted, so that one set of numbers has one prompt.
             numbers = sorted(draws.choice(_LARGE) if draws.chance(0.2) else draws.choice(_SMALL) for _ in range(level))
             expression, value = _drawn_expression(draws, draws.shuffled(numbers)[: draws.between(max(2, level - 1), level)])
             if value in _TARGETS and value not in numbers:
                 break
-        prompt = _COUNTDOWN_PROMPT.format(numbers=", ".join(map(str, numbers)), target=value)
+        prompt = _COUNTDOWN_PROMPTS[language].format(numbers=", ".join(map(str, numbers)), target=value)
         return task_problem(
             self.name,
             prompt,
@@ -118,6 +123,8 @@ class Countdown(_NumberGame):
             level=level,
             solution=_solution([done for done, _ in reduction_steps(expression)], expression),
             meta={"numbers": numbers, "target": value, "use": "any"},
+            language=language,
+            content=f"{numbers} {value}",
         )
 
 
@@ -126,7 +133,7 @@ class Game24(_NumberGame):
 
     name = "game24"
     levels = (1, 2)
-    _prompt = _GAME24_PROMPT
+    _prompts = _GAME24_PROMPTS
 
     def describe(self) -> str:
         """Say in one sentence what is asked and what a level is."""
@@ -135,6 +142,7 @@ class Game24(_NumberGame):
     def problem(self, seed: int, index: int, level: int | None = None) -> Problem:
         """Return one problem that an exhaustive search has solved."""
         draws, level = problem_draws(self.name, seed, index, level, self.levels)
+        language = draws.choice(self.languages)
         while True:
             numbers = tuple(sorted(draws.between(1, 13) for _ in range(4)))
             without_division = make_target(numbers, 24, operators="+-*")
@@ -146,11 +154,13 @@ class Game24(_NumberGame):
                 break
         return task_problem(
             self.name,
-            _GAME24_PROMPT.format(numbers=", ".join(map(str, numbers))),
+            _GAME24_PROMPTS[language].format(numbers=", ".join(map(str, numbers))),
             write(expression),
             level=level,
             solution=_solution(_exact_steps(expression), expression),
             meta={"numbers": list(numbers), "target": 24, "use": "all"},
+            language=language,
+            content=str(numbers),
         )
 
 

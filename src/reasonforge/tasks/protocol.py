@@ -13,6 +13,8 @@ from reasonforge.tasks.draws import Draws
 Habit = Literal["direct", "think"]
 """How a written completion answers: at once, or after working it out."""
 
+Language = Literal["en", "zh"]
+
 THINK_ANSWER_TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 MAX_VERIFIED_CHARS = 100_000
 """Verifiers of symbolic tasks read no longer completion."""
@@ -38,6 +40,11 @@ class Task(Protocol):
     @property
     def levels(self) -> tuple[int, int]:
         """Easiest and hardest level, both included."""
+        ...
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """Languages of its problems; each problem is in one."""
         ...
 
     @property
@@ -97,11 +104,16 @@ def task_problem(
     meta: Mapping[str, object] | None = None,
     language: str = "en",
     kind: ProblemKind = "math",
+    content: str | None = None,
 ) -> Problem:
-    """Build a task's problem. Its id is the hash of its text, so the same prompt has the same id in every stream and split."""
+    """Build a task's problem. Its id is a hash, so the same problem has the same id in every stream, and every split puts it on one side.
+
+    Args:
+        content: what is asked, whatever the language: a problem and its translation have one id. None = the prompt.
+    """
     source = f"task:{name}"
     return Problem(
-        id=content_id([source, prompt]),
+        id=content_id([source, prompt if content is None else content]),
         messages=(Message("user", prompt),),
         answer=answer,
         kind=kind,

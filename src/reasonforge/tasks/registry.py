@@ -7,7 +7,7 @@ import difflib
 from reasonforge.core.errors import RecipeError
 from reasonforge.tasks.bracket_arithmetic import BracketArithmetic
 from reasonforge.tasks.ciphers import Cipher
-from reasonforge.tasks.code_output import CodeOutput
+from reasonforge.tasks.code_output import CodeInput, CodeOutput
 from reasonforge.tasks.cryptarithms import Cryptarithm
 from reasonforge.tasks.dates import DateArithmetic
 from reasonforge.tasks.equations import Fractions, LinearEquation
@@ -39,6 +39,7 @@ _FAMILIES: tuple[Task, ...] = (
     StringReversal(),
     DateArithmetic(),
     CodeOutput(),
+    CodeInput(),
     Cipher(),
     Countdown(),
     Game24(),

@@ -26,8 +26,8 @@ class Satisfiability(Family):
     description = "Truth values that make a formula of and, or, not true; the level + 2 is how many letters."
     form: ClassVar[Texts] = {"en": "a value for each letter, like p=true, q=false,", "zh": "每个字母的值（例如 p=true, q=false）"}
     _question: ClassVar[Texts] = {
-        "en": "For which truth values of {letters} is this formula true?\n{formula}",
-        "zh": "{letters} 取什么真值时，下面的公式为真？\n{formula}",
+        "en": "Find truth values of {letters} that make this formula true.\n{formula}",
+        "zh": "给出 {letters} 的一组真值，使下面的公式为真。\n{formula}",
     }
     _words: ClassVar[Mapping[Language, tuple[str, str, str]]] = {"en": ("not ", " or ", " and "), "zh": ("非 ", " 或 ", " 且 ")}
 
@@ -51,7 +51,7 @@ class Satisfiability(Family):
             literal = next(literal for literal in clause if _is_true([literal], planted))
             steps.append(f"{text}: {letters[abs(literal) - 1]}={str(literal > 0).lower()}")
         question = self._question[language].format(letters=", ".join(letters), formula=conjunction.join(f"({text})" for text in shown))
-        return Drawn(question=question, answer=answer, steps=steps, meta={"clauses": clauses, "letters": letters})
+        return Drawn(question=question, content=str(clauses), answer=answer, steps=steps, meta={"clauses": clauses, "letters": letters})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Put the values in."""

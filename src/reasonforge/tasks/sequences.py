@@ -25,7 +25,7 @@ class Sorting(Family):
         ("en", True, False): "Sort these numbers from smallest to largest: {items}",
         ("en", True, True): "Sort these numbers from largest to smallest: {items}",
         ("zh", False, False): "按字母顺序排列这些单词：{items}",
-        ("zh", False, True): "按字母逆序排列这些单词：{items}",
+        ("zh", False, True): "按字母倒序排列这些单词：{items}",
         ("zh", True, False): "把这些数从小到大排列：{items}",
         ("zh", True, True): "把这些数从大到小排列：{items}",
     }
@@ -40,7 +40,8 @@ class Sorting(Family):
         lists = [sorted(items[: end + 1], reverse=falling) for end in range(count)]
         shown = [", ".join(map(str, part)) for part in lists]
         question = self._question[language, numeric, falling].format(items=", ".join(map(str, items)))
-        return Drawn(question=question, answer=shown[-1], steps=shown[:-1], meta={"numeric": numeric})
+        content = f"{numeric} {falling} {items}"
+        return Drawn(question=question, content=content, answer=shown[-1], steps=shown[:-1], meta={"numeric": numeric})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare item by item."""
@@ -64,15 +65,15 @@ class StringReversal(Family):
     levels = (1, 6)
     kind = "logic"
     description = "Letters to write backwards; the level brings three more letters each."
-    form: ClassVar[Texts] = {"en": "the reversed letters", "zh": "反过来的字母"}
-    _question: ClassVar[Texts] = {"en": "Write these letters in reverse order: {letters}", "zh": "把这些字母倒过来写：{letters}"}
+    form: ClassVar[Texts] = {"en": "the reversed letters", "zh": "倒写后的字母"}
+    _question: ClassVar[Texts] = {"en": "Write these letters in reverse order: {letters}", "zh": "把下面的字母倒过来写：{letters}"}
 
     def draw(self, draws: Draws, level: int, language: Language) -> Drawn:
         """Draw the letters."""
         letters = [draws.choice(_LETTERS) for _ in range(3 * level + draws.below(3))]
         steps = [" ".join(letters), " ".join(reversed(letters))]
         question = self._question[language].format(letters="".join(letters))
-        return Drawn(question=question, answer="".join(reversed(letters)), steps=steps)
+        return Drawn(question=question, content="".join(letters), answer="".join(reversed(letters)), steps=steps)
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare the letters; spaces and commas between them do not matter."""

@@ -16,13 +16,13 @@ from reasonforge.tasks.registry import get_task
 Split = Literal["train", "test", "all"]
 
 TEST_BUCKETS, BUCKETS = 100, 1000
-"""One prompt in ten is a test prompt. Fixed, not a setting: sources of different recipes and years stay disjoint."""
+"""One problem in ten is a test problem. Fixed, not a setting: sources of different recipes and years stay disjoint."""
 _MAX_ATTEMPTS = 2_000
 _MAX_REPEATS_PER_PROBLEM = 40
 
 
 def split_of(problem: Problem) -> Literal["train", "test"]:
-    """Return the side that a task's problem belongs to. It depends on the prompt alone, so no two streams disagree."""
+    """Return the side that a task's problem belongs to. It depends on what is asked alone, so no two streams disagree."""
     # A hash of the id, not the id itself: whoever samples by id prefix elsewhere must not select one side.
     bucket = int(content_id(["split", problem.id]), 16) % BUCKETS
     return "test" if bucket < TEST_BUCKETS else "train"
@@ -43,6 +43,7 @@ class ProblemStream:
         self._task = get_task(source.task)
         self._levels = source.levels or self._task.levels
         self._split: Split = source.split
+        self._language = source.language
         self._seed = source.seed if source.seed is not None else seed
 
     def __getitem__(self, index: int) -> Problem:
@@ -51,7 +52,7 @@ class ProblemStream:
         for attempt in range(_MAX_ATTEMPTS):
             level = Draws(derive_seed(self._seed, "level", index, attempt)).between(*self._levels)
             problem = self._task.problem(derive_seed(self._seed, "attempt", attempt), index, level)
-            if self._split in ("all", split_of(problem)):
+            if self._language in (None, problem.language) and self._split in ("all", split_of(problem)):
                 return problem
         raise RecipeError(
             f"task {self._task.name}: none of {_MAX_ATTEMPTS} problems of levels {self._levels[0]} to {self._levels[1]} "

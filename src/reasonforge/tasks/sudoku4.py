@@ -42,7 +42,7 @@ class Sudoku4(Family):
                 break
         steps = [f"({cell // 4 + 1}, {cell % 4 + 1}) = {digit}" for cell, digit in _conclusions(puzzle)]
         question = self._question[language].format(grid="\n".join(_rows(puzzle)).replace("0", "_"))
-        return Drawn(question=question, answer=" ".join(_rows(solution)), steps=steps)
+        return Drawn(question=question, content=" ".join(_rows(puzzle)), answer=" ".join(_rows(solution)), steps=steps)
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare all sixteen digits, however they are set out."""

@@ -21,9 +21,10 @@ from reasonforge.core.records import Problem
 from reasonforge.core.seeds import derive_seed
 from reasonforge.sandbox.protocol import Limits, Program, RunResult, Sandbox
 from reasonforge.tasks.code import last_program, same_output
+from reasonforge.verify.extract import answer_section
 
-Generate = Callable[[str], str]
-"""A model: prompt in, completion out."""
+Generate = Callable[[Sequence[str]], Sequence[str]]
+"""A model: prompts in, one completion for each out. ``examples/make_code_tests.py`` makes one of any sampler and of a server."""
 
 _MAX_INPUT_CHARS = 1_000_000
 _LIMITS = Limits()
@@ -98,14 +99,11 @@ class GeneratedTests:
 
 
 def write_generators(problem: Problem, generate: Generate, *, count: int = len(KINDS)) -> list[str]:
-    """Ask a model for ``count`` generators, of each kind in turn; completions without a program are left out."""
-    written = []
-    for number in range(count):
-        completion = generate(_PROMPT.format(question=problem.question.strip(), wanted=KINDS[number % len(KINDS)]))
-        program = last_program(completion)
-        if program is not None and program.strip():
-            written.append(program)
-    return written
+    """Ask a model for ``count`` generators, of each kind in turn; completions without a program after their thinking are left out."""
+    question = problem.question.strip()
+    completions = generate([_PROMPT.format(question=question, wanted=KINDS[number % len(KINDS)]) for number in range(count)])
+    programs = [last_program(section) for completion in completions if (section := answer_section(completion)) is not None]
+    return [program for program in programs if program is not None and program.strip()]
 
 
 def make_inputs(generators: Sequence[str], sandbox: Sandbox, *, seed: int, per_generator: int = 4, limits: Limits = _LIMITS) -> list[str]:
@@ -136,7 +134,7 @@ def filter_tests(
     max_cases: int = 32,
     limits: Limits = _LIMITS,
 ) -> GeneratedTests:
-    """Keep the inputs that are valid and tell wrong programs apart.
+    """Keep the inputs that are valid and tell wrong programs apart; every valid one where no wrong program is known.
 
     Args:
         inputs: what generators printed.
@@ -167,7 +165,8 @@ def filter_tests(
         frozenset(number for number, run in enumerate(runs) if run.status != "ok" or not same_output(expected, run.stdout))
         for (_, expected, _), runs in zip(valid, _run_all(sandbox, incorrect, [text for text, _, _ in valid], limits), strict=True)
     ]
-    chosen = _cover(kills, [cost for _, _, cost in valid], max_cases=max_cases)
+    # Without incorrect submissions nothing tells good inputs from others: all that are valid may be worth something.
+    chosen = _cover(kills, [cost for _, _, cost in valid], max_cases=max_cases) if incorrect else list(range(len(valid)))[: max_cases - 1]
     if valid and len(chosen) < max_cases:
         largest = max(range(len(valid)), key=lambda number: len(valid[number][0]))
         chosen = list(dict.fromkeys([*chosen, largest]))

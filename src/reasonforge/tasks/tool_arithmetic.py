@@ -9,7 +9,7 @@ import re
 
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.protocol import MAX_VERIFIED_CHARS, Habit, problem_draws, task_problem
+from reasonforge.tasks.protocol import MAX_VERIFIED_CHARS, Habit, Language, problem_draws, task_problem
 from reasonforge.verify.extract import strip_end_marker
 
 _ANSWER = re.compile(r"<answer>(-?[0-9]{1,12})</answer>")
@@ -22,6 +22,7 @@ class ToolArithmetic:
 
     name = "tool_arithmetic"
     levels = (1, 3)
+    languages: tuple[Language, ...] = ("en",)
     step_noise = False
     joint = ""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.protocol import Habit, problem_draws, task_problem
+from reasonforge.tasks.protocol import Habit, Language, problem_draws, task_problem
 from reasonforge.tasks.word_templates import DEFAULT_QUANTITY, PHRASES, QUANTITY, STORIES, Kind, Phrases, Story
 from reasonforge.verify.cleaning import strip_dressing
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, extract_answer
@@ -29,6 +29,7 @@ class WordProblems:
 
     name = "word_problems"
     levels = (1, 3)
+    languages: tuple[Language, ...] = ("en", "zh")
     step_noise = False
     joint = "\n"
 
@@ -39,7 +40,7 @@ class WordProblems:
     def problem(self, seed: int, index: int, level: int | None = None) -> Problem:
         """Return one problem; its language is drawn."""
         draws, level = problem_draws(self.name, seed, index, level, self.levels)
-        language = draws.choice(("en", "zh"))
+        language = draws.choice(self.languages)
         kind = draws.choice(_KINDS[level])
         story = draws.choice([story for story in STORIES[language] if story.kind == kind])
         choice = draws.below(len(story.names))

@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.family import Drawn, Family, Language, Texts, language_of, read_items, same, unreadable
 
-World = tuple[tuple[int, ...], ...]
-"""Per kind of thing (colour, pet, drink), the house of each thing, counted from zero."""
+Row = tuple[int, ...]
+"""Of one kind of thing (colour, pet, ...), the house of each, counted from zero."""
+World = tuple[Row, ...]
 ClueKind = Literal["same", "left", "next", "at"]
 
 _THINGS: Mapping[Language, tuple[tuple[str, ...], ...]] = {
-    "en": (("red", "green", "blue", "white"), ("cat", "dog", "horse", "zebra"), ("tea", "milk", "water", "coffee")),
-    "zh": (("红", "绿", "蓝", "白"), ("猫", "狗", "马", "斑马"), ("茶", "牛奶", "水", "咖啡")),
+    "en": (
+        ("red", "green", "blue", "white", "yellow"),
+        ("cat", "dog", "horse", "zebra", "parrot"),
+        ("tea", "milk", "water", "coffee", "juice"),
+        ("doctor", "teacher", "painter", "baker", "farmer"),
+        ("piano", "violin", "guitar", "flute", "drum"),
+    ),
+    "zh": (
+        ("红", "绿", "蓝", "白", "黄"),
+        ("猫", "狗", "马", "斑马", "鹦鹉"),
+        ("茶", "牛奶", "水", "咖啡", "果汁"),
+        ("医生", "教师", "画家", "面包师", "农民"),
+        ("钢琴", "小提琴", "吉他", "长笛", "鼓"),
+    ),
 }
 _HOUSE: Mapping[Language, tuple[str, ...]] = {
-    "en": ("the {} house", "the house with the {}", "the house where they drink {}"),
-    "zh": ("{}色的房子", "养{}的房子", "喝{}的房子"),
+    "en": (
+        "the {} house",
+        "the house with the {}",
+        "the house where they drink {}",
+        "the house of the {}",
+        "the house where they play the {}",
+    ),
+    "zh": ("{}色的房子", "养{}的房子", "喝{}的房子", "{}住的房子", "有{}的房子"),
 }
-_KIND: Mapping[Language, tuple[str, ...]] = {"en": ("colours", "pets", "drinks"), "zh": ("颜色", "宠物", "饮料")}
+_KIND: Mapping[Language, tuple[str, ...]] = {
+    "en": ("colours", "pets", "drinks", "jobs", "instruments"),
+    "zh": ("颜色", "宠物", "饮料", "职业", "乐器"),
+}
 _CLUES: Mapping[Language, Mapping[ClueKind, str]] = {
     "en": {
         "same": "{x} is {y}.",
@@ -33,6 +55,8 @@ _CLUES: Mapping[Language, Mapping[ClueKind, str]] = {
     },
     "zh": {"same": "{x}就是{y}。", "left": "{x}紧挨着{y}，在其左边。", "next": "{x}和{y}相邻。", "at": "{x}是第 {number} 号。"},
 }
+_SIZES = ((3, 2), (3, 3), (4, 2), (4, 3), (4, 4), (5, 3), (5, 4), (5, 5))
+"""Per level, houses and kinds of things: from 36 arrangements to 25 thousand million."""
 
 
 class Clue(NamedTuple):
@@ -43,19 +67,18 @@ class Clue(NamedTuple):
     y: tuple[int, int]
     house: int
 
-    def keep(self, worlds: list[World]) -> list[World]:
-        """Return the worlds in which it is true."""
-        (a, i), (b, j) = self.x, self.y
-        # One loop per kind: the thousands of worlds of the hardest level are gone through for every clue.
+    def holds(self, first: Row, second: Row) -> bool:
+        """Whether it is true where the things of its first and its second kind stand so."""
+        x, y = first[self.x[1]], second[self.y[1]]
         match self.kind:
             case "same":
-                return [world for world in worlds if world[a][i] == world[b][j]]
+                return x == y
             case "left":
-                return [world for world in worlds if world[a][i] + 1 == world[b][j]]
+                return x + 1 == y
             case "next":
-                return [world for world in worlds if abs(world[a][i] - world[b][j]) == 1]
+                return abs(x - y) == 1
             case "at":
-                return [world for world in worlds if world[a][i] == self.house]
+                return x == self.house
 
     def text(self, language: Language) -> str:
         """Return it as a sentence."""
@@ -65,12 +88,12 @@ class Clue(NamedTuple):
 
 
 class Zebra(Family):
-    """Clues are drawn one by one, and kept while they exclude something; no clue that says nothing new is among them."""
+    """Clues are drawn one by one; one is kept where it excludes an arrangement that all before it allow."""
 
     name = "zebra"
-    levels = (1, 4)
+    levels = (1, len(_SIZES))
     kind = "logic"
-    description = "Houses in a row and what belongs to each, from clues; three or four houses (from level 3), two or three kinds of things."
+    description = "Houses in a row and what belongs to each, from clues; from three houses and two kinds of things to five of each."
     form: ClassVar[Texts] = {"en": "the list, separated by commas,", "zh": "用逗号分隔的列表"}
     _question: ClassVar[Texts] = {
         "en": "There are {houses} houses in a row, numbered from left to right: {things}; each in one house.\n{clues}\n"
@@ -81,16 +104,15 @@ class Zebra(Family):
 
     def draw(self, draws: Draws, level: int, language: Language) -> Drawn:
         """Draw a world, then clues that hold in it until no other world is left."""
-        houses, kinds = ((3, 2), (3, 3), (4, 2), (4, 3))[level - 1]
+        houses, kinds = _SIZES[level - 1]
         truth = tuple(tuple(draws.shuffled(range(houses))) for _ in range(kinds))
-        worlds, clues = _worlds(houses, kinds), []
-        for clue in draws.shuffled(_true_clues(truth)):
-            fitting = clue.keep(worlds)
-            if len(fitting) < len(worlds):
-                worlds = fitting
-                clues.append(clue)
-            if len(worlds) == 1:
-                break
+        clues: list[Clue] = []
+        left = draws.shuffled(_true_clues(truth))
+        while (other := _another_world(truth, clues)) is not None:
+            telling = next(clue for clue in left if not clue.holds(other[clue.x[0]], other[clue.y[0]]))
+            left.remove(telling)
+            clues.append(telling)
+        clues = draws.shuffled(clues)
         asked = draws.below(kinds)
         rows = [[things[house.index(number)] for number in range(houses)] for things, house in zip(_THINGS[language], truth, strict=False)]
         comma, semicolon = self._joints[language]
@@ -100,8 +122,9 @@ class Zebra(Family):
             clues="\n".join(clue.text(language) for clue in clues),
             kind=_KIND[language][asked],
         )
+        content = " ".join([str(level), _KIND["en"][asked], *(clue.text("en") for clue in clues)])
         steps = [f"{number}: {', '.join(things)}" for number, things in enumerate(zip(*rows, strict=True), 1)]
-        return Drawn(question=question, answer=", ".join(rows[asked]), steps=steps, meta={"kind": asked})
+        return Drawn(question=question, content=content, answer=", ".join(rows[asked]), steps=steps, meta={"kind": asked})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
         """Compare thing by thing."""
@@ -121,16 +144,70 @@ class Zebra(Family):
         return "".join(texts) + "TR"
 
 
-@functools.cache
-def _worlds(houses: int, kinds: int) -> list[World]:
-    return list(itertools.product(itertools.permutations(range(houses)), repeat=kinds))
-
-
 def _true_clues(world: World) -> list[Clue]:
     """Return every clue that holds in a world, without those that say the same about two things the other way round."""
     things = [(kind, thing) for kind, houses in enumerate(world) for thing in range(len(houses))]
     clues = [Clue("at", x, x, world[x[0]][x[1]]) for x in things]
     for x, y in itertools.permutations(things, 2):
         kinds: tuple[ClueKind, ...] = ("same", "next", "left") if x < y else ("left",)
-        clues += [clue for kind in kinds if (clue := Clue(kind, x, y, 0)).keep([world])]
+        clues += [clue for kind in kinds if (clue := Clue(kind, x, y, 0)).holds(world[x[0]], world[y[0]])]
     return clues
+
+
+def _another_world(truth: World, clues: Sequence[Clue]) -> World | None:
+    """Return a world other than this one in which the clues hold; None = there is none."""
+    return next((world for world in _worlds(len(truth[0]), len(truth), clues) if world != truth), None)
+
+
+def _worlds(houses: int, kinds: int, clues: Sequence[Clue]) -> Iterator[World]:
+    """Go through the worlds in which the clues hold, row after row; a row is a bit in a set, so a clue excludes many rows at once."""
+    rows = _rows(houses)
+    allowed = [(1 << len(rows)) - 1] * kinds
+    between: dict[tuple[int, int], list[Clue]] = {}
+    for clue in clues:
+        first, second = clue.x[0], clue.y[0]
+        if first == second:
+            allowed[first] &= sum(1 << number for number, row in enumerate(rows) if clue.holds(row, row))
+        else:
+            between.setdefault((min(first, second), max(first, second)), []).append(clue)
+
+    def further(world: World, allowed: list[int]) -> Iterator[World]:
+        kind = len(world)
+        if kind == kinds:
+            yield world
+            return
+        for row in _members(allowed[kind], rows):
+            rest = list(allowed)
+            for later in range(kind + 1, kinds):
+                for clue in between.get((kind, later), ()):
+                    rest[later] &= _fitting(clue, row)
+            if all(rest[kind + 1 :]):
+                yield from further((*world, row), rest)
+
+    return further((), allowed)
+
+
+@functools.cache
+def _rows(houses: int) -> list[Row]:
+    return list(itertools.permutations(range(houses)))
+
+
+@functools.cache
+def _fitting_things(houses: int, kind: ClueKind, x_first: bool, house: int, thing: int) -> int:
+    """Return the set of rows whose ``thing`` stands as a clue of this kind wants it beside a house."""
+    step = {"same": (0,), "left": (1,) if x_first else (-1,), "next": (-1, 1), "at": ()}[kind]
+    return sum(1 << number for number, row in enumerate(_rows(houses)) if row[thing] - house in step)
+
+
+def _fitting(clue: Clue, row: Row) -> int:
+    """Return the set of rows of the clue's later kind with which it holds beside this row of its earlier kind."""
+    x_first = clue.x[0] < clue.y[0]
+    (_, known), (_, open_) = (clue.x, clue.y) if x_first else (clue.y, clue.x)
+    return _fitting_things(len(row), clue.kind, x_first, row[known], open_)
+
+
+def _members(allowed: int, rows: Sequence[Row]) -> Iterator[Row]:
+    while allowed:
+        lowest = allowed & -allowed
+        yield rows[lowest.bit_length() - 1]
+        allowed ^= lowest

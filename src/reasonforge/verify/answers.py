@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from reasonforge.verify.cleaning import plain_characters, strip_dressing
+from reasonforge.verify.approximate import approximate, names_in
+from reasonforge.verify.cleaning import plain_characters, strip_dressing, strip_fences
 from reasonforge.verify.latex import parse_with_unit
 from reasonforge.verify.numbers import parse_number
+from reasonforge.verify.regions import region_variable
 from reasonforge.verify.structures import node_key
 from reasonforge.verify.tree import Apply, Name, Node, Number
 
@@ -18,7 +20,15 @@ _WORDS_ONLY = re.compile(r"[^\W\d_]{2,}(?:\s[^\W\d_]+)*")
 _ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{3})")
 _LEAD = re.compile(r"(?:\\text\{)?\s{0,4}(?:the )?(?:final )?answer is:?\s*(?:\})?\s*", re.IGNORECASE)
 _ALL_TEXT = re.compile(r"\s*\$?\\(?:text(?:bf|rm|it)?|mbox|mathrm|textnormal)\s?\{([^{}]*)\}\$?\.?\s*")
-_NOTHING = frozenset(["no solution", "no solutions", "empty set", "the empty set", "无解", "空集"])
+_NOTHING = frozenset(
+    ["no solution", "no solutions", "no real solution", "no real solutions", "no solution exists", "there is no solution"]
+    + ["empty set", "the empty set", "无解", "空集"]
+)
+_EVERYTHING = frozenset(["all real numbers", "all reals", "any real number", "the set of all real numbers", "全体实数", "任意实数"])
+_NAMED_IN_WORDS = re.compile(r"\s{0,3}\\(?:text|mathrm|mbox)(?:it|rm|bf)?\s?\{\s?[A-Za-z][A-Za-z ]{1,40}\}(?:\\[ ,;])?\s{0,3}=\s{0,3}(?=\S)")
+_CALCULATION = re.compile(r"[^=]{0,200}[-+*/^!\\×·÷][^=]{0,200}=[^=]{1,200}")
+_TO = re.compile(r"([0-9]{1,9}) to ([0-9]{1,9})")
+_ROUNDED = re.compile(r"\s{0,3}(?:\\approx(?![a-z])|\\simeq|≈)\s{0,3}")
 _SYNONYMS = {"dne": "does not exist", "undefined": "undefined"}
 _LETTER = re.compile(r"[(\[]?([A-J])[)\]]?")
 _CHOICE = re.compile(r"[(\[{]?\s?([A-Za-z])\s?[)\]}]?(?:$|[.:)](?P<words>.*))", re.DOTALL)
@@ -49,6 +59,8 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
     """Return what an answer says. Pure and bounded; never raises."""
     if (lead := _LEAD.match(raw)) and lead.end() < len(raw):
         raw = raw[lead.end() :]
+    if "=" in raw and (named := _NAMED_IN_WORDS.match(raw)):
+        raw = raw[named.end() :]
     number = parse_number(raw) if thousands else None
     if number is not None:
         node: Node = Number(number.value, "." in raw)
@@ -60,6 +72,13 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
     text = normal_text(raw)
     if text in _NOTHING:
         return Answer(text, Apply("set", ()), "", "{}")
+    if text in _EVERYTHING:
+        return _of_tree(text, Apply("interval", (Apply("neg", (Name("oo"),)), Name("oo"), Name("oo"))), "")
+    if ratio := _TO.fullmatch(strip_dressing(raw)):
+        return _of_tree(text, Apply("ratio", tuple(Number(Fraction(int(part))) for part in ratio.groups())), "")
+    if "≈" in raw or "\\approx" in raw or "\\simeq" in raw:
+        exact, rounded = halves_of_rounding(raw)
+        return read_answer(exact) if rounded else Answer(text, None, "", text)
     if (clock := _clock(raw)) is not None:
         return Answer(text, None, "", clock, clock=True)
     parsed = parse_with_unit(raw, thousands=thousands)
@@ -70,14 +89,48 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
             parsed = None
     if parsed is None:
         return Answer(text, None, "", text)
-    return Answer(text, parsed.node, parsed.unit, node_key(parsed.node), name=_named(raw) if "=" in raw else "")
+    return _of_tree(text, _result(parsed.node) if _CALCULATION.fullmatch(raw) else parsed.node, parsed.unit)
+
+
+def _of_tree(text: str, node: Node, unit: str) -> Answer:
+    return Answer(text, node, unit, node_key(node), name=_name_of(node))
+
+
+def _result(node: Node) -> Node:
+    """Return the right side of a calculation that is true (9 * 2 = 18); any other tree as it is."""
+    match node:
+        case Apply(op="equation", args=(left, Number() as right)) if not names_in(left) and node_key(left) == node_key(right):
+            return right
+        case _:
+            return node
+
+
+def halves_of_rounding(raw: str) -> tuple[str, str]:
+    """Return what stands on both sides of "approximately equal" where the right side is the left one, rounded; else twice ""."""
+    exact, *rounded = _ROUNDED.split(strip_fences(raw), maxsplit=1)
+    if not rounded or not exact.strip() or _ROUNDED.search(rounded[0]):
+        return "", ""
+    left, right = read_answer(exact), read_answer(rounded[0])
+    if left.node is None or not isinstance(right.node, Number) or (isinstance(left.node, Number) and left.node.is_decimal):
+        return "", ""
+    value = approximate(left.node, {})
+    places = len(rounded[0].partition(".")[2].rstrip("$ .}")) if right.node.is_decimal else 0
+    near = value is not None and abs(value - float(right.node.value)) <= 10.0**-places
+    return (exact, rounded[0]) if near else ("", "")
 
 
 def _named(raw: str) -> str:
     parsed = parse_with_unit(raw)
-    match parsed.node if parsed else None:
+    return "" if parsed is None else _name_of(parsed.node)
+
+
+def _name_of(node: Node) -> str:
+    """Return the variable that an equation or an inequality speaks of; "" where it speaks of none, or of several."""
+    match node:
         case Apply(op="equation", args=(Name(name=name), _)):
             return name
+        case Apply(op="relation" | "both" | "either" | "member"):
+            return region_variable(node) or ""
         case _:
             return ""
 

@@ -9,7 +9,7 @@ from reasonforge.core.records import Verdict
 from reasonforge.verify.answers import choice_letter, normal_text
 from reasonforge.verify.cleaning import plain_characters, strip_dressing
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, Found, find_answer
-from reasonforge.verify.retraction import NEGATED, SAYS_WRONG, TAKEN_BACK
+from reasonforge.verify.retraction import is_denied, is_taken_back
 
 _BBH_LEAD = re.compile(r"answer is:?\s*", re.IGNORECASE)
 _NEXT_QUESTION = re.compile(r"\n\s*\n\s*(?:Q|Question|Problem)\s*:")
@@ -17,7 +17,15 @@ _LETTER_PHRASE = re.compile(
     r"(?:answer|choice|option|选|答案)\s*(?:is|are|:|：|为|是)?\s*[:：]?\s*[(（\[*$]{0,4}(?:\\text\{)?\(?([A-J](?:\s*[,、]?\s*[A-J])*)(?![A-Za-z])"
 )
 _LONE_LETTER = re.compile(r"(?<![A-Za-z])\(?([A-J])\)?(?![A-Za-z'])")
-_LETTERS = re.compile(r"\W*([A-J](?:[\s,、;]*[A-J])*)(?![A-Za-z])(?P<words>.*)", re.DOTALL)
+_CONNECTIVE = r"(?:\\text\s?\{\s{0,2})?(?:or|and|maybe|possibly|perhaps|或者?|和|还是)(?![A-Za-z])"
+_MARKS = r"[\s$()\[\]*{},./;、|&-]{0,8}"
+_SAME_BREATH = re.compile(rf"{_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}[A-J](?![A-Za-z'])")
+_LETTER_BESIDE = re.compile(rf"(?<![A-Za-z])([A-J])(?![A-Za-z']){_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}\Z")
+_OR_LETTER = re.compile(rf"{_MARKS}(?:\\text\s?\{{\s{{0,2}})?(?:or|或者?)(?![A-Za-z]){_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}([A-J])(?![A-Za-z'])", re.IGNORECASE)
+_CHOICE_LEAD = re.compile(
+    r"\s*\$?(?:\\text(?:bf)?\s?\{\s{0,2})?(?:the )?(?:(?:correct|best|final|right) )?(?:answer is:?|answer:|option|choice|选项|答案是|选)[:：\s]*", re.IGNORECASE
+)
+_LETTERS = re.compile(r"\W*([A-J](?:(?:[\s,、;]*|\s(?:and|&)\s|和|与)[A-J])*)(?![A-Za-z])(?P<words>.*)", re.DOTALL)
 
 
 def grade_letters(gold: str, section: str, found: Found | None, *, guess: bool) -> Verdict:
@@ -34,14 +42,16 @@ def grade_letters(gold: str, section: str, found: Found | None, *, guess: bool) 
             return Verdict(status="no_answer", reason="no choice is declared")
         words = normal_text(found.answer[:MAX_ANSWER_CHARS]) or "?"
         return Verdict(status="wrong", prediction=words, reason="the answer names no single choice")
+    if found is not None and (offered := _OR_LETTER.match(found.after)) and offered.group(1).upper() != prediction:
+        return Verdict(status="wrong", prediction=prediction, reason="the words after the answer offer another")
     if found is not None and not guess and prediction == reference:
         others = {_choice(other) for other in found.others}
         if others - {prediction}:
             return Verdict(status="wrong", prediction=prediction, reason="two different answers are declared")
-        if NEGATED.search(found.before):
+        if is_denied(found):
             return Verdict(status="wrong", prediction=prediction, reason="the words before the answer deny it")
         later = {match.group(1) for match in _LETTER_PHRASE.finditer(found.after)}
-        if later - {prediction} or (TAKEN_BACK.search(found.after) and SAYS_WRONG.search(found.after)):
+        if later - {prediction} or is_taken_back(found.after, "", lambda _: True):
             return Verdict(status="wrong", prediction=prediction, reason="the words after the answer take it back")
     return Verdict(status="correct" if prediction == reference else "wrong", prediction=prediction)
 
@@ -59,6 +69,8 @@ def _grade_words(gold: str, found: Found | None) -> Verdict:
 def _choice(raw: str) -> str | None:
     if len(raw) > MAX_ANSWER_CHARS:
         return None
+    if (lead := _CHOICE_LEAD.match(raw)) and lead.end() < len(raw):
+        raw = raw[lead.end() :].removesuffix("}") if "{" in lead.group() else raw[lead.end() :]
     return choice_letter(raw) or letters_of(raw)
 
 
@@ -74,16 +86,20 @@ def letters_of(raw: str) -> str | None:
 
 def _guessed_letters(section: str) -> str | None:
     """Return the letter after the last phrase of choosing; else the last capital that stands alone."""
+    section = plain_characters(section[-20_000:])
     last = None
-    for match in _LETTER_PHRASE.finditer(plain_characters(section[-20_000:])):
+    for match in _LETTER_PHRASE.finditer(section):
         last = match
     if last is not None:
-        return letters_of(last.group(1))
-    for match in _LONE_LETTER.finditer(plain_characters(section[-20_000:])):
+        return None if _SAME_BREATH.match(section, last.end()) else letters_of(last.group(1))
+    for match in _LONE_LETTER.finditer(section):
         # "A" at the start of a sentence and "I" are words.
         if match.group(1) not in "AI" or match.group().startswith("(") or match.group().endswith(")"):
             last = match
-    return None if last is None else last.group(1)
+    if last is None:
+        return None
+    beside = _LETTER_BESIDE.search(section, max(0, last.start() - 60), last.start())
+    return None if beside is not None and beside.group(1) != last.group(1) else last.group(1)
 
 
 def grade_exact(gold: str, section: str) -> Verdict:

@@ -31,16 +31,27 @@ _END_MARKER_REACH = 400
 _BOX_OR_BRACE = re.compile(r"\\\\|\\[{}]|\\(?:boxed|fbox)\s{0,8}\{|[{}]")
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox) {1,4}([^\s${}\\]{1,40})")
 _BLOCK = re.compile(r"<answer>|</answer>")
-_HASHES = re.compile(r"^####[ \t]*(\S[^\n]{0,200})$", re.MULTILINE)
-_ENGLISH = r"\banswer(?:\s{1,3}to\s{1,3}the\s{1,3}(?:question|problem))?\s{0,3}(?:is|=|:|：)|^A\s{0,3}:(?=\s{0,3}[-$\d])"
+# Also inside a line; "#### Step 2" is a heading and left out where numbers are read.
+_HASHES = re.compile(r"(?<!#)####[ \t]*([^\s#][^\n#]{0,200})(?=####|$)", re.MULTILINE)
+_ENGLISH = (
+    r"\banswer(?:\s{1,3}to\s{1,3}(?:the|this|your)\s{1,3}(?:question|problem|exercise))?"
+    r"(?:\*{0,2}\s{0,3}[:：=]|\s{0,3}is\b|\s{1,3}(?:would|should|must|will)\s{1,3}be\b|,\s{1,3}(?:then|therefore|thus),\s{1,3}is\b)"
+    r"(?:\s{1,3}(?:therefore|thus|then|hence|simply|just|clearly|exactly|indeed|equal\s{1,3}to|given\s{1,3}by)\b,?)?"
+    r"|^[#*\t ]{0,8}(?:the[\t ])?(?:final[\t ])?answer[*\t ]{0,4}$"
+    r"|^A\s{0,3}:(?=\s{0,3}[-$\d])"
+)
 _CHINESE = r"答案\s{0,3}(?:应?该?是|为|：|:|选)|【答案】|故选|综上[，,]?\s?选"
 _PHRASE = re.compile(rf"(?:{_ENGLISH}|{_CHINESE})[:：\s*]{{0,6}}", re.IGNORECASE | re.MULTILINE)
-_CHINESE_PROSE = r"^\s{0,4}答[:：]|(?:结果|值)[是为]"
+_CHINESE_PROSE = r"^\s{0,4}答[:：](?:一?共有?|总共有?|还?剩下?)?|(?:结果|值)[是为]"
 _PHRASE_IN_CHINESE = re.compile(rf"(?:{_ENGLISH}|{_CHINESE}|{_CHINESE_PROSE})[:：\s*]{{0,6}}", re.IGNORECASE | re.MULTILINE)
 _MAX_PHRASE_CHARS = 300
 # A sentence ends at a Chinese stop or at a full stop that is no decimal point. Not at "!": 5! is 120.
 _SENTENCE_END = re.compile(r"[\n。！？]|\.(?=\s|$)|<eoa>")
-_FENCED = re.compile(r"(?:\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)|\*\*([^*\n]{1,200})\*\*)")
+_FENCED = re.compile(
+    r"\$\$\s{0,4}([^$]{1,200}?)\s{0,4}\$\$|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)|\\\[\s{0,4}([^\n]{1,200}?)\s{0,4}\\\]|\*\*([^*\n]{1,200})\*\*"
+)
+# "18, since 9 * 2 = 18" declares 18. Not at "if", "when" or "as long as": those are conditions.
+_REASON = re.compile(r",?\s{1,3}(?:since|because|which (?:is|means|gives))\b|，因为", re.IGNORECASE)
 _OUTPUT = re.compile(r"^```output[ \t]*\n", re.MULTILINE)
 _LAST_NUMBER = re.compile(r"-?(?<![\w.])\$?-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,30})(?:\.[0-9]{1,30})?(?:/[0-9]{1,30})?%?")
 
@@ -204,7 +215,7 @@ def _holds_one_box(text: str, span: tuple[int, int]) -> bool:
 
 
 def _after_hashes(section: str) -> Found | None:
-    """Return the number of the last ``#### N`` line. Without a number it is a Markdown heading."""
+    """Return the number of the last ``#### N``, at the end of a line. Without a number it is a Markdown heading."""
     lines = deque(_HASHES.finditer(section), maxlen=_MAX_HASH_LINES)
     numbers = [match for match in lines if parse_number(match.group(1)) is not None]
     if not numbers:
@@ -226,13 +237,15 @@ def _after_phrase(section: str, language: str | None) -> Found | None:
     sentence = _SENTENCE_END.split(rest, maxsplit=1)[0]
     answer, end = sentence.strip(" *"), start + len(sentence)
     fenced = _FENCED.match(rest)
-    if fenced is None and not answer:
+    if fenced is None and (not answer or answer in ("$$", "\\[")):
         # "The answer is:" and the formula on the next line.
         lead = len(rest) - len(rest.lstrip(" \n*"))
         fenced = _FENCED.match(rest, lead)
     if fenced is not None and parse_number(answer) is None:
-        answer = (fenced.group(1) or fenced.group(2) or fenced.group(3) or "").strip()
+        answer = (fenced.group(fenced.lastindex or 0)).strip()
         end = start + fenced.end()
+    elif (reason := _REASON.search(answer)) and reason.start():
+        answer = answer[: reason.start()]
     if not answer:
         return None
     before = section[max(0, last.start() - _BEFORE_CHARS) : last.start()]

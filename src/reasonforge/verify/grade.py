@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reasonforge.core.records import ProblemKind, Verdict
-from reasonforge.verify.answers import Answer, choice_letter, letter_of, normal_text, read_answer, without_percent
+from reasonforge.verify.answers import Answer, choice_letter, halves_of_rounding, letter_of, normal_text, read_answer, without_percent
 from reasonforge.verify.choices import exact_text, grade_exact, grade_letters, letters_of
+from reasonforge.verify.cleaning import strip_fences
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, Found, answer_section, find_answer
 from reasonforge.verify.profiles import RULES, Profile, Rules
 from reasonforge.verify.retraction import second_thoughts
-from reasonforge.verify.structures import Comparison, is_unfinished
+from reasonforge.verify.structures import Comparison, is_total, is_unfinished
 from reasonforge.verify.tree import Apply, Name, Node, Number
 
 MAX_SYMBOLIC_CALLS = 8
@@ -23,6 +25,7 @@ MAX_SYMBOLIC_CALLS = 8
 
 _ASKS_PERCENT = re.compile(r"percent|百分之几|百分比|百分率|%\s*(?:of|is|are)?\s*\?", re.IGNORECASE)
 _PERCENT_NEXT = re.compile(r"[\s$]{0,3}(?:\\?%|percent)")
+_APPROXIMATELY = re.compile(r"\A\s*(?:\\approx|≈)\s*(?=\\?\$?[-0-9])")
 _COMMA_GROUPS = re.compile(r"\s*\$?[0-9]{1,3}(?:,[0-9]{3})+\$?\s*")
 
 
@@ -190,6 +193,8 @@ def _grade_math(gold: str, found: Found, rules: Rules, question: str, *, symboli
     correct = _equal(reference, prediction, gold, found.answer, rules, judge)
     if not correct and "%" in found.after[:12] and _PERCENT_NEXT.match(found.after):
         correct = _equal(reference, read_answer(f"{found.answer}\\%"), gold, found.answer, rules, judge)
+    if not correct and isinstance(reference.node, Number) and reference.node.is_decimal and (rounded := _rounded(found.answer)):
+        correct = _equal(reference, read_answer(rounded), gold, rounded, rules, judge)
     if not correct and rules.percent_agrees and "%" in prediction.key and question and _ASKS_PERCENT.search(question[-2_000:]):
         correct = _equal(_in_percent(reference), prediction, gold, found.answer, rules, judge)
     if not correct and found.others and isinstance(reference.node, Apply) and reference.node.op in ("list", "set"):
@@ -204,6 +209,13 @@ def _grade_math(gold: str, found: Found, rules: Rules, question: str, *, symboli
         return Verdict(status="wrong", prediction=shown, reason=reason)
     reason = "equality was neither proved nor refuted" if judge.undecided and not correct else ""
     return Verdict(status="correct" if correct else "wrong", prediction=shown, reason=reason)
+
+
+def _rounded(raw: str) -> str:
+    """Return the decimal that an answer names as approximate: of 5√2 ≈ 7.07 and of ≈ 7.07 the 7.07; "" where there is none."""
+    if "≈" not in raw and "\\approx" not in raw:
+        return ""
+    return halves_of_rounding(raw)[1] or _APPROXIMATELY.sub("", strip_fences(raw), count=1)
 
 
 def _with_unit(prediction: Answer, reference: Answer, rules: Rules) -> str:
@@ -232,6 +244,9 @@ def _equal(reference: Answer, prediction: Answer, gold: str, answer: str, rules:
     if reference.clock or prediction.clock:
         return False
     left, right = reference.node, prediction.node
+    if isinstance(left, Number) and isinstance(right, Apply) and right.op == "equation" and is_total(right.args[0]):
+        # a + b = 5, |AB| = 5
+        right = right.args[1]
     if rules.last_of_chain and right is None and "=" in answer:
         right = read_answer(answer.rpartition("=")[2]).node
     if left is None or right is None:
@@ -272,8 +287,19 @@ def _right_side(node: Node, other: Node) -> Node:
 def _second_thoughts(found: Found, prediction: Answer, rules: Rules) -> str:
     """Return why a right answer does not stand; "" where it stands."""
     exact_rules_only = _SymbolicJudge(allowed=False)
+    # What stands beside the answer may show the way to it: 6 - 7 = -1.
+    rules = replace(rules, finished_numbers=False, last_of_chain=True)
 
     def same(text: str) -> bool:
-        return len(text) <= MAX_ANSWER_CHARS and _equal(prediction, read_answer(text), found.answer, text, rules, exact_rules_only)
+        if len(text) > MAX_ANSWER_CHARS:
+            return False
+        other = read_answer(text)
+        if _equal(prediction, other, found.answer, text, rules, exact_rules_only):
+            return True
+        halves = text.rpartition("=")
+        if halves[1] and _equal(prediction, read_answer(halves[2]), found.answer, halves[2], rules, exact_rules_only):
+            return True
+        # 1/2, or 50%
+        return isinstance(prediction.node, Number) and other.key == f"{prediction.node.value * 100}%"
 
     return second_thoughts(found, prediction.text, same)

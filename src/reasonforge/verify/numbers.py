@@ -32,6 +32,14 @@ _PLAIN = re.compile(_DECIMAL)
 _CHINESE_MULTIPLIERS = (("万亿", 10**12), ("千万", 10**7), ("百万", 10**6), ("亿", 10**8), ("万", 10**4))
 _MAGNITUDE = re.compile(r" ?(hundred|thousand|million|billion|trillion)(?![A-Za-z])", re.IGNORECASE)
 _MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_WORDS = dict(
+    zip(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen "
+        "twenty".split(),
+        range(21),
+        strict=False,
+    )
+)
 _PERCENT = re.compile(r" ?(?:%|percent(?![A-Za-z])|per cent(?![A-Za-z]))", re.IGNORECASE)
 
 
@@ -64,6 +72,8 @@ def parse_number(text: str) -> Number | None:
         text = text[name.end() :].strip()
     if text[:1] + text[-1:] in ("()", "{}"):
         text = text[1:-1].strip()
+    if text.isalpha() and (word := _WORDS.get(text.casefold())) is not None:
+        return Number(Fraction(word))
     return _parse_clean(text)
 
 

@@ -19,7 +19,6 @@ CONSTANTS = frozenset({"pi", "e", "i", "oo"})
 MAX_LOG_SIZE = 10**18
 """Values beyond e^(10^18) are not computed: the exponent itself would no longer be a small number."""
 MAX_FACTORIAL = 10**12
-MAX_TERMS = 1000
 _POINTS = 6
 _SEED = 20_240_405
 
@@ -31,23 +30,14 @@ class Inconclusive(Exception):
 def names_of(*nodes: Node) -> list[str]:
     """Return the free variables of these trees, sorted."""
     found: set[str] = set()
-    for node in nodes:
-        _collect(node, frozenset(), found)
-    return sorted(found)
-
-
-def _collect(node: Node, bound: frozenset[str], found: set[str]) -> None:
-    if isinstance(node, Name):
-        if node.name not in CONSTANTS and node.name not in bound:
+    rest = list(nodes)
+    while rest:
+        node = rest.pop()
+        if isinstance(node, Apply):
+            rest.extend(node.args)
+        elif isinstance(node, Name) and node.name not in CONSTANTS:
             found.add(node.name)
-    elif isinstance(node, Apply):
-        if node.op in ("sum", "product", "integral", "limit") and len(node.args) > 1 and isinstance(node.args[1], Name):
-            _collect(node.args[0], bound | {node.args[1].name}, found)
-            for part in node.args[2:]:
-                _collect(part, bound, found)
-            return
-        for part in node.args:
-            _collect(part, bound, found)
+    return sorted(found)
 
 
 def sample_points(names: list[str]) -> Iterator[dict[str, Fraction]]:
@@ -129,8 +119,6 @@ def _value(node: Node, values: Mapping[str, Any]) -> Any:
         if node.name == "i":
             return mp.mpc(0, 1)
         raise Inconclusive(f"{node.name} has no value")
-    if node.op in ("sum", "product"):
-        return _repeated(node, values)
     if node.op == "pow" and len(node.args) == 2:
         return _power(_value(node.args[0], values), _value(node.args[1], values), rational(node.args[1]))
     if node.op == "root" and len(node.args) == 2:
@@ -167,8 +155,6 @@ def _apply(op: str, args: list[Any]) -> Any:
             return _factorial(first) / (_factorial(args[1]) * _factorial(first - args[1]))
         case "floor" | "ceil":
             return mp.floor(_off_step(first)) if op == "floor" else mp.ceil(_off_step(first))
-        case "mod":
-            return first - args[1] * mp.floor(_off_step(first / args[1]))
         case "asin" | "acos":
             return _inverse(op, first)
         case "sin" | "cos" | "tan" | "cot" | "sec" | "csc" | "atan" | "sinh" | "cosh" | "tanh":
@@ -227,14 +213,3 @@ def _factorial(value: Any) -> Any:
     if _is_real(value) and mp.re(value) < 0 and abs(mp.re(value) - mp.nint(mp.re(value))) < mp.mpf(10) ** -20:
         raise Inconclusive("factorial of a negative integer")
     return mp.factorial(value)
-
-
-def _repeated(node: Apply, values: Mapping[str, Any]) -> Any:
-    body, variable, low, high = node.args
-    start, end = rational(low), rational(high)
-    if start is None or end is None or not isinstance(variable, Name) or start.denominator != 1 or end.denominator != 1:
-        raise Inconclusive("bounds are no integers")
-    if end - start >= MAX_TERMS:
-        raise Inconclusive("too many terms")
-    parts = [_value(body, {**values, variable.name: mp.mpf(term)}) for term in range(int(start), int(end) + 1)]
-    return mp.fsum(parts) if node.op == "sum" else mp.fprod(parts)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from reasonforge.core.errors import ReasonforgeError, UnavailableError
 from reasonforge.core.records import Verdict
@@ -35,15 +35,13 @@ _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIB
 """What a worker gets to see of the environment: keys and tokens are not for it."""
 _BOOT = "import json, sys; a = json.loads(sys.argv[1]); sys.path[:] = a.pop('path'); from reasonforge.verify.worker import main; main(**a)"
 
-T = TypeVar("T")
-
 
 class DeadlineExceeded(ReasonforgeError, TimeoutError):
     """An item was still running at its deadline. Its worker has been replaced."""
 
 
 class WorkerFailed(ReasonforgeError, RuntimeError):
-    """An item ended its worker (memory, a crash) twice, or could not be judged there at all. The worker has been replaced."""
+    """An item ended its worker (memory, a crash) twice, or could not be judged there. The worker has been replaced."""
 
 
 class SymbolicTier(Protocol):
@@ -119,6 +117,12 @@ class _Worker:
             process.wait()
         process.stdout.close()
 
+    def kill(self) -> None:
+        """End the processes from another thread; the one that uses them sees their end and cleans up."""
+        with suppress(OSError):
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, 9)
+
     def forget(self) -> None:
         """In a forked child: let go of what belongs to the parent."""
         for stream in (self.process.stdin, self.process.stdout):
@@ -126,6 +130,31 @@ class _Worker:
                 with suppress(OSError):
                     stream.close()
         self.process.returncode = 0  # not this process's child: nothing to wait for
+
+
+class _Batch:
+    """The workers that serve one call, so that an interrupt ends them at once and not at their deadlines."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._workers: list[_Worker] = []
+        self.stopped = False
+
+    def add(self, worker: _Worker) -> None:
+        with self._lock:
+            self._workers.append(worker)
+            if self.stopped:
+                worker.kill()
+
+    def remove(self, worker: _Worker) -> None:
+        with self._lock:
+            self._workers.remove(worker)
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopped = True
+            for worker in self._workers:
+                worker.kill()
 
 
 class WorkerPool:
@@ -183,32 +212,37 @@ class WorkerPool:
             raise WorkerFailed(_failure(reply))
         return reply["value"]
 
-    def run(self, items: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Return the replies to these requests, in order, all from one worker. What ends its worker is tried once more."""
+    def run(self, items: Sequence[bytes], *, batch: _Batch | None = None) -> list[dict[str, Any]]:
+        """Return the replies to these requests, in order. Where a keeper is lost, the item it was at is tried once more."""
+        batch = batch or _Batch()
         replies: list[dict[str, Any]] = []
-        tried = 0  # how often the item whose turn it is has ended a worker
+        tried = False
         while len(replies) < len(items):
-            rest = items[len(replies) :] if not tried else items[len(replies) : len(replies) + 1]
-            for reply in self._once(rest):
-                if reply["status"] in ("crash", "memory") and not tried:
-                    tried = 1
+            start = len(replies)
+            for reply in self._once(items[start : start + 1] if tried else items[start:], batch):
+                if reply["status"] == "lost" and not tried:
+                    tried = True
                     break
                 replies.append(reply)
-                tried = 0
+                tried = False
         return replies
 
-    def _once(self, items: Sequence[bytes]) -> list[dict[str, Any]]:
+    def _once(self, items: Sequence[bytes], batch: _Batch) -> list[dict[str, Any]]:
         worker = self._acquire()
         replies: list[dict[str, Any]] = []
         healthy = False
         try:
-            for reply in worker.ask(items):
-                replies.append(reply)
+            batch.add(worker)
+            try:
+                for reply in worker.ask(items):
+                    replies.append(reply)
+            finally:
+                batch.remove(worker)
             healthy = True
         except Closed:
-            if self._closed:
-                raise WorkerFailed("the pool was closed") from None
-            replies.append({"status": "crash", "reason": "the worker and its keeper are gone"})
+            if self._closed or batch.stopped:
+                raise WorkerFailed("the pool was closed, or the call interrupted") from None
+            replies.append({"status": "lost", "reason": "the worker and its keeper are gone"})
         finally:  # an interrupt too: replies of this call must not answer the next one
             self._release(worker, healthy=healthy)
         return replies
@@ -264,9 +298,8 @@ class WorkerPool:
             busy = [worker for worker in self._all if worker not in idle]
             self._all = []
             self._condition.notify_all()
-        for worker in busy:  # the thread that uses it sees the end and closes it
-            with suppress(OSError):
-                os.kill(worker.process.pid, 9)
+            for worker in busy:
+                worker.kill()
         for worker in idle:
             worker.close()
 
@@ -314,10 +347,10 @@ class GradePool:
 
     def grade_many(self, items: Iterable[GradeItem]) -> list[Verdict]:
         """Judge items side by side; verdicts in the order of the items."""
-        items = list(items)
-        size = max(1, min(_CHUNK, len(items) // (4 * self.workers)))
-        chunks = [items[start : start + size] for start in range(0, len(items), size)]
-        return [verdict for chunk in _in_order(self._grade, chunks, threads=self.workers) for verdict in chunk]
+        batch = _Batch()
+        chunks = _chunks(list(items), workers=self.workers)
+        graded = _in_order(lambda chunk: self._grade(chunk, batch), chunks, threads=self.workers, stop=batch.stop)
+        return [verdict for chunk in graded for verdict in chunk]
 
     async def agrade(self, item: GradeItem) -> Verdict:
         """Judge one item without holding up the event loop. A busy loop costs no item its deadline."""
@@ -338,8 +371,8 @@ class GradePool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _grade(self, items: Sequence[GradeItem]) -> list[Verdict]:
-        replies = self._pool.run([item.to_json() for item in items])
+    def _grade(self, items: Sequence[GradeItem], batch: _Batch | None = None) -> list[Verdict]:
+        replies = self._pool.run([item.to_json() for item in items], batch=batch)
         return [self._verdict(reply) for reply in replies]
 
     def _verdict(self, reply: dict[str, Any]) -> Verdict:
@@ -389,8 +422,21 @@ def decide_in_process() -> None:
     _default = _InProcess()
 
 
-def _in_order(function: Callable[[list[GradeItem]], list[Verdict]], parts: list[list[GradeItem]], *, threads: int) -> list[list[Verdict]]:
-    """Apply a function to every part, several at a time; results in the order of the parts."""
+def _chunks(items: list[GradeItem], *, workers: int) -> list[list[GradeItem]]:
+    """Cut a call's items into what one worker takes at a time, smaller towards the end: no worker idles while another has many left."""
+    chunks: list[list[GradeItem]] = []
+    start = 0
+    while start < len(items):
+        size = max(1, min(_CHUNK, (len(items) - start) // (4 * workers)))
+        chunks.append(items[start : start + size])
+        start += size
+    return chunks
+
+
+def _in_order(
+    function: Callable[[list[GradeItem]], list[Verdict]], parts: list[list[GradeItem]], *, threads: int, stop: Callable[[], None]
+) -> list[list[Verdict]]:
+    """Apply a function to every part, several at a time; results in the order of the parts. An interrupt calls ``stop``."""
     if threads == 1 or len(parts) < 2:
         return [function(part) for part in parts]
     from concurrent.futures import ThreadPoolExecutor
@@ -401,6 +447,7 @@ def _in_order(function: Callable[[list[GradeItem]], list[Verdict]], parts: list[
             return [future.result() for future in futures]
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
+            stop()
             raise
 
 

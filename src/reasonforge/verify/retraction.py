@@ -10,23 +10,45 @@ from reasonforge.verify.cleaning import plain_characters
 from reasonforge.verify.extract import Found, last_statement
 from reasonforge.verify.numbers import parse_number
 
-TAKEN_BACK = re.compile(
-    r"\b(?:wait|hold on|hmm+|oops|sorry|correction|on second thought|scratch that|let me (?:re|double)|i (?:was|am) wrong|i made)\b"
-    r"|(?:^|[.!?]\s{1,4})no[,:.]|\bactually,?\s{1,3}(?:it|that|this|the (?:answer|result)|\$|\\|-?[0-9])"
-    r"|\b(?:that|this|it|answer|result)(?:'s| is| was) (?:wrong|incorrect|mistaken|not)\b|\b(?:it|that|answer|result) should(?: have)? be"
-    r"|不对|错了|等等|等一下|应该是|更正|其实[是应]",
+# A false retraction pays nothing for a right answer, so these words count only where a sentence about the answer would have them:
+# people wait for buses, apples, pears 等等 are fruit, and a coin that is not fair is no wrong answer.
+_SENTENCE_START = r"(?:\A|[\n.!?。！？,，;—-])[\s$}*)]{0,6}(?:(?:oh|but|ah|um)\b,?\s{1,3})?"
+_DOUBTED = re.compile(
+    rf"{_SENTENCE_START}(?:wait|hold on|hmm+|oops|sorry|no(?=[,:.!])|correction|on second thought|let me (?:re|double))\b"
+    r"|\bactually,?\s{1,3}(?:it|that|this|the (?:answer|result)|\$|\\|-?[0-9])"
+    r"|\b(?:it|that|answer|result) should(?: have)? be|\bbut (?:it|that|the (?:\w{1,10} )?answer) (?:is|should)\b"
+    rf"|{_SENTENCE_START}(?:等等|等一下)(?=[，,。！!…\s])|应该是|更正|其实[是应]",
     re.IGNORECASE,
 )
-SAYS_WRONG = re.compile(
-    r"\b(?:i (?:was|am) wrong|i made (?:a|an) (?:mistake|error))\b"
-    r"|\b(?:is|was|that's|it's) (?:wrong|incorrect|mistaken|not (?:right|correct|it))\b"
-    r"|\b(?:oops|scratch that)\b|不对|错了",
+_REVISED = re.compile(
+    r"\bactually\b|\bcorrection\b|\bshould(?: have)? be(?:en)?\b|\bbut (?:it|that|the (?:\w{1,10} )?answer) is\b|应该是|更正|其实[是应]",
     re.IGNORECASE,
 )
+_CONFIRMED = re.compile(
+    r"\b(?:correct|confirm(?:s|ed)?|verified|checks out|matches|consistent|indeed|right)\b|正确|没错|符合|成立|✓|✔", re.IGNORECASE
+)
+_WRONG = r"(?:wrong|incorrect|mistaken|not (?:right|correct|it|the (?:\w{1,10} )?answer)\b)"
+_SAYS_WRONG = re.compile(
+    rf"\b(?:i (?:was|am) (?:wrong|mistaken)|i made an? (?:mistake|error)|scratch that|(?:answer|result) (?:is|was) {_WRONG})"
+    rf"|\A[^\n]{{0,40}}?\b(?:that|this|it)(?:'s| is| was) {_WRONG}|\A[\s$}}.*)]{{0,6}}(?:is|was) {_WRONG}"
+    rf"|{_SENTENCE_START}oops\b|{_SENTENCE_START}wait[^\n]{{0,40}}?\b(?:that|this|it)(?:'s| is| was) {_WRONG}|不对|错了",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[\n。！？]|\.(?=\s|$)")
 _NUMBER = re.compile(r"-?[0-9][0-9,]{0,30}(?:\.[0-9]{1,30})?(?:/[0-9]{1,30})?")
-_OR_NEXT = re.compile(r"[\s$.)}\]*,]{0,6}(?:\\text\{)?\s{0,3}(?:or|或)\b\s{0,3}(?P<other>[^\n.]{1,60})", re.IGNORECASE)
+_OR_NEXT = re.compile(
+    r"[\s$.(){}\]*,]{0,6}(?:\\text\{)?\s{0,3}(?:or|或)\b\s{0,3}(?:(?:maybe|possibly|perhaps|probably|even|else|just|simply|equivalently)\b,?\s{1,3})?"
+    r"(?P<other>(?:[^\n.]|\.(?=[0-9])){1,60})",
+    re.IGNORECASE,
+)
 _OR_MORE = re.compile(r"(?:more|less|so|greater|fewer|higher|lower|above|below|over)\b", re.IGNORECASE)
-NEGATED = re.compile(r"(?:\bnot|n't|\\neq?|≠|不是|\bnever)(?: be)?[\s$:*(]{0,4}\Z", re.IGNORECASE)
+# "more often than not" and "whether or not" deny nothing, and a false denial pays nothing for a right answer.
+_NEGATED = re.compile(
+    r"(?:\b(?:is|are|was|be|does|do|should|could|would|can|must|it|that|answer|result|value|certainly|definitely)\s{1,3}not\b"
+    r"|n't\b|\bcannot\b|\bnever\b|\A\W{0,8}not\b|[:：,，]\s{0,3}not\b|\\neq?|≠|不是|不等于)"
+    r"(?: (?:be|equal(?: to)?))?[ \t$:*(]{0,4}\n?[ \t$*(]{0,4}\Z",
+    re.IGNORECASE,
+)
 
 
 def second_thoughts(found: Found, prediction_text: str, same: Callable[[str], bool]) -> str:
@@ -39,7 +61,7 @@ def second_thoughts(found: Found, prediction_text: str, same: Callable[[str], bo
     """
     if found.others and not all(same(other) for other in set(found.others)):
         return "two different answers are declared"
-    if NEGATED.search(found.before):
+    if is_denied(found):
         return "the words before the answer deny it"
     after = found.after
     if not after or after.isspace():
@@ -51,15 +73,35 @@ def second_thoughts(found: Found, prediction_text: str, same: Callable[[str], bo
     statement = last_statement(after)
     if statement is not None and not same(statement) and read_answer(statement).node is not None:
         return "another answer is declared after it"
-    match = TAKEN_BACK.search(after)
-    if match is None:
-        return ""
-    numbers = [number.group().rstrip(",") for number in _NUMBER.finditer(plain_characters(after[match.start() :]))]
-    if numbers:
-        ends_with_it = same(numbers[-1]) or (prediction_text and normal_text(after[match.start() :][-200:]).endswith(prediction_text))
-        return "" if ends_with_it else "the words after the answer take it back"
-    return "the words after the answer take it back" if SAYS_WRONG.search(after) else ""
+    return "the words after the answer take it back" if is_taken_back(after, prediction_text, same) else ""
+
+
+def is_denied(found: Found) -> bool:
+    """Tell whether the words in front of an answer deny it."""
+    return _NEGATED.search(found.before) is not None
+
+
+def is_taken_back(after: str, prediction_text: str, same: Callable[[str], bool]) -> bool:
+    """Tell whether the words after an answer take it back: they call it wrong, or doubt it and do not come back to it."""
+    doubt, wrong = _DOUBTED.search(after), _SAYS_WRONG.search(after)
+    if doubt is None and wrong is None:
+        return False
+    start = min(match.start() for match in (doubt, wrong) if match)
+    rest = plain_characters(after[start:])
+    if wrong is None:
+        revised = [_SENTENCE_END.split(rest[match.start() :], maxsplit=1)[0] for match in _REVISED.finditer(rest)]
+        if not any((last := _last_number(sentence)) is not None and not same(last) for sentence in revised) and _CONFIRMED.search(rest):
+            return False
+    last = _last_number(rest)
+    if last is None:
+        return wrong is not None
+    return not (same(last) or (bool(prediction_text) and normal_text(after[start:][-200:]).endswith(prediction_text)))
+
+
+def _last_number(text: str) -> str | None:
+    numbers = _NUMBER.findall(text)
+    return numbers[-1].rstrip(",") if numbers else None
 
 
 def _first_words(text: str) -> str:
-    return text.split(" ", maxsplit=1)[0].rstrip(",;:!?$")
+    return text.split(" ", maxsplit=1)[0].rstrip(",;:!?$)")

@@ -66,6 +66,7 @@ class Comparison:
             return self._equal_regions(gold, answer)
         if self.loose_brackets:
             gold, answer = _loosened(gold), _loosened(answer)
+        gold, answer = _like_the_other(gold, answer), _like_the_other(answer, gold)
         left, right = _op(gold), _op(answer)
         match left, right:
             case "tuple", "tuple":
@@ -86,6 +87,10 @@ class Comparison:
                 return _names_one_value(answer) and self.equal(gold, _args(answer)[1])
             case "ratio", "ratio":
                 return self._equal_ratios(_args(gold), _args(answer))
+            case "ratio", _ if right not in _STRUCTURES and len(_args(gold)) == 2:
+                return self.equal_scalars(_quotient(*_args(gold)), answer)
+            case _, "ratio" if left not in _STRUCTURES and len(_args(answer)) == 2:
+                return self.equal_scalars(gold, _quotient(*_args(answer)))
             case "list", _ if right not in _STRUCTURES and len(_args(gold)) == 1:
                 return self.equal(_args(gold)[0], answer)
             case _, "list" if left not in _STRUCTURES and len(_args(answer)) == 1:
@@ -208,6 +213,8 @@ def node_key(node: Node) -> str:
         if pieces is not None:
             return " U ".join(_piece_key(piece) for piece in pieces) or "{}"
     match node:
+        case Apply(op="list") if (named := values_by_name(node)) is not None:
+            return "; ".join(f"{name} = {node_key(value)}" for name, value in named.items())
         case Apply(op="set" | "list", args=members):
             keys = sorted(node_key(member) for member in members)
             return "{" + "; ".join(dict.fromkeys(keys) if node.op == "set" else keys) + "}"
@@ -269,6 +276,9 @@ def _with_sign(node: Node, sign: int) -> Node:
 def _names_one_value(node: Node) -> bool:
     """Tell whether an equation gives a value to a name that its right side does not use (x = 4, f(x) = 2x, AB = 5)."""
     left, right = _args(node)
+    if isinstance(left, Apply) and left.op == "tuple":
+        # (x, y) = (3, 4)
+        return all(isinstance(part, Name) for part in left.args) and not variables(left) & variables(right)
     if isinstance(left, Name):
         return left.name not in ("pi", "e", "i", "oo", "%") and left.name not in variables(right)
     match left:
@@ -287,6 +297,40 @@ def _assigned(node: Node) -> str | None:
             return name
         case _:
             return None
+
+
+def values_by_name(node: Node) -> dict[str, Node] | None:
+    """Return the values of x = 3, y = 4 by name, in order of the names; None where two have one letter (x_1 = 3, x_2 = 4)."""
+    if _op(node) != "list" or len(_args(node)) < 2:
+        return None
+    values = {name: _args(part)[1] for part in _args(node) if (name := _assigned(part)) is not None}
+    letters = {name.partition("_")[0] for name in values}
+    return dict(sorted(values.items())) if len(letters) == len(values) == len(_args(node)) else None
+
+
+def _like_the_other(node: Node, other: Node) -> Node:
+    """Return x = 3, y = 4 as the tuple (3, 4) where the other side names no variables, or lists values without order."""
+    if (named := values_by_name(node)) is None or values_by_name(other) is not None:
+        # Where one side orders its values by name, a list on the other side is in that order.
+        return Apply("tuple", _args(node)) if _op(node) == "list" and values_by_name(other) is not None and named is None else node
+    return Apply("tuple", tuple(named.values()))
+
+
+def _quotient(top: Node, bottom: Node) -> Node:
+    return Apply("mul", (top, Apply("pow", (bottom, Number(Fraction(-1))))))
+
+
+def is_total(node: Node | None) -> bool:
+    """Tell whether a tree is built of names and without numbers (a + b, AB / CD, |AB|), so that an equation may give it one value."""
+    match node:
+        case Name(name=name):
+            return name not in ("pi", "e", "i", "oo", "%")
+        case Apply(op="pow", args=(base, Number(value=power))):
+            return power == -1 and is_total(base)
+        case Apply(op="add" | "mul" | "neg" | "abs", args=parts):
+            return all(is_total(part) for part in parts)
+        case _:
+            return False
 
 
 def _standard(node: Node) -> Value | None:

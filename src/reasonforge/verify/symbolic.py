@@ -30,11 +30,16 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "cot": sympy.cot, "sec": sympy.sec, "csc": sympy.csc,
     "asin": sympy.asin, "acos": sympy.acos, "atan": sympy.atan, "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh,
 }  # fmt: skip
-_CONSTANTS = {"pi": sympy.pi, "e": sympy.E, "i": sympy.I, "oo": sympy.oo}
+_CONSTANTS = {"pi": sympy.pi, "e": sympy.E, "i": sympy.I}
+_NO_VALUE = frozenset([sympy.zoo, sympy.nan, sympy.oo, -sympy.oo])
 
 
 class TooLarge(ValueError):
     """Writing this out would cost more than an answer is worth."""
+
+
+class Undefined(ValueError):
+    """This has no value: 1/0, 0^0, anything made of infinity. Computer algebra would go on with it: its 1/(1/0) is 0."""
 
 
 def equal(a: Node, b: Node) -> bool | None:
@@ -195,14 +200,21 @@ def _build(node: Node, variables: dict[str, Any]) -> Any:
 
     Raises:
         TooLarge: it would have to write out a huge number.
+        Undefined: a part of it has no value.
     """
     if isinstance(node, Number):
         return sympy.Rational(node.value.numerator, node.value.denominator)
     if isinstance(node, Name):
+        if node.name not in variables and node.name not in _CONSTANTS:
+            raise Undefined
         return variables[node.name] if node.name in variables else _CONSTANTS[node.name]
-    if node.op in ("sum", "product", "integral", "limit", "derivative"):
-        return _build_heavy(node, variables)
-    args = [_build(part, variables) for part in node.args]
+    value = _build_applied(node, [_build(part, variables) for part in node.args])
+    if value in _NO_VALUE:
+        raise Undefined
+    return value
+
+
+def _build_applied(node: Apply, args: list[Any]) -> Any:
     first = args[0]
     if node.op in _FUNCTIONS:
         return _FUNCTIONS[node.op](first)
@@ -214,8 +226,6 @@ def _build(node: Node, variables: dict[str, Any]) -> Any:
         case "neg":
             return -first
         case "div":
-            if args[1] == 0:
-                raise ZeroDivisionError
             return first / args[1]
         case "pow":
             return _build_power(first, args[1])
@@ -225,8 +235,6 @@ def _build(node: Node, variables: dict[str, Any]) -> Any:
             return sympy.log(first) / sympy.log(args[1] if len(args) > 1 else sympy.Integer(10))
         case "degrees":
             return first * sympy.pi / 180
-        case "mod":
-            return sympy.Mod(first, args[1])
         case "factorial" | "binomial":
             if any(part.is_number and abs(part) > MAX_FACTORIAL for part in args):
                 raise TooLarge
@@ -236,11 +244,11 @@ def _build(node: Node, variables: dict[str, Any]) -> Any:
 
 
 def _build_power(base: Any, exponent: Any) -> Any:
+    if base == 0 and not exponent.is_positive:
+        raise Undefined
     if exponent.is_Rational:
         top, bottom = int(exponent.p), int(exponent.q)
-        if max(abs(top), bottom) > MAX_EXPONENT:
-            raise TooLarge
-        if base.is_Rational and abs(top) * max(len(bin(base.p)), len(bin(base.q))) * 0.302 > MAX_POWER_DIGITS:
+        if max(abs(top), bottom) > MAX_EXPONENT or abs(top) * _digits(base) > MAX_POWER_DIGITS:
             raise TooLarge
         if bottom % 2 and bottom > 1 and base.is_real and not base.is_nonnegative:
             # The real root, as at school; sympy's own is the principal one.
@@ -252,28 +260,11 @@ def _build_power(base: Any, exponent: Any) -> Any:
     return base**exponent
 
 
-def _build_heavy(node: Apply, variables: dict[str, Any]) -> Any:
-    body, name, *bounds = node.args
-    if not isinstance(name, Name):
-        raise TooLarge
-    limits = [_build(bound, variables) for bound in bounds]
-    if node.op == "derivative":
-        variable = variables.get(name.name, sympy.Symbol(name.name, real=True))
-        if not variable.is_Symbol:  # one of the sign cases: differentiate, then put the sign in
-            symbol = sympy.Dummy(real=True)
-            return sympy.diff(_build(body, {**variables, name.name: symbol}), symbol).subs(symbol, variable)
-        return sympy.diff(_build(body, variables), variable)
-    whole = node.op in ("sum", "product")
-    dummy = sympy.Dummy(integer=True) if whole else sympy.Dummy(real=True)
-    inner = _build(body, {**variables, name.name: dummy})
-    match node.op, limits:
-        case "sum", [low, high]:
-            return sympy.summation(inner, (dummy, low, high))
-        case "product", [low, high]:
-            return sympy.product(inner, (dummy, low, high))
-        case "integral", [low, high]:
-            return sympy.integrate(inner, (dummy, low, high))
-        case "limit", [point, *_]:
-            return sympy.limit(inner, dummy, point)
-        case _:
-            raise TooLarge
+def _digits(base: Any) -> float:
+    """Return how many digits a number has, behind the point too, where its power would be written out; 0 for what has no fixed value."""
+    if base.is_Rational:
+        return max(len(bin(base.p)), len(bin(base.q))) * 0.302
+    if not base.is_number:
+        return 0.0
+    # sqrt(2)^1999 is 2^999 sqrt(2), and a power of that is written out again.
+    return abs(float(sympy.log(abs(base.evalf(10)), 10).evalf(10)))

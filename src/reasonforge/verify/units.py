@@ -59,7 +59,7 @@ def read_unit(text: str, *, attached: bool, symbols: bool = False) -> str | None
         bare = _CHINESE_THOUSANDS.sub("公", text)
         return text if _CHINESE_UNIT.fullmatch(text) and not _CHINESE_CHANGES_VALUE.search(bare) else None
     words = text.lower().split(" ")
-    if len(words) > _MAX_WORDS or (attached and words[0].rstrip(".") not in _ATTACHED):
+    if len(words) > _MAX_WORDS or (attached and words[0].partition("^")[0].rstrip(".") not in _ATTACHED):
         return None
     # "5 a" and "5 a^2" are products.
     if all(word.partition("^")[0] in _CONNECTIVES for word in words):

@@ -9,6 +9,7 @@ the answer is one frame of JSON per item, in order. The keeper parses none of it
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -22,7 +23,9 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 WINDOW_BYTES = 32_768
-"""As much is written to the child ahead of its answers; less than a pipe holds, so neither side can block the other."""
+"""At most so much is written to the child ahead of its answers."""
+_SMALL_PIPE_BYTES = 8_192
+"""What a pipe holds at least where the system does not say."""
 _POLL_SECONDS = 0.25
 _HEAD = struct.Struct(">I")
 TIMEOUT = json.dumps({"status": "timeout"}).encode()
@@ -98,6 +101,7 @@ class Keeper:
             self._watch = os.pidfd_open(parent)
         self._child = 0
         self._to_child = self._from_child = -1
+        self._window = 0
         self._served = 0
 
     def run(self) -> None:
@@ -115,43 +119,44 @@ class Keeper:
             self._kill()
 
     def _serve(self, items: deque[bytes]) -> None:
+        """Answer every item. One that ends its child is tried once more in a fresh one, within the same deadline."""
         sent: deque[bytes] = deque()
+        failure: bytes | None = None  # how the item whose turn it is ended its first child
         started = time.monotonic()
         while items or sent:
             if not sent and self._served >= self._recycle_after:
-                self._kill()
-                self._fork()
+                self._renew()
             try:
-                if not sent:
+                if not sent and failure is None:
                     started = time.monotonic()
-                while items and (not sent or sum(map(len, sent)) + len(items[0]) < WINDOW_BYTES):
-                    if self._served + len(sent) >= self._recycle_after and sent:
-                        break
-                    sent.append(items.popleft())
-                    write_all(self._to_child, frame(sent[-1]))
-                reply = self._reply(started)
+                self._hand_over(items, sent, alone=failure is not None)
+                reply = read_frame(self._from_child) if self._wait([self._from_child], started + self._deadline_seconds) else TIMEOUT
+                lost = reply in (TIMEOUT, MEMORY)
             except Closed:
-                reply = json.dumps({"status": "crash", "reason": self._ending()}).encode()
-                fresh = True
-            else:
-                fresh = reply is None or reply == MEMORY
-            if fresh:
-                self._kill()
-                self._fork()
-            sent.popleft()
-            write_all(self._replies, frame(reply or TIMEOUT))
-            if fresh:  # what was handed over behind the item that ended the child has not been looked at
+                reply, lost = self._ending(), True
+            if lost:
+                # What was handed over behind the item that ended the child has not been looked at.
                 items.extendleft(reversed(sent))
                 sent.clear()
+                self._renew()
+                if failure is None and reply != TIMEOUT:
+                    failure = reply
+                    continue
+                items.popleft()
             else:
+                sent.popleft()
                 self._served += 1
+            write_all(self._replies, frame((failure or reply) if lost else reply))
+            failure = None
             started = time.monotonic()
 
-    def _reply(self, started: float) -> bytes | None:
-        """Return the child's next reply; None = the deadline has passed."""
-        if not self._wait([self._from_child], started + self._deadline_seconds):
-            return None
-        return read_frame(self._from_child)
+    def _hand_over(self, items: deque[bytes], sent: deque[bytes], *, alone: bool) -> None:
+        """Write to the child what fits into its pipe, so that neither side can block the other; one item fits always: it is read at once."""
+        while items and (not sent or (not alone and sum(map(len, sent)) + len(items[0]) + _HEAD.size * (len(sent) + 1) < self._window)):
+            if sent and self._served + len(sent) >= self._recycle_after:
+                break
+            sent.append(items.popleft())
+            write_all(self._to_child, frame(sent[-1]))
 
     def _wait(self, fds: list[int], end: float | None) -> bool:
         """Wait until one of these can be read; False when the time is up. Leaves by ``Closed`` when the parent is gone."""
@@ -188,6 +193,12 @@ class Keeper:
         os.close(down_read)
         os.close(up_write)
         self._child, self._to_child, self._from_child, self._served = pid, down_write, up_read, 0
+        # Half of it: small writes fill pages badly. Users with many pipes get small ones.
+        self._window = min(WINDOW_BYTES, _pipe_bytes(down_write) // 2)
+
+    def _renew(self) -> None:
+        self._kill()
+        self._fork()
 
     def _kill(self) -> None:
         if not self._child:
@@ -200,7 +211,7 @@ class Keeper:
         os.close(self._from_child)
         self._child = 0
 
-    def _ending(self) -> str:
+    def _ending(self) -> bytes:
         """Say how a child ended that ended by itself, and reap it."""
         status = 0
         with suppress(ChildProcessError):
@@ -209,7 +220,17 @@ class Keeper:
         os.close(self._from_child)
         self._child = 0
         code = os.waitstatus_to_exitcode(status)
-        return f"the worker was killed by signal {-code}" if code < 0 else f"the worker ended with status {code}"
+        if code == -signal.SIGALRM:  # its own alarm came first: this process had no turn for a second
+            return TIMEOUT
+        reason = f"the worker was killed by signal {-code}" if code < 0 else f"the worker ended with status {code}"
+        return json.dumps({"status": "crash", "reason": reason}).encode()
+
+
+def _pipe_bytes(fd: int) -> int:
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+    except (AttributeError, OSError):
+        return _SMALL_PIPE_BYTES
 
 
 def _confine(keeper: int, *, memory_mb: int) -> None:
@@ -260,6 +281,7 @@ def answer(request: dict[str, Any]) -> Any:
 
 def main(*, deadline_seconds: float, memory_mb: int, recycle_after: int, parent: int) -> None:
     """Serve the parent over stdin and stdout."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the starting thread may have blocked the alarm
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     # Nothing that is printed may come between the frames.

@@ -21,8 +21,10 @@ import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-READY, CALL, DONE_OK, DONE_ERROR, MEMORY = b"R", b"C", b"Dok", b"Derror", b"M"
-"""How lines on the result pipe begin. READY comes before any model-written code, so nothing after it is the sandbox's own failure."""
+READY, MEMORY, DONE_OK, DONE_ERROR = b"RMOE"
+"""Bytes on the state pipe. READY comes before any model-written code, so nothing after it is the sandbox's own failure."""
+STATE, VALUES, BLOCKS = 3, 4, 4
+"""Descriptors: what is said of the state; what calls return, or, in a session, the blocks to come."""
 _NAME = "<program>"
 _LONGEST_ERROR = 300
 
@@ -31,29 +33,35 @@ class _CallDeadline(BaseException):
     """A call has used its CPU time; not an Exception, so that a program's ``except Exception`` lets it pass."""
 
 
-def run_program(request: dict[str, Any], results: int) -> NoReturn:
+def run_program(content: dict[str, Any]) -> NoReturn:
     """Run the code once, make the calls, end as an interpreter ends."""
-    _seed(request["seed"])
+    _seed(content["seed"])
     namespace = _new_main()
-    code, _ = _guarded(lambda: exec(_compile(request["code"]), namespace), results)  # noqa: S102
+    code, _ = _guarded(lambda: exec(_compile(content["code"]), namespace))  # noqa: S102
     if code is None:
-        for call in request["calls"]:
-            _write(results, CALL + _make_call(call, namespace, request["call_seconds"]) + b"\n")
+        for call in content["calls"]:
+            _write(VALUES, _make_call(call, namespace, content["call_seconds"]) + b"\n")
     _finish(code or 0)
 
 
-def run_session(seed: int, blocks: int, results: int) -> NoReturn:
+def run_session(seed: int) -> NoReturn:
     """Run block after block in one namespace."""
     _seed(seed)
     namespace = _new_main()
     while True:
-        code = json.loads(_read_exactly(blocks, struct.unpack("!I", _read_exactly(blocks, 4))[0]))
-        failed, wants_to_end = _guarded(lambda code=code: _run_block(code, namespace), results)
+        block = _read_exactly(BLOCKS, struct.unpack("!I", _read_exactly(BLOCKS, 4))[0])
+        code = block.decode("utf-8", "surrogatepass")
+        failed, wants_to_end = _guarded(lambda code=code: _run_block(code, namespace))
         if wants_to_end:
             _finish(failed or 0)
         sys.stdout.flush()
         sys.stderr.flush()
-        _write(results, (DONE_OK if failed is None else DONE_ERROR) + b"\n")
+        say(DONE_OK if failed is None else DONE_ERROR)
+
+
+def say(state: int) -> None:
+    """Tell the supervisor how far this is."""
+    _write(STATE, bytes([state]))
 
 
 def _new_main() -> dict[str, Any]:
@@ -86,7 +94,7 @@ def _run_block(source: str, namespace: dict[str, Any]) -> None:
         exec(compile(ast.Interactive([last]), _NAME, "single", dont_inherit=True), namespace)  # noqa: S102
 
 
-def _guarded(action: Callable[[], object], results: int) -> tuple[int | None, bool]:
+def _guarded(action: Callable[[], object]) -> tuple[int | None, bool]:
     """Run, print the traceback of what is raised.
 
     Returns:
@@ -97,7 +105,7 @@ def _guarded(action: Callable[[], object], results: int) -> tuple[int | None, bo
     except SystemExit as stop:
         return _exit_code(stop), True
     except MemoryError:
-        _write(results, MEMORY + b"\n")
+        say(MEMORY)
         _write(2, b"MemoryError\n")
         return 1, False
     except BaseException as error:
@@ -205,8 +213,8 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _read_exactly(descriptor: int, size: int) -> bytes:
-    data = b""
+def _read_exactly(descriptor: int, size: int) -> bytearray:
+    data = bytearray()
     while len(data) < size:
         piece = os.read(descriptor, size - len(data))
         if not piece:

@@ -1,4 +1,8 @@
-"""Supervises one child: reads what it writes, holds it to its limits, says what it came to. Takes nothing that it says for true."""
+"""Supervises one child: passes on what it writes, holds it to its limits, says what it came to. Takes nothing that it says for true.
+
+Programs are copies of this process. So nothing that one reads or writes may ever be in this process's memory, where the next would
+find it: the kernel moves it from the program's pipes into files of the parent's.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,23 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from . import folders, program
 
-_ERROR_BYTES = 4096
-_VALUE_BYTES = 1 << 20
+ERROR_BYTES = 4096
+"""Of the error stream the parent keeps the last so many."""
+VALUE_BYTES = 1 << 20
 _CHUNK = 1 << 16
+ERROR_RING = 1 << 16
+"""Of the error stream the file holds the last so many bytes, the next one always at its position modulo this."""
 _LAST_READS = 32
 """A pipe holds less than so many chunks; a stopping process that still writes is not read for ever."""
 _LONGEST_WAIT_SECONDS = 0.25
 """Several threads use up CPU time faster than one; so often it is looked at."""
+_state = bytearray(4096)
+"""What a program says of its state is looked at here, and wiped."""
 
 
 class ParentGone(Exception):
@@ -33,7 +42,10 @@ class Child:
     pidfd: int
     stdout: int
     stderr: int
-    results: int
+    state: int
+    """Single bytes by which it says how far it is."""
+    values: int | None = None
+    """Where what calls returned comes out; None = a session."""
     blocks: int | None = None
     """Where a session's blocks go in; None = it runs one program."""
     box: str | None = None
@@ -58,11 +70,57 @@ class Child:
 
     def close(self) -> None:
         """Let go of its pipes, remove its folder. The process must be gone."""
-        for descriptor in (self.pidfd, self.stdout, self.stderr, self.results, self.blocks):
+        for descriptor in (self.pidfd, self.stdout, self.stderr, self.state, self.values, self.blocks):
             if descriptor is not None:
                 os.close(descriptor)
         if self.box is not None:
             folders.remove_tree(self.box)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files in memory, owned by the parent, that take what a program writes. No program ever holds them."""
+
+    stdout: int
+    stderr: int
+    values: int
+
+
+@dataclass
+class Stream:
+    """One pipe of a program, emptied by the kernel into a file."""
+
+    pipe: int
+    file: int
+    most: int | None
+    """Bytes that are wanted; one more is taken, to know of it. None = it is read for ever, and the file keeps the end."""
+    size: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether there was more than is wanted."""
+        return self.most is not None and self.size > self.most
+
+    def move(self) -> int:
+        """Move what is there.
+
+        Returns:
+            Bytes moved; 0 = the pipe is closed, or no more is wanted.
+
+        Raises:
+            BlockingIOError: nothing is there now.
+        """
+        if self.most is None:
+            position = self.size % ERROR_RING
+            room = ERROR_RING - position
+        else:
+            position = self.size
+            room = self.most + 1 - self.size
+        if room <= 0:
+            return 0
+        moved = os.splice(self.pipe, self.file, min(room, _CHUNK), offset_dst=position, flags=os.SPLICE_F_NONBLOCK)
+        self.size += moved
+        return moved
 
 
 @dataclass
@@ -78,58 +136,84 @@ class Outcome:
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     max_rss_mb: float = 0.0
-    stdout: bytearray = field(default_factory=bytearray)
-    stderr: bytearray = field(default_factory=bytearray)
-    values: bytearray = field(default_factory=bytearray)
+    sizes: tuple[int, int, int] = (0, 0, 0)
+    """Bytes that came of standard output, error stream and values; each file holds what was wanted of them."""
 
 
 class Watch:
     """From a request to its outcome: until the program ends, a block is done, or a limit is reached."""
 
-    def __init__(self, child: Child, limits: dict[str, Any], *, control: int, unsent: bytes = b"", whole_group: bool = False) -> None:
+    def __init__(
+        self,
+        child: Child,
+        limits: dict[str, Any],
+        *,
+        files: Files,
+        control: int,
+        block: int | None = None,
+        block_bytes: int = 0,
+        whole_group: bool = False,
+    ) -> None:
         """Begin.
 
         Args:
+            files: where to put what it writes.
             control: the parent's socket; when its other end is gone, so is the reason to go on.
-            unsent: a session's next block.
+            block: file of a session's next block; None = none.
+            block_bytes: its size.
             whole_group: processes that the child started are in its process group and end with it.
         """
         self.child = child
         self.limits = limits
         self.control = control
-        self.unsent = unsent
+        self.block = block
+        self.unsent = block_bytes
+        self.sent = 0
         self.whole_group = whole_group
         self.outcome = Outcome()
-        self.output_bytes: int = limits["output_kb"] * 1024
+        self.out_of_memory = False
+        self.block_done = 0
+        self.stdout = Stream(child.stdout, files.stdout, limits["output_kb"] * 1024)
+        self.stderr = Stream(child.stderr, files.stderr, None)
+        self.values = Stream(-1 if child.values is None else child.values, files.values, VALUE_BYTES)
+        self.streams = {stream.pipe: stream for stream in (self.stdout, self.stderr, self.values) if stream.pipe >= 0}
         self.started = time.monotonic()
         self.cpu_before = child.cpu_seconds() if child.ready else 0.0
         self.poller = select.poll()
-        for descriptor in (child.stdout, child.stderr, child.results, child.pidfd):
+        for descriptor in (*self.streams, child.state, child.pidfd):
             self.poller.register(descriptor, select.POLLIN)
         self.poller.register(control, select.POLLRDHUP)
-        if unsent and child.blocks is not None:
+        if self.unsent and child.blocks is not None:
             self.poller.register(child.blocks, select.POLLOUT)
 
     def run(self) -> Outcome:
         """Watch to the end."""
-        killed, block_done = self._until_the_end()
         outcome, child = self.outcome, self.child
-        if block_done:
-            outcome.alive = True
-            outcome.status = "ok" if block_done == program.DONE_OK else "error"
+        killed, outcome.alive = self._until_the_end()
+        if outcome.alive:
+            self._drain()
+            if self.stdout.over:
+                # What is left in the pipe would come out with the next block.
+                killed, outcome.alive = "output_limit", False
+                child.signal(signal.SIGKILL)
+        if outcome.alive:
+            outcome.status = "ok" if self.block_done == program.DONE_OK else "error"
             outcome.cpu_seconds = child.cpu_seconds() - self.cpu_before
         else:
             self._reap(killed)
         outcome.wall_seconds = time.monotonic() - self.started
-        for descriptor in (child.stdout, child.stderr, child.results):
-            for _ in range(_LAST_READS):
-                if not self._read(descriptor):
-                    break
+        self._drain()
         self._settle()
         return outcome
 
-    def _until_the_end(self) -> tuple[str, bytes]:
-        """Return the status that it was killed for, and the line that ended a block; both empty = it ended by itself."""
+    def _drain(self) -> None:
+        for descriptor in (*self.streams, self.child.state):
+            for _ in range(_LAST_READS):
+                if not self._read(descriptor):
+                    break
+
+    def _until_the_end(self) -> tuple[str, bool]:
+        """Return the status that it was killed for, empty = it was not; and whether it lives on, its block being done."""
         limits, outcome = self.limits, self.outcome
         deadline = self.started + limits["wall_seconds"]
         cpu_check = self.started + limits["cpu_seconds"]
@@ -146,15 +230,15 @@ class Watch:
             if killed:
                 break
             ended = self._take_turn(max(0.0, min(deadline, cpu_check) - now))
-            if len(outcome.stdout) > self.output_bytes or len(outcome.values) > _VALUE_BYTES:
+            if self.stdout.over or self.values.over:
                 killed, outcome.reason = "output_limit", "more output than allowed"
-            elif self.child.blocks is not None and (block_done := self._block_done()):
+            elif self.block_done and not ended:
                 # Nothing of a session runs between its blocks: no thread of it takes time from others.
                 self.child.signal(signal.SIGSTOP)
-                return "", block_done
+                return "", True
         if killed:
             self.child.signal(signal.SIGKILL)
-        return killed, b""
+        return killed, False
 
     def _take_turn(self, seconds: float) -> bool:
         """Wait for something to happen and deal with it; True = the process is gone."""
@@ -166,44 +250,44 @@ class Watch:
                 ended = True
             elif descriptor == self.child.blocks:
                 if event & select.POLLOUT:
-                    with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                        self.unsent = self.unsent[os.write(descriptor, self.unsent) :]
+                    self._send_block(descriptor)
                 if not self.unsent or event & select.POLLERR:
                     self.poller.unregister(descriptor)
             else:
                 self._read(descriptor)
         return ended
 
+    def _send_block(self, descriptor: int) -> None:
+        """Pass on a part of the block. Its file is written never again, so the kernel may lend the pipe its pages."""
+        assert self.block is not None
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            moved = os.splice(self.block, descriptor, self.unsent, offset_src=self.sent, flags=os.SPLICE_F_NONBLOCK)
+            self.sent += moved
+            self.unsent -= moved
+
     def _read(self, descriptor: int) -> bool:
         """Take what is there; True = there may be more, and it is wanted."""
-        outcome = self.outcome
         try:
-            data = os.read(descriptor, _CHUNK)
+            taken = self._read_state() if descriptor == self.child.state else self.streams[descriptor].move()
         except BlockingIOError:
             return False
-        if not data:
+        if not taken:
             with contextlib.suppress(KeyError):
                 self.poller.unregister(descriptor)
-            return False
-        if descriptor == self.child.stdout:
-            outcome.stdout += data
-            return len(outcome.stdout) <= self.output_bytes
-        if descriptor == self.child.stderr:
-            outcome.stderr += data
-            if len(outcome.stderr) > 2 * _CHUNK:
-                outcome.truncated = True
-                del outcome.stderr[:-_ERROR_BYTES]
-            return True
-        outcome.values += data
-        return len(outcome.values) <= _VALUE_BYTES
+        return bool(taken)
 
-    def _block_done(self) -> bytes:
-        """Return the line by which a session says that its block is done; empty = it has not said so."""
-        values = self.outcome.values
-        if not values.endswith(b"\n"):
-            return b""
-        last = bytes(values[values.rfind(b"\n", 0, -1) + 1 : -1])
-        return last if last in (program.DONE_OK, program.DONE_ERROR) else b""
+    def _read_state(self) -> int:
+        """Look at what a program says of its state. Return the number of bytes; 0 = the pipe is closed."""
+        count = os.readv(self.child.state, [_state])
+        if count:
+            said = _state
+            if not self.child.ready:
+                self.child.ready = said[0] == program.READY
+            self.out_of_memory = self.out_of_memory or said.find(program.MEMORY, 0, count) >= 0
+            if self.child.blocks is not None and said[count - 1] in (program.DONE_OK, program.DONE_ERROR):
+                self.block_done = said[count - 1]
+            said[:count] = bytes(count)
+        return count
 
     def _reap(self, killed: str) -> None:
         outcome = self.outcome
@@ -222,19 +306,15 @@ class Watch:
             outcome.status = killed or ("error" if outcome.exit_code else "ok")
 
     def _settle(self) -> None:
-        """Cut what is too long; tell a program's end from the sandbox's own failure."""
-        outcome, child = self.outcome, self.child
-        if len(outcome.stdout) > self.output_bytes:
-            del outcome.stdout[self.output_bytes :]
+        """Count what came; tell a program's end from the sandbox's own failure."""
+        outcome = self.outcome
+        outcome.sizes = (self.stdout.size, self.stderr.size, self.values.size)
+        if self.stdout.over:
             outcome.status, outcome.truncated = "output_limit", True
-        if len(outcome.stderr) > _ERROR_BYTES:
-            del outcome.stderr[:-_ERROR_BYTES]
+        if self.stderr.size > ERROR_BYTES:
             outcome.truncated = True
-        del outcome.values[_VALUE_BYTES:]
-        if not child.ready:
-            child.ready = outcome.values.startswith(program.READY)
-            if not child.ready:
-                outcome.status, outcome.reason = "infra", outcome.stderr.decode("utf-8", "replace") or "ended before the program began"
+        if not self.child.ready:
+            outcome.status = "infra"
         failed_itself = bool(outcome.exit_code) or (outcome.alive and outcome.status == "error")
-        if failed_itself and program.MEMORY in outcome.values.split(b"\n"):
+        if failed_itself and self.out_of_memory:
             outcome.status, outcome.reason = "memory", "more memory than allowed"

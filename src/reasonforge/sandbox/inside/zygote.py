@@ -1,7 +1,8 @@
 """Waits, warm, for programs; forks one isolated process for each, supervises it, reports what it came to.
 
 It has one thread, serves one request at a time, and ends when the other end of its control socket is gone.
-It never looks into what a program says: output and values go to the parent as bytes.
+Every program is a copy of it. So it never holds what a request says: source, input, arguments and files come in a file that the
+program's own process reads after the fork; output goes to the parent unread.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 from typing import Any, NoReturn
 
 from . import folders, kernel, program, warm
-from .watch import Child, Outcome, ParentGone, Watch
+from .watch import Child, Files, Outcome, ParentGone, Watch
 
 _BOX = "/box"
 _SETUP_FAILED = 70
@@ -28,8 +29,9 @@ _DEVICES = ("null", "zero", "full", "random", "urandom")
 class Zygote:
     """The forkserver of one worker."""
 
-    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
+    def __init__(self, control: socket.socket, files: Files, settings: dict[str, Any]) -> None:
         self.control = control
+        self.files = files
         self.kind: str = settings["kind"]
         self.filters: dict[str, bytes] = {name: bytes.fromhex(text) for name, text in settings["filters"].items()}
         self.readable: list[str] = settings["readable"]
@@ -58,8 +60,12 @@ class Zygote:
         """Answer requests until the parent is gone."""
         send(self.control, {"ready": True})
         while True:
-            request = receive(self.control)
-            outcome = self._answer(request)
+            request, letter = receive(self.control)
+            try:
+                outcome = self._answer(request, letter)
+            finally:
+                if letter is not None:
+                    os.close(letter)
             header = {
                 "id": request["id"],
                 "status": outcome.status,
@@ -71,11 +77,11 @@ class Zygote:
                 "cpu_ms": outcome.cpu_seconds * 1000,
                 "wall_ms": outcome.wall_seconds * 1000,
                 "max_rss_mb": outcome.max_rss_mb,
-                "sizes": [len(outcome.stdout), len(outcome.stderr), len(outcome.values)],
+                "sizes": outcome.sizes,
             }
-            send(self.control, header, bytes(outcome.stdout + outcome.stderr + outcome.values))
+            send(self.control, header)
 
-    def _answer(self, request: dict[str, Any]) -> Outcome:
+    def _answer(self, request: dict[str, Any], letter: int | None) -> Outcome:
         kind = request["kind"]
         if kind == "close":
             child = self.sessions.pop(request["session"], None)
@@ -83,28 +89,29 @@ class Zygote:
                 child.kill()
                 child.close()
             return Outcome()
+        if letter is None:
+            return Outcome(status="infra", reason="a request came without its content")
         try:
             if kind == "run":
-                child = self.running = self._fork(request)
+                child = self.running = self._fork(request, letter)
                 try:
                     return self._watch(child, request)
                 finally:
                     self.running = None
                     child.close()
-            return self._run_block(request)
+            return self._run_block(request, letter)
         except OSError as error:
             return Outcome(status="infra", reason=f"{type(error).__name__}: {error}")
 
-    def _run_block(self, request: dict[str, Any]) -> Outcome:
+    def _run_block(self, request: dict[str, Any], letter: int) -> Outcome:
         name = request["session"]
         child = self.sessions.get(name)
         if child is None:
             if not request["first"]:
                 return Outcome("error", reason="the session has ended")
-            child = self.sessions[name] = self._fork(request)
+            child = self.sessions[name] = self._fork(request, letter)
         child.signal(signal.SIGCONT)
-        body = json.dumps(request["code"]).encode()
-        outcome = self._watch(child, request, struct.pack("!I", len(body)) + body)
+        outcome = self._watch(child, request, letter)
         if not outcome.alive:
             del self.sessions[name]
             child.close()
@@ -112,14 +119,11 @@ class Zygote:
 
     # Forking: from here to the program's first line.
 
-    def _fork(self, request: dict[str, Any]) -> Child:
+    def _fork(self, request: dict[str, Any], letter: int) -> Child:
         session = request["kind"] == "block"
-        stdin = self._stdin(request.get("stdin", ""))
-        pipes = [os.pipe() for _ in range(4 if session else 3)]
-        (out_read, out_write), (err_read, err_write), (result_read, result_write) = pipes[:3]
-        inside = [out_write, err_write, result_write]
-        if session:
-            inside.append(pipes[3][0])
+        pipes = [os.pipe() for _ in range(4)]
+        (out_read, out_write), (err_read, err_write), (state_read, state_write), (last_read, last_write) = pipes
+        inside = [out_write, err_write, state_write, last_read if session else last_write]
         box = self._new_box(request["profile"])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -137,44 +141,48 @@ class Zygote:
                 os.close(pair[1])
             raise
         if pid == 0:
-            self._become_program(request, stdin, inside, box)
+            self._become_program(request, letter, inside, box)
         for descriptor in inside:
             os.close(descriptor)
-        if stdin != self.null:
-            os.close(stdin)
-        outside = [out_read, err_read, result_read] + ([pipes[3][1]] if session else [])
+        last = last_write if session else last_read
+        outside = (out_read, err_read, state_read, last)
         for descriptor in outside:
             os.set_blocking(descriptor, False)
-        return Child(pid, os.pidfd_open(pid), *outside, box=box)
+        ends = {"blocks": last} if session else {"values": last}
+        return Child(pid, os.pidfd_open(pid), *outside[:3], box=box, **ends)
 
-    def _become_program(self, request: dict[str, Any], stdin: int, inside: list[int], box: str | None) -> NoReturn:
+    def _become_program(self, request: dict[str, Any], letter: int, inside: list[int], box: str | None) -> NoReturn:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            stdin, content = self.null, {}
+            if request["kind"] == "run":
+                stdin = self._stdin(letter, request["content"], request["stdin"])
+                content = json.loads(os.pread(letter, request["content"], 0))
             # Moved up first, so that no descriptor is overwritten before it is in its place.
             high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100) for descriptor in (stdin, *inside)]
             places = (0, 1, 2, 3, 4)
             for place, descriptor in zip(places, high, strict=False):
                 os.dup2(descriptor, place)
             ruleset = fcntl.fcntl(self.pure_ruleset, fcntl.F_DUPFD, 100) if self.kind == "landlock" else -1
-            self._isolate(request, box, ruleset, first_free=len(high))
+            self._isolate(request, content.get("files", {}), box, ruleset)
             os.closerange(len(high), 4096)
             kernel_filter = self.filters.get(filter_name(request["profile"]), b"")
             if self.kind != "unsafe-subprocess":
                 kernel.load_filter(kernel_filter)
-            os.write(3, program.READY + b"\n")
+            program.say(program.READY)
         except BaseException as error:
             os.write(2, f"setting up failed: {type(error).__name__}: {error}".encode())
             os._exit(_SETUP_FAILED)
         try:
             hide_the_sandbox()
             if request["kind"] == "block":
-                program.run_session(request["seed"], 4, 3)
-            program.run_program(request, 3)
+                program.run_session(request["seed"])
+            program.run_program(content)
         finally:
             os._exit(1)
 
-    def _isolate(self, request: dict[str, Any], box: str | None, ruleset: int, first_free: int) -> None:
+    def _isolate(self, request: dict[str, Any], files: dict[str, str], box: str | None, ruleset: int) -> None:
         profile, limits = request["profile"], request["limits"]
         files_bytes = limits["files_mb"] << 20
         if self.kind == "namespace":
@@ -190,7 +198,7 @@ class Zygote:
             os.environ["HOME"] = os.environ["TMPDIR"] = os.getcwd()
             if self.kind == "unsafe-subprocess":
                 os.setsid()
-        folders.write_files(request.get("files", {}))
+        folders.write_files(files)
         if self.kind == "landlock":
             kernel.landlock_restrict(kernel.landlock_ruleset([*self._rules(), (box, kernel.WRITABLE)]) if box else ruleset)
         memory = self.address_space + (limits["memory_mb"] << 20)
@@ -226,21 +234,29 @@ class Zygote:
         os.mkdir(box, 0o700)
         return box
 
-    def _stdin(self, text: str) -> int:
+    def _stdin(self, letter: int, start: int, size: int) -> int:
         """Put standard input into a sealed file in memory: a program that never reads it holds up nobody."""
-        if not text:
+        if not size:
             return self.null
         descriptor = os.memfd_create("stdin", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
-        data = memoryview(text.encode("utf-8", "surrogatepass"))
-        while data:
-            data = data[os.write(descriptor, data) :]
+        end = start + size
+        while start < end:
+            start += os.sendfile(descriptor, letter, start, end - start)
         os.lseek(descriptor, 0, os.SEEK_SET)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
         return descriptor
 
-    def _watch(self, child: Child, request: dict[str, Any], unsent: bytes = b"") -> Outcome:
-        whole_group = self.kind == "unsafe-subprocess"
-        return Watch(child, request["limits"], control=self.control.fileno(), unsent=unsent, whole_group=whole_group).run()
+    def _watch(self, child: Child, request: dict[str, Any], block: int | None = None) -> Outcome:
+        watch = Watch(
+            child,
+            request["limits"],
+            files=self.files,
+            control=self.control.fileno(),
+            block=block,
+            block_bytes=request["content"] if block is not None else 0,
+            whole_group=self.kind == "unsafe-subprocess",
+        )
+        return watch.run()
 
     def end(self) -> NoReturn:
         """Leave nothing behind."""
@@ -263,10 +279,18 @@ def hide_the_sandbox() -> None:
         del sys.modules[name]
 
 
-def receive(control: socket.socket) -> dict[str, Any]:
-    """Read one request; end the process where there is none any more."""
-    body = receive_exactly(control, struct.unpack("!I", receive_exactly(control, 4))[0])
-    return json.loads(body)
+def receive(control: socket.socket) -> tuple[dict[str, Any], int | None]:
+    """Read one request, and take the descriptor of the file that its content is in.
+
+    Raises:
+        EOFError: there is none any more.
+    """
+    size, descriptors, _, _ = socket.recv_fds(control, 4, 1)
+    size += receive_exactly(control, 4 - len(size)) if size else b""
+    if len(size) < 4:
+        raise EOFError
+    body = receive_exactly(control, struct.unpack("!I", size)[0])
+    return json.loads(body), descriptors[0] if descriptors else None
 
 
 def receive_exactly(control: socket.socket, size: int) -> bytearray:
@@ -280,22 +304,24 @@ def receive_exactly(control: socket.socket, size: int) -> bytearray:
     return data
 
 
-def send(control: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
-    """Send one reply: length of the header, header, and the bytes that it announces."""
+def send(control: socket.socket, header: dict[str, Any]) -> None:
+    """Send one reply."""
     text = json.dumps(header).encode()
-    control.sendall(struct.pack("!I", len(text)) + text + body)
+    control.sendall(struct.pack("!I", len(text)) + text)
 
 
 def main() -> None:
-    """Serve on the descriptor that is the last argument."""
-    control = socket.socket(fileno=int(sys.argv[-1]))
-    os.set_inheritable(control.fileno(), False)
+    """Serve on the socket whose descriptor is the first argument; the others are the files that take output."""
+    number, *files = map(int, sys.argv[1:])
+    control = socket.socket(fileno=number)
+    for descriptor in (number, *files):
+        os.set_inheritable(descriptor, False)
     sys.path[:] = [folder for folder in sys.path if folder != os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings = receive(control)
+    settings, _ = receive(control)
     if settings["kind"] != "namespace":
         kernel.die_with_parent(signal.SIGTERM)
-    zygote = Zygote(control, settings)
+    zygote = Zygote(control, Files(*files), settings)
     signal.signal(signal.SIGTERM, lambda number, frame: zygote.end())
     try:
         zygote.serve()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reasonforge.core.records import Problem
 from reasonforge.evaluation.evaluate import Evaluator
+from reasonforge.sampling.tools import open_tools
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext, drive
 from reasonforge.stages.rl.config import RLConfig
@@ -25,10 +26,11 @@ def run_rl(
     reference = Scorer.frozen_copy(bundle.decoder, config.training, device=bundle.device) if config.kl is not None else None
     with (
         stage_scorer(config) as scorer,
-        bundle.tools(config.sampling.tools) as tools,
+        open_tools(config.sampling.tools, bundle.tokenizer, max_context=bundle.max_context) as tools,
     ):
         if isinstance(problems, list):
-            problems = without_quarantine(problems, scorer, config, context.log)
+            folder = context.run.rollouts_dir(context.name)
+            problems = without_quarantine(problems, scorer, config, context.log, folder=folder)
         trainer = PolicyTraining(
             config,
             learner=learner,

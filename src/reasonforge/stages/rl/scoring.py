@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from reasonforge.core.errors import DataError
+from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.core.records import Problem
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.runs.stage_log import StageLog
@@ -19,18 +23,33 @@ def stage_scorer(config: RLConfig) -> RewardScorer:
     )
 
 
-def without_quarantine(problems: list[Problem], scorer: RewardScorer, config: RLConfig, log: StageLog) -> list[Problem]:
+def without_quarantine(problems: list[Problem], scorer: RewardScorer, config: RLConfig, log: StageLog, *, folder: Path) -> list[Problem]:
     """Return the problems whose reference passes its own grader, and report the others: a reward on them would punish the truth.
+
+    ``folder/quarantine.jsonl`` lists every problem left out, with the text that was graded and the reason; the event names the first few.
 
     Raises:
         DataError: there are more of the others than ``max_quarantined_share`` allows.
+        StorageError: the disk refused the list.
     """
     report = scorer.quarantine(problems)
+    path = folder / "quarantine.jsonl"
+    with storage_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
     if report.passed:
         return problems
+    rows = [
+        {"id": problem.id, "source": problem.source, "answer": problem.answer, "graded": text, "status": verdict.status}
+        | {"prediction": verdict.prediction, "reason": verdict.reason or f"answers {verdict.prediction!r:.100}"}
+        for problem, text, verdict in report.failures
+    ]
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("utf-8", "backslashreplace"))
     kept = report.without_failures(problems)
-    if len(report.failures) > config.max_quarantined_share * len(problems) or not kept:
-        raise DataError(f"data {config.data!r}: {report}. Mend them, or raise max_quarantined_share ({config.max_quarantined_share:g})")
-    named = [{"id": problem.id, "answer": problem.answer[:80], "reason": verdict.reason} for problem, _, verdict in report.failures]
-    log.event("quarantine", f"{report}: left out", level="warning", problems=named[:_NAMED], count=len(report.failures))
+    if len(rows) > config.max_quarantined_share * len(problems) or not kept:
+        raise DataError(
+            f"data {config.data!r}: {report}. All are in {path}: mend them, or raise max_quarantined_share ({config.max_quarantined_share:g})"
+        )
+    named = [{"id": row["id"], "answer": row["answer"][:80], "reason": row["reason"]} for row in rows[:_NAMED]]
+    log.event("quarantine", f"{report}: left out; all are in {path}", level="warning", problems=named, count=len(rows), path=str(path))
     return kept
