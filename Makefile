@@ -13,7 +13,7 @@ OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	if $$python -c '$(OLD_ENOUGH)' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: help demo test test-slow check bench clean
+.PHONY: help demo test test-slow attacks soak check bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,6 +27,12 @@ test: $(DEV) ## run the fast tests (ARGS="-k name" for some)
 
 test-slow: $(DEV) ## run the tests that train until something is learned
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow $(ARGS)
+
+attacks: $(DEV) ## run the attacks on the sandbox and print what each came to
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 tests/sandbox --attack-table $(ARGS)
+
+soak: $(DEV) ## run 10,000 hostile programs per sandbox and look for what grows
+	OMP_NUM_THREADS=1 $(RUN) -m tests.sandbox.soak $(ARGS)
 
 check: $(DEV) ## check style, types and the order of the floors
 	$(RUN) -m ruff check .

@@ -5,7 +5,7 @@
 *gsm8k*: worked solutions that end in a boxed number. *math*: worked solutions whose box holds whatever MATH asks for. Half of each set is
 paired with its own reference and half with the next problem's. With ``REASONFORGE_DATA`` (or ``../shared/data``) they are the published
 test sets, else generated ones of the same form. References are parsed before the clock starts, on both sides; answers are not, and all our
-caches are emptied before each turn (the peer's, sympy's, stay). CPU seconds of this process and of everything it started, sides in turns;
+caches are emptied before each pass (the peer's, sympy's, stay). CPU seconds of this process and of everything it started, sides in turns;
 medians. ``pool`` is the same work in a worker process, started before the clock, references parsed within.
 """
 
@@ -14,22 +14,25 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import math
 import os
 import random
 import re
 import resource
 import statistics
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 from common import report
 from math_verify import parse, verify
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.verify.hostile import HANGING, RIGHT, Memory
 
 from reasonforge.verify import answers, grade
 from reasonforge.verify.extract import extract_answer
@@ -40,6 +43,7 @@ DATA = Path(os.environ.get("REASONFORGE_DATA") or Path(__file__).resolve().paren
 TARGETS = {"gsm8k": 8.0, "math": 2.0}
 SEED = 0
 DEADLINE_SECONDS = 2.0
+TURN_CPU_SECONDS = 0.5
 
 
 def tree_cpu_seconds() -> float:
@@ -104,26 +108,31 @@ def compare(items: list[GradeItem], *, repeats: int) -> dict[str, Any]:
     parsed = [parse(f"${item.gold}$") for item in items]
     accepted: dict[str, list[bool]] = {}
 
-    def ours() -> list[bool]:
-        return [grade.grade(item.gold, item.text).correct for item in items]
-
-    def peer() -> list[bool]:
-        return [verify(gold, parse(item.text)) for gold, item in zip(parsed, items, strict=True)]
-
-    variants: dict[str, Callable[[], list[bool]]] = {"ours": ours, "math_verify": peer}
-    taken: dict[str, list[float]] = {name: [] for name in (*variants, "pool")}
-    for repeat in range(-1, repeats):
-        for name in taken:
-            clear_caches()
+    def once(name: str) -> float:
+        clear_caches()
+        if name == "math_verify":
+            start = tree_cpu_seconds()
+            accepted[name] = [verify(gold, parse(item.text)) for gold, item in zip(parsed, items, strict=True)]
+            return tree_cpu_seconds() - start
+        if name == "ours":
             for item in items:
                 answers.read_answer(item.gold)
-            with GradePool(1) as pool:
-                pool.start()
-                run = variants.get(name, lambda pool=pool: [verdict.correct for verdict in pool.grade_many(items)])
-                start = tree_cpu_seconds()
-                accepted[name] = run()
-                if repeat >= 0:
-                    taken[name].append(tree_cpu_seconds() - start)
+            start = tree_cpu_seconds()
+            accepted[name] = [grade.grade(item.gold, item.text).correct for item in items]
+            return tree_cpu_seconds() - start
+        with GradePool(1) as pool:
+            pool.grade(RIGHT)  # the worker is up
+            start = tree_cpu_seconds()
+            accepted[name] = [verdict.correct for verdict in pool.grade_many(items)]
+            return tree_cpu_seconds() - start
+
+    names = ("ours", "math_verify", "pool")
+    # A turn is as many passes as fill it: a worker's clock ticks in hundredths of a second.
+    passes = {name: max(1, math.ceil(TURN_CPU_SECONDS / max(once(name), 0.01))) for name in names}
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(repeats):
+        for name in names:
+            taken[name].append(sum(once(name) for _ in range(passes[name])) / passes[name])
     rates = {name: len(items) / statistics.median(seconds) for name, seconds in taken.items()}
     own = [index % 2 == 0 for index in range(len(items))]
     return {
@@ -137,50 +146,24 @@ def compare(items: list[GradeItem], *, repeats: int) -> dict[str, Any]:
     }
 
 
-def hanging() -> GradeItem:
-    """Return an item that computer algebra does not finish: a power of a sum, against the same with its square written out."""
-    names = "abcdefgh"
-    mixed_terms = "+".join(f"2{one}{other}" for one, other in combinations(names, 2))
-    square = "+".join(f"{name}^2" for name in names)
-    return GradeItem(gold=f"({'+'.join(names)})^{{30}}", text=rf"\boxed{{({square}+{mixed_terms})^{{15}}}}")
-
-
 def deadlines(count: int) -> dict[str, Any]:
     """Return by how much hanging items pass the deadline, what a worker held at most, and whether the items after them are right."""
-    right = GradeItem(gold="1/2", text=r"\boxed{\frac{2}{4}}")
     late: list[float] = []
-    peak = 0.0
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.02):
-            for child in psutil.Process().children(recursive=True):
-                try:
-                    peak = max(peak, child.memory_info().rss / 2**20)
-                except psutil.NoSuchProcess:
-                    continue
-
+    statuses, after = [], []
     with GradePool(1, deadline_seconds=DEADLINE_SECONDS) as pool:
         pool.start()
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            statuses, after = [], []
+        with Memory(pool) as memory:
             for _ in range(count):
                 start = time.monotonic()
-                statuses.append(pool.grade(hanging()).status)
+                statuses.append(pool.grade(HANGING).status)
                 late.append(time.monotonic() - start - DEADLINE_SECONDS)
-                after.append(pool.grade(right).correct)
-        finally:
-            done.set()
-            watcher.join()
+                after.append(pool.grade(RIGHT).correct)
     return {
         "deadline_seconds": DEADLINE_SECONDS,
         "hanging_items": count,
         "timeouts": statuses.count("timeout"),
         "most_late_seconds": round(max(late), 3),
-        "peak_worker_mb": round(peak),
+        "peak_worker_mb": round(memory.peak_mb),
         "right_after_each": all(after),
     }
 
@@ -188,7 +171,7 @@ def deadlines(count: int) -> dict[str, Any]:
 def burst(count: int, *, workers: int, deadline_seconds: float) -> dict[str, Any]:
     """Return what becomes of a burst in which every twentieth item hangs."""
     hangs = [index % 20 == 7 for index in range(count)]
-    items = [hanging() if hang else GradeItem(gold=str(index), text=rf"\boxed{{{index}}}") for index, hang in enumerate(hangs)]
+    items = [HANGING if hang else GradeItem(gold=str(index), text=rf"\boxed{{{index}}}") for index, hang in enumerate(hangs)]
     with GradePool(workers, deadline_seconds=deadline_seconds) as pool:
         pool.grade_many(items[:2] * workers)
         start = time.monotonic()

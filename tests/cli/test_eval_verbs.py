@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
+import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from reasonforge.cli.main import main
+from reasonforge.models.config import DecoderConfig
+from reasonforge.models.decoder import Decoder
+from reasonforge.models.hf import save_folder
 from tests.cli.conftest import Pipelines
 from tests.config.schema import Recipe
 from tests.pipelines.micro import MICRO
 from tests.sampling.scripted_server import Reply, refuses, says, serve
+from tests.text.samples import bpe
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -98,6 +108,9 @@ def test_the_profile_decides(call: Call) -> None:
         ("eval s.jsonl --ks 64 --workers 1", 65, "s.jsonl: no figure for k = 64: problem 0 has 2 samples"),
         ("eval s.jsonl --profile loose", 2, "Invalid value for '--profile'"),
         ("eval t.jsonl", 65, "t.jsonl: no such file"),
+        ("eval s.json", 2, "s.json: neither a recipe (.toml) nor finished samples (.jsonl, .jsonl.gz)"),
+        ("eval s.jsonl.zst", 2, "s.jsonl.zst: neither a recipe (.toml) nor finished samples (.jsonl, .jsonl.gz)"),
+        ("grade s.jsonl --out g.gz", 2, "g.gz: graded lines are JSON Lines. Give --out a name that ends in .jsonl"),
         ("eval x.toml --against s.jsonl", 2, "--against has no effect with a recipe"),
         ("eval x.toml --profile strict", 2, "--profile: in a recipe this is a setting of the stage"),
         ("eval --model m", 2, "--data: where are the problems?"),
@@ -132,6 +145,22 @@ def test_a_folder_that_holds_something_else_is_left_alone(call: Call) -> None:
     Path("mine/notes.txt").write_text("x")
     code, _, errors = call("eval", "s.jsonl", "--out", "mine", "--workers", "1")
     assert (code, errors) == (2, "error: mine: not empty, and holds no evaluation. Name another folder with --out\n")
+
+
+def test_a_dry_run_on_finished_samples_counts_and_writes_nothing(call: Call) -> None:
+    samples("s.jsonl", ["7", "8"], ["7", "8"])
+    code, out, errors = call("eval", "s.jsonl", "--dry-run")
+    assert (code, errors) == (0, "")
+    assert "s.jsonl: 2 problems, 4 samples, 4 of them to grade" in out
+    assert sorted(path.name for path in Path().iterdir()) == ["s.jsonl"]
+    assert call("eval", "s.jsonl", "--dry-run", "--ks", "3")[0] == 65
+
+
+def test_nothing_is_offered_next_where_no_line_could_be_read(call: Call) -> None:
+    Path("s.jsonl").write_text('{"id": "1", "gold": null, "text": "x"}\n')
+    code, out, errors = call("grade", "s.jsonl", "--out", "g.jsonl", "--workers", "1")
+    assert (code, next_commands(out)) == (65, [])
+    assert 's.jsonl:1: "gold" is null' in out + errors
 
 
 def questions(name: str, count: int = 4) -> Path:
@@ -193,6 +222,62 @@ def test_a_prompt_file_is_what_is_asked(call: Call) -> None:
     assert (code, errors) == (65, "error: p.txt: must contain {question} once, where the question goes\n")
 
 
+@pytest.mark.parametrize("more", [(), ("--joined", "false")])
+def test_a_completions_server_gets_examples_and_question_as_one_text(call: Call, more: tuple[str, ...]) -> None:
+    questions("q.jsonl", 1)
+    with serve(lambda body, number: says("\\boxed{1}")) as server:
+        arguments = ["--model-name", "m", "--data", "q.jsonl", "--shots", "2", "--endpoint.api", "completions", *more]
+        assert call("eval", "--model", server.url, *arguments)[0] == 0
+    ((body, _),) = server.asked
+    assert body["prompt"].count("Question:") == (3 if not more else 0)
+    assert body.get("stop") == (["\n\nQuestion:"] if not more else None)
+
+
+def test_programs_of_a_model_behind_a_url_are_run(call: Call) -> None:
+    questions("q.jsonl", 2)
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        return says("```python\nprint(0 + 1)\n```" if "0+1" in body["messages"][-1]["content"] else "```python\n1 / 0\n```")
+
+    with serve(script) as server:
+        code, out, _ = call("eval", "--model", server.url, "--model-name", "m", "--data", "q.jsonl", "--style", "pot", "--out", "e")
+    assert code == 0
+    assert "Python program" in server.asked[0][0]["messages"][-1]["content"]
+    assert results("e")["figures"]["pass@1"]["value"] == 0.5
+    assert results("e")["uses"] == {"failed_programs": 0.5}
+    assert "failed programs" in out
+
+
+def test_a_killed_evaluation_is_gone_on_with_and_asks_nothing_twice(tmp_path: Path) -> None:
+    questions("q.jsonl", 5)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if len(server.asked) == 8:
+            reached.set()
+            go_on.wait(20)
+        return right(body, number)
+
+    with serve(script) as server:
+        arguments = f"eval --model {server.url} --model-name m --data q.jsonl --samples 3 --endpoint.concurrency 1 --out e".split()
+        command = [sys.executable, "-m", "reasonforge", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            assert reached.wait(60)
+            os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            process.communicate()
+            go_on.set()
+        assert process.returncode == -signal.SIGKILL
+        assert main([*arguments, "--quiet"]) == 0
+        asked = [(body["messages"][-1]["content"], body["seed"]) for body, _ in server.asked]
+        assert main([*arguments[:-1], "f", "--quiet"]) == 0
+    # The eighth was on its way: the only one asked again.
+    assert len(asked) == 16
+    assert len(set(asked)) == 15
+    assert results("e")["figures"] == results("f")["figures"]
+
+
 def test_a_dry_run_shows_the_first_question_and_asks_nobody(call: Call) -> None:
     questions("q.jsonl")
     code, out, _ = call("eval", "--model", "http://127.0.0.1:1/v1", "--model-name", "m", "--data", "q.jsonl", "--dry-run")
@@ -220,6 +305,53 @@ def test_a_run_a_folder_and_a_checkpoint_of_one_model_draw_the_same_samples(call
 
     assert draw(run / part, "a") == draw(run / "models" / "pretrain", "b")
     assert results("a")["lengths"]["unit"] == "tokens"
+
+
+@pytest.fixture(scope="module")
+def hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder of a few random weights with a chat template."""
+    folder, tokenizer = tmp_path_factory.mktemp("hf"), bpe()
+    sizes = {"hidden_size": 16, "num_layers": 1, "num_heads": 1, "num_kv_heads": 1, "head_dim": 16, "intermediate_size": 16}
+    decoder = Decoder(DecoderConfig(vocab_size=tokenizer.vocab_size, max_positions=2_000, **sizes))
+    decoder.reset_parameters(0)
+    ids = {"eos_ids": tokenizer.stop_ids, "bos_id": tokenizer.bos_id, "pad_id": tokenizer.pad_id}
+    save_folder(decoder, folder, dtype=torch.float32, write_more=tokenizer.save, **ids)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("settings", "uses"),
+    [
+        ("--shots 2", set()),
+        ("--budget.max_thinking_tokens 3", {"thinking_tokens", "within_budget"}),
+        ("--style tir", {"tool_calls"}),
+    ],
+)
+def test_a_hugging_face_folder_is_measured_in_every_way(call: Call, hf: Path, settings: str, uses: set[str]) -> None:
+    questions("q.jsonl", 2)
+    code, _, errors = call(*f"eval --model {hf} --data q.jsonl --max-new-tokens 9 --samples 2 --out e {settings}".split())
+    assert (code, errors) == (0, "")
+    found = results("e")
+    assert (found["num_problems"], found["num_samples"], found["lengths"]["unit"]) == (2, 2, "tokens")
+    assert set(found["uses"]) == uses
+    assert "joined" not in found["facts"]["prompts"]  # it knows conversations
+
+
+def test_a_base_model_gets_examples_and_question_as_one_text(call: Call, hf: Path) -> None:
+    questions("q.jsonl", 1)
+    shutil.copytree(hf, "base")
+    path = Path("base/tokenizer_config.json")
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "chat_template"}))
+    Path("base/chat_template.jinja").unlink(missing_ok=True)
+    code, out, errors = call(*["eval", "--model", "base", "--data", "q.jsonl", "--shots", "1", "--dry-run"])
+    assert (code, errors) == (0, "")
+    assert "1 shot joined with the question" in out
+
+
+def test_a_dry_run_looks_for_the_model(call: Call) -> None:
+    questions("q.jsonl")
+    code, _, errors = call("eval", "--model", "nowhere", "--data", "q.jsonl", "--dry-run")
+    assert (code, errors) == (65, "error: nowhere: no such folder\n")
 
 
 def test_a_local_evaluation_that_is_done_draws_nothing_again(call: Call, run: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.evaluate import Evaluator
+from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.text.config import CharacterTokenizer, TemplateConfig
 from reasonforge.text.layout import build_layout
 from reasonforge.text.tokenizer import Tokenizer
@@ -161,3 +163,43 @@ def test_seeds_come_from_the_seed_and_the_problem_alone(tokenizer: Tokenizer) ->
 def test_greedy_drawing_wants_one_sample() -> None:
     with pytest.raises(ValueError, match="set samples to 1"):
         EvaluationConfig(data="d", samples=4, temperature=0)
+
+
+def test_calls_of_the_tool_and_their_failures_are_kept_with_the_samples() -> None:
+    tokenizer = build_tokenizer(CharacterTokenizer(), alphabet=string.printable)
+
+    def stretch(text: str, *, is_model: bool) -> tuple[list[int], list[bool]]:
+        ids = tokenizer.encode(text, special=False)
+        return ids, [is_model] * len(ids)
+
+    parts = [
+        stretch("x", is_model=True),
+        stretch("Runtime errors: x\n```\n", is_model=False),
+        stretch("x", is_model=True),
+        stretch("3\n```\n", is_model=False),
+    ]
+    completion = Completion(
+        token_ids=np.array([i for ids, _ in parts for i in ids], np.int32),
+        logprobs=np.zeros(sum(len(ids) for ids, _ in parts), np.float32),
+        mask=np.array([kept for _, mask in parts for kept in mask]),
+        finish_reason="length",
+        weights_version=0,
+    )
+    judged = evaluator(tokenizer, PROBLEMS[:1], samples=1, temperature=0).evaluate(Script(tokenizer, {"a?": [right("1")]})).groups[0]
+    member = replace(judged.rollouts[0], rollout=replace(judged.rollouts[0].rollout, completion=completion))
+    config = EvaluationConfig.model_validate({"data": "d", "samples": 1, "temperature": 0.0, "style": "tir", "max_new_tokens": 9})
+    tools = Evaluator(config, [], tokenizer=tokenizer, layout=build_layout(TemplateConfig(), tokenizer), seed=0, max_context=99)
+    found = tools.as_samples(replace(judged, rollouts=(member,)))
+    assert (found.tool_calls, found.tool_failures, found.truncated) == ((2,), (1,), (True,))
+
+
+def test_joined_examples_end_at_a_question_of_the_models_own(tokenizer: Tokenizer) -> None:
+    config = EvaluationConfig(data="d", style="cot", shots=2, joined=True, stop=("x",))
+    (messages,) = asked_problems(PROBLEMS[:1], config)
+    assert len(messages) == 1
+    assert messages[0].content.count("\n\nQuestion:") == 2
+    assert config.stop_strings == ("x", "\n\nQuestion:")
+    (turns,) = asked_problems(PROBLEMS[:1], config.model_copy(update={"joined": False}))
+    assert [message.role for message in turns] == ["user", "assistant"] * 2 + ["user"]
+    with pytest.raises(ValueError, match="no effect without worked examples"):
+        EvaluationConfig(data="d", joined=True)

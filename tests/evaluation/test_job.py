@@ -113,6 +113,39 @@ def test_a_torn_last_line_is_drawn_again(tmp_path: Path) -> None:
         assert evaluate(server, tmp_path / "e").measurement == first.measurement
 
 
+def test_answers_to_unfinished_problems_are_kept_too(tmp_path: Path) -> None:
+    """Of each problem one sample fails at first: not one answer that came is asked for again."""
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        failed = number == 0 and len(server.asked) % 4 == 0
+        return refuses(400, "broken") if failed else right(body, number)
+
+    settings = config(samples=4)
+    with serve(script) as server:
+        with pytest.raises(UnavailableError, match="6 samples could not be had; 0 of 6 problems are stored"):
+            evaluate(server, tmp_path / "e", settings)
+        assert len((tmp_path / "e" / "answers.jsonl").read_text().splitlines()) == 18
+        resumed = evaluate(server, tmp_path / "e", settings)
+        assert len(server.asked) == 24 + 6
+        assert not (tmp_path / "e" / "answers.jsonl").exists()
+        assert resumed.measurement == evaluate(server, tmp_path / "f", settings).measurement
+
+
+def test_a_kill_before_the_verdicts_of_a_problem_asks_nothing_again(tmp_path: Path) -> None:
+    with serve(right) as server:
+        whole = evaluate(server, tmp_path / "e")
+        asked = len(server.asked)
+        (tmp_path / "e" / "samples.jsonl").write_text("")
+        rows = [
+            {"id": found.problem.id, "index": i, "text": text, "truncated": False, "num_tokens": 5}
+            for found in whole.problems
+            for i, text in enumerate(found.samples)
+        ]
+        (tmp_path / "e" / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert evaluate(server, tmp_path / "e").measurement == whole.measurement
+        assert len(server.asked) == asked
+
+
 def test_a_server_that_refuses_everything_is_asked_once(tmp_path: Path) -> None:
     with (
         serve(lambda body, number: refuses(401, "who are you")) as server,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from reasonforge.core.errors import DataError
+from reasonforge.core.records import Verdict
+from reasonforge.evaluation import measure as measure_module
 from reasonforge.evaluation.compare import compare
 from reasonforge.evaluation.estimators import majority_vote
 from reasonforge.evaluation.measure import measure, sizes, vote_classes
+from reasonforge.tasks.judge import Judge
 from tests.evaluation.made import sampled
 
 RUN = [
@@ -79,6 +83,41 @@ def test_shares_and_lengths_count_samples() -> None:
     assert found.length_unit == "tokens"
     assert found.lengths["mean"] == pytest.approx(11.5)
     assert found.lengths["mean when right"] == pytest.approx((10 + 11 + 12) / 3)
+
+
+def test_what_became_of_tools_and_budgets_is_counted() -> None:
+    with_tools = replace(RUN[0], tool_calls=(2, 0, 1, 1), tool_failures=(1, 0, 0, 0))
+    with_budget = replace(RUN[0], thinking_tokens=(10, 20, 30, 40), within_budget=(True, True, False, True))
+    assert measure([with_tools]).uses == {"tool_calls": 1.0, "failed_calls": 0.25}
+    assert measure([with_budget]).uses == {"thinking_tokens": 25.0, "within_budget": 0.75}
+    assert measure([with_tools, RUN[1]]).uses == {}  # of some problems nothing is known
+
+
+@pytest.mark.parametrize("program", ["1/0", "raise SystemExit(3)"])
+def test_programs_that_fail_are_told_from_programs_that_answer_nothing(program: str) -> None:
+    reasons = []
+    with Judge(answer_from="program") as judge:
+        for code in (program, "pass"):
+            reasons.append(judge.grade(RUN[0].problem, f"```python\n{code}\n```").reason)
+    verdicts = tuple(Verdict(status="no_answer", reason=reason) for reason in reasons)
+    assert measure([replace(RUN[0], samples=("", ""), lengths=None, truncated=None, verdicts=verdicts)]).uses == {"failed_programs": 0.5}
+
+
+def test_texts_are_described() -> None:
+    texts = ("<think>wait, wait: wrong</think><answer>7</answer>", "so \\boxed{7} 等于")
+    found = measure([replace(RUN[0], samples=texts, lengths=None, truncated=None, verdicts=RUN[0].verdicts[:2])]).texts
+    assert found["think_answer"] == 0.5
+    assert found["boxed"] == 0.5
+    assert found["reflective_words"] == 1.5
+    assert found["language"] == pytest.approx((1 + 1 / 3) / 2)
+    assert found["repeated"] == 0.0
+
+
+def test_of_very_many_texts_some_are_looked_at_spread_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure_module, "MOST_TEXTS", 4)
+    half = replace(RUN[0], samples=("wait",) * 8, lengths=None, truncated=None, verdicts=RUN[0].verdicts * 2)
+    other = replace(half, problem=RUN[1].problem, samples=("so",) * 8)
+    assert measure([half, other]).texts["reflective_words"] == 0.5
 
 
 def test_tables_sort_levels_by_size_and_leave_out_what_never_varies() -> None:

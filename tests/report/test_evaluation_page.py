@@ -27,9 +27,11 @@ def results(**more: Any) -> dict[str, Any]:
         "facts": {"model": HOSTILE},
         "num_problems": 3,
         "num_samples": 4,
-        "figures": {name: figure(0.1 * i) for i, name in enumerate(("pass@1", "pass@2", "pass@4", "maj@2", "maj@4"), 1)},
+        "figures": {name: figure(0.1 * i) for i, name in enumerate(("pass@1", "pass@2", "maj@2", "maj@4", "pass@4"), 1)},
         "shares": {"correct": 0.1, "wrong": 0.9},
         "lengths": {"unit": "tokens", "mean": 12.0},
+        "uses": {"tool_calls": 1.5, "failed_calls": 0.25},
+        "texts": {"boxed": 0.5},
         "tables": {"subject": [{"name": HOSTILE, "num_problems": 3, "pass1": 0.1, "interval": [0.0, 0.2], "majority": None}]},
         **more,
     }
@@ -78,8 +80,8 @@ def test_a_browser_shows_figures_curves_and_samples_and_runs_nothing_else(tmp_pa
         "name": "before",
         "num_problems": 3,
         "num_left_out": 1,
-        "figures": {"pass@1": 0.05},
-        "differences": {"pass@1": {"difference": 0.05, "interval": [0.01, 0.09]}},
+        "figures": {"pass@1": 0.05, "pass@2": 0.1, "pass@4": 0.15},
+        "differences": {"pass@1": {"difference": 0.05, "interval": [0.01, 0.09], "bootstrap": [0.02, 0.08]}},
         "better": ["p1"],
         "worse": [],
     }
@@ -97,10 +99,18 @@ def test_a_browser_shows_figures_curves_and_samples_and_runs_nothing_else(tmp_pa
             page.goto(page_path.as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate("window.PWNED") is None
-            assert page.locator("#curve svg path.curve").count() == 2
+            assert page.locator("#curve svg path.curve:not(.earlier)").count() == 2
+            assert page.locator("#curve svg path.earlier").count() == 1  # maj@k of the earlier run is not known
+            assert "dashed: before" in page.locator("#curve .legend").inner_text()
+            ends = [box for label in page.locator("#curve svg text.end").all() if (box := label.bounding_box())]
+            frame = page.locator("#curve svg").bounding_box()
+            assert frame is not None
+            assert all(box["x"] + box["width"] <= frame["x"] + frame["width"] for box in ends)
+            assert abs(ends[0]["y"] - ends[1]["y"]) >= 0.8 * ends[0]["height"]
+            assert "programs run, per sample\t1.5" in page.locator("body").inner_text()
             assert page.locator("#curve svg circle").count() == 3 + 3
             assert "pass@1 (avg@4)" in page.locator("table").first.inner_text()
-            assert "+5 points" in page.locator("table").first.inner_text()
+            assert "+5 points\t[2.0, 8.0]\t[1.0, 9.0]" in page.locator("table").first.inner_text()
             page.locator("#samples select").first.select_option("rose most first")
             first = page.locator("details.problem").first
             first.locator("summary").click()

@@ -77,7 +77,7 @@ def test_a_list_of_an_earlier_attempt_goes_when_the_data_are_mended(tmp_path: Pa
 
 
 def test_too_many_bad_references_stop_the_stage_and_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data 'train': gold check: 1 of 10 references fail; first: problem p9.*quarantine.jsonl.*max_quar"):
+    with pytest.raises(DataError, match=r"'train': gold check: 1 of 10 references fail; first: problem p9.*quarantine.jsonl.*max_"):
         kept([BAD, *GOOD], Log(), tmp_path)
     assert [row["id"] for row in listed(tmp_path)] == ["p9"]
 

@@ -65,7 +65,7 @@ BRIEF = Limits(wall_seconds=0.5, cpu_seconds=0.4, memory_mb=512, output_kb=64, f
 """For programs that never end."""
 NARROW = Limits(wall_seconds=4.0, cpu_seconds=3.0, memory_mb=256, output_kb=64, files_mb=16, max_files=256)
 """For programs that use up memory."""
-WIDE = Limits(wall_seconds=6.0, cpu_seconds=5.0, memory_mb=8192, output_kb=64, files_mb=256, max_files=8192)
+WIDE = Limits(wall_seconds=6.0, cpu_seconds=5.0, memory_mb=8192, output_kb=64, files_mb=128, max_files=1024)
 """Limits that stop none of the attacks on memory, threads and files."""
 _CONTAINERS = "containers and hardened kernels refuse it"
 
@@ -231,7 +231,7 @@ for place in places():
         except OSError as error:
             errors.append(error)
         os.close(descriptor)
-        if total > 156 << 20:
+        if total > 40 << 20:
             break
 breach("wrote", total >> 20, "MiB") if total > 40 << 20 else held("wrote", total >> 20, "MiB", errors[:1])
 for place in places():
@@ -242,14 +242,14 @@ _INODES = """
 made = 0
 error = None
 for place in places():
-    for number in range(3000 - made):
+    for number in range(600 - made):
         try:
             os.close(os.open(f"{place}/inode-{number}", os.O_CREAT | os.O_WRONLY, 0o600))
             made += 1
         except OSError as refused:
             error = refused
             break
-breach("made", made, "files") if made > 2000 else held("made", made, "files", error)
+breach("made", made, "files") if made > 500 else held("made", made, "files", error)
 for place in places():
     for path in glob.glob(f"{place}/inode-*"):
         os.unlink(path)

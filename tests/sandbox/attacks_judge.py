@@ -129,4 +129,9 @@ def gets_through(attack: Attack, sandbox: Sandbox, scene: Scene) -> list[str]:
         for pid in descendants(os.getpid()) - own - {scene.victim.pid}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    return feats(found)
+
+
+def feats(found: list[str]) -> list[str]:
+    """Of what the judge found, what an attack gained; that it only ended otherwise than it should is left out."""
     return [what for what in found if not what.startswith(_WRONG_END)]

@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Backend, Sandbox
 from reasonforge.sandbox.start import _missing
+from tests.sandbox.attack_table import ABSENT, Table
 
 BACKENDS: tuple[Backend, ...] = ("namespace", "landlock")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of ``make attacks``."""
+    group = parser.getgroup("attacks")
+    group.addoption("--attack-table", action="store_true", help="print what each row of the threat list came to")
+    group.addoption("--attack-page", type=Path, help="print that table and write it as a Markdown page")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect outcomes where the table is wanted; only the process that reports sees all of them."""
+    page = config.getoption("--attack-page", None)
+    if (page or config.getoption("--attack-table", False)) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Table(page), "attack-table")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note at each test which row of the threat list it is about, and where it runs."""
+    for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if attack := parameters.get("attack"):
+            what = "proof" if "_without_" in item.name else "block" if "_session_" in item.name else "program"
+            item.user_properties += [("row", attack.row), ("attack", str(attack)), ("what", what)]
+        elif named := re.match(r"test_row_(\d+)_", item.name):
+            item.user_properties.append(("row", int(named[1])))
+        if backend := parameters.get("backend"):
+            item.user_properties.append(("backend", backend))
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -18,7 +50,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     """A backend that this machine has. One that it has and that does not work is a failure, never a skip."""
     missing = _missing(request.param)
     if missing:
-        pytest.skip(f"the {request.param} sandbox is not available here: {missing}")
+        pytest.skip(f"the {request.param} sandbox is {ABSENT}: {missing}")
     return request.param
 
 

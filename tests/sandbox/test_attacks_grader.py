@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
 
 from reasonforge.sandbox.protocol import Limits, Program, Sandbox
 from reasonforge.verify.grade import grade
-from tests.sandbox.victims import Scene
+from tests.sandbox.victims import ENVIRONMENT_NAME, ENVIRONMENT_SECRET, Scene
 
 DEADLINE = 2.0
 
@@ -46,7 +47,7 @@ def test_row_61_an_answer_is_read_and_never_run(text: str) -> None:
         assert scene.harm() == []
     assert status != "correct"
     assert seconds < DEADLINE + 0.5
-    assert os.environ["REASONFORGE_CANARY"] == ENVIRONMENT_SECRET
+    assert os.environ[ENVIRONMENT_NAME] == ENVIRONMENT_SECRET
 
 
 def test_row_61_sympify_of_hostile_text_stays_inside(sandbox: Sandbox) -> None:

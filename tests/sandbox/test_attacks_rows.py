@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,9 +15,9 @@ from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Backend, Call, Limits, Profile, Program, RunResult, Sandbox, SandboxUnavailable
 from tests.sandbox.attacks import ATTACKS, PRELUDE
 from tests.sandbox.attacks_judge import achieved, as_program, warm_up
-from tests.sandbox.victims import PREFIX, Scene, adopted_orphans, descendants, eventually, parents
+from tests.sandbox.soak import kill_parent, kill_worker
+from tests.sandbox.victims import PREFIX, Scene, adopted_orphans, descendants, eventually
 
-ROOT = Path(__file__).resolve().parents[2]
 BRIEF = Limits(wall_seconds=1.0, cpu_seconds=0.9, memory_mb=512)
 QUICK = Limits(wall_seconds=4.0, cpu_seconds=3.0, memory_mb=512)
 
@@ -293,68 +291,19 @@ def f():
     assert all(result.status != "infra" for result in results)
 
 
-def _deepest_chain(root: int) -> list[int]:
-    """Processes from a child of ``root`` down to the one farthest below it."""
-    table = parents()
-    chains = []
-    for pid in descendants(root):
-        chain = [pid]
-        while table.get(chain[0], root) != root:
-            chain.insert(0, table[chain[0]])
-        chains.append(chain)
-    return max(chains, key=len)
-
-
-@pytest.mark.parametrize("depth", [-2, 0], ids=["the forkserver", "the outermost process"])
+@pytest.mark.parametrize("outermost", [False, True], ids=["the forkserver", "the outermost process"])
 @pytest.mark.parametrize("kills", [1, 2])
-def test_row_75_a_killed_worker_costs_at_most_one_masked_run(backend: Backend, depth: int, kills: int) -> None:
-    with open_sandbox(backend, workers=1) as sandbox:
-        assert sandbox.run(Program(code="print(1)")).stdout == "1\n"
-        idle = len(descendants(os.getpid()))
-        results: list[RunResult] = []
-        sleeper = Program(code="import time; time.sleep(1.5)", limits=Limits(wall_seconds=4))
-        thread = threading.Thread(target=lambda: results.append(sandbox.run(sleeper)))
-        thread.start()
-        for _ in range(kills):
-            assert eventually(lambda: len(descendants(os.getpid())) > idle, 5)
-            killed = _deepest_chain(os.getpid())
-            os.kill(killed[depth], signal.SIGKILL)
-            assert eventually(lambda gone=set(killed): not gone & parents().keys(), 2)
-        thread.join(8)
-        # A run is tried once more on a fresh worker; it is masked when that is killed as well.
-        assert [result.status for result in results] == ["ok" if kills == 1 else "infra"]
-        result, seconds = timed(sandbox, Program(code="print(2)"))
-        assert (result.status, result.stdout) == ("ok", "2\n")
-        assert seconds < 2
+def test_row_75_a_killed_worker_costs_at_most_one_masked_run(backend: Backend, outermost: bool, kills: int) -> None:
+    recovered = kill_worker(backend, kills=kills, outermost=outermost)
+    # A run is tried once more on a fresh worker; it is masked when that is killed as well.
+    assert recovered.statuses == {"ok" if kills == 1 else "infra": 1}
+    assert recovered.back_seconds < 2
 
 
 def test_row_76_when_the_parent_is_killed_nothing_is_left(backend: Backend, tmp_path: Path) -> None:
-    script = f"""
-import os, sys, threading, time
-sys.path.insert(0, {str(ROOT)!r})
-from reasonforge.sandbox.open import open_sandbox
-from reasonforge.sandbox.protocol import Limits, Program
-from tests.sandbox.victims import descendants
-sandbox = open_sandbox({backend!r}, workers=2)
-sleeper = Program(code="import time; time.sleep(30)", limits=Limits(wall_seconds=30))
-threading.Thread(target=sandbox.run_many, args=([sleeper] * 2,), daemon=True).start()
-time.sleep(1.0)
-print(*descendants(os.getpid()), flush=True)
-time.sleep(60)
-"""
-    with adopted_orphans():
-        environment = os.environ | {"TMPDIR": str(tmp_path)}
-        parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
-        assert parent.stdout is not None
-        below = [int(word) for word in parent.stdout.readline().split()]
-        parent.kill()
-        parent.wait()
-        parent.stdout.close()
-        assert len(below) >= 3
-        gone = eventually(lambda: not parents().keys() & set(below), 1.0)
-        left = parents().keys() & set(below)
-    assert gone, left
-    assert list(tmp_path.iterdir()) == []
+    orphaned = kill_parent(backend, tmp_path)
+    assert orphaned.processes >= 3
+    assert (orphaned.left_after_a_second, orphaned.files_left) == (0, 0)
 
 
 def test_row_80_time_zone_and_language_are_the_same_everywhere(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,13 +370,11 @@ def test_a_session_keeps_nothing_for_the_next_one(sandbox: Sandbox) -> None:
         assert scene.harm() == []
 
 
+@pytest.mark.parametrize("backend", ["landlock"], indirect=True)
 @pytest.mark.parametrize("abi", [3, 5])
 def test_row_89_where_landlock_knows_less_the_filter_of_system_calls_carries_it(
     backend: Backend, abi: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if backend != "landlock":
-        pytest.skip("about the landlock sandbox")
-
     def old_kernel(folder: str) -> list[str]:
         pretend = f"import inside.kernel; inside.kernel.landlock_abi = lambda: {abi}"
         start = f"import sys; sys.path.insert(0, {folder!r}); {pretend}; from inside.zygote import main; main()"

@@ -61,31 +61,45 @@ def test_a_checker_of_exit_codes_passes_these_wrong_programs(name: str, tmp_path
     assert finished.returncode == 0
 
 
-def test_no_wrong_function_is_judged_correct(sandbox: Sandbox) -> None:
+def test_no_wrong_function_is_judged_correct(sandbox: Sandbox, record_property) -> None:
     assert len(DISHONEST_CALLS) >= 40
-    assert {name: status for name, status in judged(sandbox, CALLS, DISHONEST_CALLS).items() if status != "wrong"} == {}
+    assert not_judged("wrong", judged(sandbox, CALLS, DISHONEST_CALLS), record_property) == {}
 
 
-def test_no_wrong_output_is_judged_correct(sandbox: Sandbox) -> None:
+def test_no_wrong_output_is_judged_correct(sandbox: Sandbox, record_property) -> None:
     assert len(DISHONEST_STDIO) >= 19
-    assert {name: status for name, status in judged(sandbox, STDIO, DISHONEST_STDIO).items() if status != "wrong"} == {}
+    # Some of them only wait for the end of their time.
+    assert not_judged("wrong", judged(sandbox, {**STDIO, "seconds": 0.3}, DISHONEST_STDIO), record_property) == {}
 
 
-def test_every_right_function_is_judged_correct(sandbox: Sandbox) -> None:
-    assert {name: status for name, status in judged(sandbox, CALLS, HONEST_CALLS).items() if status != "correct"} == {}
+def test_every_right_function_is_judged_correct(sandbox: Sandbox, record_property) -> None:
+    assert not_judged("correct", judged(sandbox, CALLS, HONEST_CALLS), record_property) == {}
 
 
-def test_every_right_output_is_judged_correct(sandbox: Sandbox) -> None:
-    assert {name: status for name, status in judged(sandbox, STDIO, HONEST_STDIO).items() if status != "correct"} == {}
+def test_every_right_output_is_judged_correct(sandbox: Sandbox, record_property) -> None:
+    assert not_judged("correct", judged(sandbox, STDIO, HONEST_STDIO), record_property) == {}
 
 
-def test_asserts_as_people_write_them_are_not_fooled_either(sandbox: Sandbox) -> None:
+def not_judged(expected: str, verdicts: Mapping[str, str], record_property) -> dict[str, str]:
+    """Those with another verdict; counts of the programs and of those judged correct go into the table of attacks."""
+    kind = "honest" if expected == "correct" else "dishonest"
+    record_property(kind, len(verdicts))
+    record_property(f"{kind} accepted", sum(status == "correct" for status in verdicts.values()))
+    return {name: status for name, status in verdicts.items() if status != expected}
+
+
+def asserts_as_calls() -> dict[str, Any]:
     cases, rest = asserts_to_calls(ASSERTS)
     assert not rest
-    tests = {"type": "calls", "entry_point": "squares", "cases": cases, "seconds": 1.0}
-    dishonest = {name: status for name, status in judged(sandbox, tests, DISHONEST_CALLS).items() if status != "wrong"}
-    honest = {name: status for name, status in judged(sandbox, tests, HONEST_CALLS).items() if status != "correct"}
-    assert (dishonest, honest) == ({}, {})
+    return {"type": "calls", "entry_point": "squares", "cases": cases, "seconds": 1.0}
+
+
+def test_asserts_as_people_write_them_are_not_fooled_either(sandbox: Sandbox, record_property) -> None:
+    assert not_judged("wrong", judged(sandbox, asserts_as_calls(), DISHONEST_CALLS), record_property) == {}
+
+
+def test_asserts_as_people_write_them_pass_right_programs(sandbox: Sandbox, record_property) -> None:
+    assert not_judged("correct", judged(sandbox, asserts_as_calls(), HONEST_CALLS), record_property) == {}
 
 
 def test_an_expected_value_is_in_no_memory_that_the_program_can_search(sandbox: Sandbox) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import doctest
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +17,7 @@ from reasonforge.sandbox import start
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.pool import PoolSandbox
 from reasonforge.sandbox.probe import probe
-from reasonforge.sandbox.protocol import Backend, Program, RunResult, SandboxUnavailable
+from reasonforge.sandbox.protocol import Backend, Limits, Program, RunResult, SandboxUnavailable
 
 
 def test_auto_takes_the_strongest_that_works() -> None:
@@ -35,7 +38,8 @@ def test_auto_falls_back_to_landlock_and_never_below(monkeypatch: pytest.MonkeyP
     with pytest.raises(SandboxUnavailable) as refused:
         open_sandbox(workers=1)
     assert str(refused.value) == (
-        "sandbox: no safe place for model-written code here (namespace: bwrap not found; landlock: the kernel has no Landlock switched on). "
+        "sandbox: no safe place for model-written code here "
+        "(namespace: bwrap not found; landlock: the kernel has no Landlock switched on). "
         "Install bubblewrap (apt install bubblewrap) or use a kernel with Landlock (Linux 6.2 or newer, better 6.12, with landlock in its "
         "lsm= list); `reasonforge doctor` says more"
     )
@@ -98,6 +102,24 @@ def test_opening_needs_no_torch() -> None:
     assert done.stdout == "set()\n"
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
+
+
+def test_the_examples_of_the_page_do_what_it_says() -> None:
+    if start._missing("namespace"):
+        pytest.skip(f"the page shows the namespace sandbox: {start._missing('namespace')}")
+    example = doctest.DocTestParser().get_doctest(PAGE.read_text(encoding="utf-8"), {}, PAGE.name, str(PAGE), 0)
+    assert len(example.examples) > 15
+    said: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert said == []
+
+
+def test_the_limits_of_the_page_are_the_limits() -> None:
+    table = re.findall(r"^\| `(\w+)` \| ([\w.]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert table == [(field.name, str(field.default)) for field in dataclasses.fields(Limits)]
+
+
 REFUSING = """
 import errno, struct
 from reasonforge.sandbox.inside import kernel
@@ -141,7 +163,6 @@ def test_where_neither_is_there_nothing_runs_and_one_line_says_why() -> None:
 
 AS_NOBODY = """
 import os
-import platform
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Program
 

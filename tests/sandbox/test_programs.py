@@ -151,6 +151,29 @@ def test_files_stay_inside_the_programs_folder(sandbox: Sandbox, name: str) -> N
         sandbox.run(Program(code="", files={name: "x"}, profile="files"))
 
 
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"a": "x", "a/b": "x"}, "a program.s file and a folder"),
+        ({"a": "x", "./a": "x"}, "two files"),
+        ({"n" * 256: "x"}, "at most 255 bytes"),
+        ({f"{n}": "" for n in range(9)}, "max_files 8"),
+        ({"d/e/f/g/h/i/j/k/l": ""}, "max_files 8"),
+        ({"big": "x" * (1 << 20) + "x"}, "files_mb 1"),
+    ],
+    ids=["file and folder", "twice", "long name", "many", "deep", "big"],
+)
+def test_files_that_could_not_be_written_are_the_callers_mistake(sandbox: Sandbox, files: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        sandbox.run(Program(code="", files=files, profile="files", limits=Limits(max_files=8, files_mb=1)))
+
+
+def test_files_up_to_the_limit_are_written(sandbox: Sandbox) -> None:
+    files = {f"{n}": "x" * (1 << 17) for n in range(8)}
+    code = "import os\nprint(sum(os.path.getsize(name) for name in os.listdir('.')))"
+    assert sandbox.run(Program(code=code, files=files, profile="files", limits=Limits(max_files=8, files_mb=1))).stdout == "1048576\n"
+
+
 def test_a_pure_program_has_no_files(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="other than pure"):
         sandbox.run(Program(code="", files={"a": "x"}))

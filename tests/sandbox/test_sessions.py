@@ -52,9 +52,9 @@ def test_a_block_over_its_limits_ends_the_session(sandbox: Sandbox) -> None:
 
 
 def test_limits_hold_for_each_block_and_not_for_their_sum(sandbox: Sandbox) -> None:
-    limits = Limits(cpu_seconds=0.6)
+    limits = Limits(cpu_seconds=0.4)
     with sandbox.session(limits) as session:
-        spin = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+        spin = "import time\nend = time.process_time() + 0.15\nwhile time.process_time() < end: pass"
         assert [session.run(spin).status for _ in range(4)] == ["ok"] * 4
 
 
@@ -73,6 +73,20 @@ def test_output_beyond_the_limit_ends_the_session(sandbox: Sandbox) -> None:
     with sandbox.session(Limits(output_kb=4)) as session:
         result = session.run("while True: print('xxxxxxxx')")
         assert (result.status, len(result.stdout), session.alive) == ("output_limit", 4096, False)
+
+
+def test_a_block_that_says_too_much_at_its_end_leaves_nothing_for_the_next(sandbox: Sandbox) -> None:
+    with sandbox.session(Limits(output_kb=4)) as session:
+        result = session.run("import os\nos.write(1, b'x' * 60_000)")
+        assert (result.status, result.reason, len(result.stdout)) == ("output_limit", "more output than allowed", 4096)
+        assert not session.alive
+
+
+def test_the_error_streams_end_is_kept_whatever_came_before(sandbox: Sandbox) -> None:
+    with sandbox.session() as session:
+        for size in (100, 4096, 65_536, 65_537, 300_001):
+            result = session.run(f"import sys\nsys.stderr.write('x' * {size} + 'end')\nNone")
+            assert (result.stderr[-4:], len(result.stderr)) == ("xend", min(4096, size + 3))
 
 
 def test_the_output_limit_is_per_block(sandbox: Sandbox) -> None:

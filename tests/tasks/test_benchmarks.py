@@ -548,6 +548,21 @@ def test_a_language_is_taken_out_of_a_folder_of_all(tmp_path: Path) -> None:
     assert only("mgsm_de", tmp_path).question == "Wie viele?"
 
 
+def test_a_language_is_taken_out_of_a_folder_for_each(tmp_path: Path) -> None:
+    for language in ("de", "fr"):
+        write_lines(tmp_path / language / "test.jsonl", {"question": language, "answer": None, "answer_number": 3})
+    assert only("mgsm_fr", tmp_path).question == "fr"
+
+
+def test_pubmedqa_is_taken_out_of_a_folder_of_all_its_parts(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for part in ("pqa_labeled", "pqa_artificial"):
+        row = {"pubid": 5, "question": f"{part}?", "context": {"contexts": ["A."]}, "final_decision": "yes"}
+        (tmp_path / part).mkdir()
+        parquet.write_table(arrow.Table.from_pylist([row]), tmp_path / part / "train-00000-of-00001.parquet")
+    assert only("pubmedqa", tmp_path).question == "A.\n\npqa_labeled?"
+
+
 # refusals
 
 
@@ -630,6 +645,59 @@ def test_a_lean_file_of_minif2f_is_refused(tmp_path: Path) -> None:
     row = {"id": "a", "problem_name": "a", "formal_statement": "theorem a : 1 = 1", "informal_statement": "s", "header": "import Mathlib\n"}
     with pytest.raises(DataError, match="opens no Isabelle theory"):
         one(tmp_path, "minif2f", row)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    row = {"question": "Q", "answer": "#### 1"}
+    for name, text in (("a.jsonl", json.dumps(row)), ("b.json", json.dumps([row])), ("c.csv", "question,answer\r\nQ,#### 1\r\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        assert only("gsm8k", tmp_path / name).answer == "1"
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.json", "x.csv", "x.parquet"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a pointer of Git LFS, not the file"),
+        ("\n<!DOCTYPE html>\n<html>Not found</html>\n", "is a web page, not data"),
+    ],
+)
+def test_what_a_download_leaves_in_place_of_a_file_is_named(tmp_path: Path, name: str, content: str, reason: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=f"{name}: {reason}"):
+        load_benchmark("gsm8k", path)
+
+
+@pytest.mark.parametrize("name", ["x.jsonl.gz", "x.parquet"])
+def test_half_a_file_is_one_line(tmp_path: Path, name: str) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / name
+    rows = [{"question": f"Q{i}", "answer": f"#### {i}"} for i in range(200)]
+    if name.endswith(".parquet"):
+        parquet.write_table(arrow.Table.from_pylist(rows), path)
+    else:
+        path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"not readable as Parquet|the gzip data is cut or corrupt") as caught:
+        load_benchmark("gsm8k", path)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_configurations_side_by_side_are_not_counted_twice(tmp_path: Path) -> None:
+    for folder in ("main", "socratic"):
+        write_lines(tmp_path / folder / "test.jsonl", *({"question": f"Q{i}", "answer": f"{folder} #### {i}"} for i in range(12)))
+    with pytest.raises(DataError, match=r"main/test.jsonl and .*socratic/test.jsonl hold the same questions"):
+        load_benchmark("gsm8k", tmp_path)
+    assert len(load_benchmark("gsm8k", tmp_path / "main")) == 12
+
+
+def test_the_full_and_the_sanitized_mbpp_side_by_side_are_refused(tmp_path: Path) -> None:
+    row = {"text": "T", "code": "x=1", "task_id": 11, "test_list": ["assert f(1) == 1"]}
+    for folder in ("full", "sanitized"):
+        write_lines(tmp_path / folder / "test.jsonl", row)
+    with pytest.raises(DataError, match="task 11 stands at .* too"):
+        load_benchmark("mbpp", tmp_path)
 
 
 # as a source of a recipe

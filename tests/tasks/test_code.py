@@ -206,6 +206,64 @@ def test_an_assert_that_only_the_program_can_check_is_the_rest(source: str) -> N
     assert "assert" in rest
 
 
+COMPARED_INSIDE = [
+    "assert all(f(x) == y for x, y in [(1, 2), (3, 4)])",
+    "assert sum(f(x) == y for x, y in [(1, 2), (3, 4)]) == 2",
+    "assert f(1) == 2 or f(1) == 3",
+    "assert (f(1) == 2) == True",
+    "assert (f(1) == 2) is True",
+    "assert not f(1) == 3",
+    "assert (f(1) if f(1) == 2 else 3) == 2",
+    "assert close(f(1), 2)",
+    "assert close(f(1), 2) == True",
+    "assert f(1).equals(2)",
+    "assert f(1) - 2 == 0",
+    "assert round(f(1) - 2.5) == 0",
+    "assert (lambda found: found == 2)(f(1))",
+    "assert list(map(lambda found: found == 2, [f(1), f(3)])) == [True, True]",
+    "assert isinstance(f(1), int)",
+    "class T(unittest.TestCase):\n    def test_one(self):\n        self.assertFalse(f(1) == 3)",
+    "class T(unittest.TestCase):\n    def test_one(self):\n        self.assertTrue(close(f(1), 2))",
+    "class T(unittest.TestCase):\n    def test_one(self):\n        self.assertIsNone(fault(f(1), 2))",
+]
+
+
+@pytest.mark.parametrize("source", COMPARED_INSIDE)
+def test_an_assert_that_compares_inside_the_programs_process_is_weak(source: str) -> None:
+    cases, rest = asserts_to_calls(source)
+    assert cases == []
+    assert rest
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "assert f('abba')",
+        "assert f([1, 2], key=lambda x: x == 1) is False",
+        "assert bool(f(set([1]))) == True",
+        "assert sorted(f(1)) == []",
+        "assert f(1)[0] == 0",
+        "assert [f(1), f(2)] == [0, 1]",
+        "assert f(1) + f(2) == 12",
+        "def check(candidate):\n    assert candidate(Node(1)) == True",
+    ],
+)
+def test_an_assert_on_what_the_program_returned_is_checked_from_outside(source: str) -> None:
+    cases, rest = asserts_to_calls(source)
+    assert (len(cases), rest) == (1, "")
+
+
+def test_an_object_with_operators_of_its_own_earns_nothing(any_sandbox: Sandbox) -> None:
+    yes = "lambda self, other=None: True"
+    names = ("__eq__", "__ne__", "__lt__", "__gt__", "__le__", "__ge__", "__bool__", "equals")
+    lines = [f"    {name} = {yes}" for name in names] + ["    __sub__ = __rsub__ = __round__ = lambda self, other=None: 0"]
+    program = "\n".join(["class Any:", *lines, "    __hash__ = object.__hash__", "def f(x):", "    return Any()"])
+    helper = "def close(a, b):\n    return a == b"
+    for source in (*COMPARED_INSIDE, "assert f(1) == 2"):
+        found = run_tests(asserts(source, setup=helper), fenced(program), any_sandbox, weak_tests=False)
+        assert not found.verdict.correct, source
+
+
 def test_an_assert_that_holds_of_everything_is_no_test() -> None:
     assert asserts_to_calls("def check(candidate):\n    assert True, 'fine'\n") == ([], "")
 

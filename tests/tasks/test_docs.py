@@ -14,7 +14,7 @@ import pytest
 import reasonforge.tasks
 import reasonforge.verify
 from reasonforge.tasks.registry import task_names
-from reasonforge.tasks.samples import render_sample
+from reasonforge.tasks.samples import render_sample, render_table, updated
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tasks.md"
 MODULES = [
@@ -25,10 +25,19 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", task_names())
-def test_the_page_shows_the_sample_that_the_command_prints(name: str) -> None:
+def test_the_page_shows_the_sample_that_the_command_writes(name: str) -> None:
+    assert f"\n## {name}\n\n{render_sample(name)}" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_table_that_the_command_writes() -> None:
+    assert f"\n{render_table()}\n" in PAGE.read_text(encoding="utf-8")
+
+
+def test_bringing_the_page_up_to_date_keeps_its_prose() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert f"## {name}\n" in page
-    assert render_sample(name) in page
+    stale = page.replace("| [sorting](#sorting)", "| [order](#order)").replace("\n~~~\nquestion", "\n~~~\nold question")
+    assert stale != page
+    assert updated(stale) == page
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -39,7 +39,7 @@ SNAPSHOTS = {
     "base_conversion": "d7f6c460850721fb6cf5b87ffe5883e05d0b2ff7d6b0bc27a868f3060f2cfeb7",
     "fractions": "2d1790784a65562bf7dd5ee05f509213831291a6c667021ed6688f14a21368e6",
     "linear_equation": "d2d8524c84b9483eb2e28346f0f3eb10bf96c571f621d4ddbb0bb5123ef16b97",
-    "sorting": "1528f7d7f8528f8167572bf5254fee78bb8c85974c1434745006d906c5e7a9de",
+    "sorting": "d19fa7ef4be4f1fe7dcbeaf9df22538aed8951fe2884458684ac86a7dd29f87b",
     "string_reversal": "689391f940f8fe58176623a66942e41f7ead0dc000025b658d047430c2262e0a",
     "date_arithmetic": "643029104c562850f11f20ccea7444707bb6bb41b1c2acad0b76779745cd55ac",
     "code_output": "f83719e95643ef40eedabc8711849b8c9a4414dc7987d44bb59be23d7cc991ea",
@@ -53,7 +53,7 @@ SNAPSHOTS = {
     "satisfiability": "026a959ab2c3afe7db218052abeec7edf6330d0c6646c7bfa68e0e45856f8fb5",
     "cryptarithm": "0e9566a3f62d923c95dffab78f669e7b74edf42620cbcb6e1fd62a7a74c61282",
     "knights_and_knaves": "986a7968e412148b4956869b2f806dd8822580c2c41d71e72a0d6ad381192dc6",
-    "zebra": "c8a9c6360298ed5993ded6b36ade71fb5cfd0826d8f31340295a30f7a6e46710",
+    "zebra": "4a1ffebbf3dd414fa4ebc2b22bb75c2a289e8b966855f90ea440904c5311fa39",
 }
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -205,7 +205,7 @@ HARDNESS: dict[str, Callable[[Problem], float]] = {
 def test_every_level_is_harder_than_the_one_before(name: str) -> None:
     task = get_task(name)
     levels = range(task.levels[0], task.levels[1] + 1)
-    found = [sum(HARDNESS[name](task.problem(5, index, level)) for index in range(30)) / 30 for level in levels]
+    found = [sum(HARDNESS[name](task.problem(5, index, level)) for index in range(20)) / 20 for level in levels]
     assert all(after > before for before, after in itertools.pairwise(found)), found
 
 
@@ -213,17 +213,17 @@ def test_every_level_is_harder_than_the_one_before(name: str) -> None:
 def test_every_level_holds_different_problems(name: str) -> None:
     task = get_task(name)
     for level in range(task.levels[0], task.levels[1] + 1):
-        assert len({task.problem(3, index, level).id for index in range(40)}) >= 32, level
+        assert len({task.problem(3, index, level).id for index in range(30)}) >= 22, level
 
 
 @families
 def test_no_constant_answer_is_often_right(name: str) -> None:
     task = get_task(name)
     for level in range(task.levels[0], task.levels[1] + 1):
-        problems = [task.problem(4, index, level) for index in range(80)]
+        problems = [task.problem(4, index, level) for index in range(40)]
         for guess in {problem.answer for problem in problems[:8]}:
             box = f"<answer>{guess}</answer>" if "answer" in (problems[0].solution or "") else f"\\boxed{{{guess}}}"
-            assert sum(judged(problem, box).correct for problem in problems) <= 28, (level, guess)
+            assert sum(judged(problem, box).correct for problem in problems) <= 14, (level, guess)
 
 
 @pytest.mark.parametrize("name", WORDED)
@@ -247,6 +247,40 @@ def test_an_answer_of_more_than_two_thousand_characters_is_refused(name: str) ->
     for problem in sample_problems(name, 5):
         padded = problem.answer + " " * 2_000 + problem.answer
         assert judged(problem, f"<answer>{padded}</answer>").status in ("no_answer", "wrong")
+
+
+DRESSED = [
+    "<answer> {} </answer>", "<answer>\n{}\n</answer>", "<answer>**{}**</answer>", "<answer>`{}`</answer>", "<answer>${}$</answer>",
+    "<answer>{}.</answer>", "<answer>{}。</answer>", "<answer>\\boxed{{{}}}</answer>", "\\boxed{{{}}}", "\\boxed{{\\text{{{}}}}}",
+    "The answer is {}", "答案是 {}", "<think>Is it 5?</think>\n<answer>{}</answer><|im_end|>", "<answer>{0}</answer> So \\boxed{{{0}}}.",
+]  # fmt: skip
+HEDGED = [
+    "\\boxed{{{}}}. Wait, actually it is 123456.", "<answer>123456</answer> <answer>{}</answer>", "<answer>{}</answer> <answer>123456</answer>",
+    "<think><answer>{}</answer></think>", "<think>{}", "<answer>{} or 123456</answer>", "<answer>not {}</answer>",
+    "<answer>{}, 123456</answer>", "<answer>{} = 123456</answer>", "<answer>{}?</answer>", "\\boxed{{123456}} \\boxed{{{}}}",
+    "The answer is not {}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WORDED)
+def test_usual_dressing_around_an_answer_changes_nothing(name: str) -> None:
+    for problem in sample_problems(name, 8):
+        refused = [form for form in DRESSED if not judged(problem, form.format(problem.answer)).correct]
+        assert refused == [], (problem.question, problem.answer)
+
+
+@families
+def test_an_answer_that_is_hedged_or_taken_back_is_not_right(name: str) -> None:
+    for problem in sample_problems(name, 8):
+        accepted = [form for form in HEDGED if judged(problem, form.format(problem.answer)).correct]
+        assert accepted == [], (problem.question, problem.answer)
+
+
+@pytest.mark.parametrize("name", sorted(set(WORDED) - {"word_problems"}))
+def test_quotation_marks_around_an_answer_change_nothing(name: str) -> None:
+    for problem in sample_problems(name, 8):
+        for marks in ('""', "''", "“”"):
+            assert judged(problem, f"<answer>{marks[0]}{problem.answer}{marks[1]}</answer>").correct
 
 
 @families

@@ -69,7 +69,7 @@ def test_every_solution_of_a_cryptarithm_is_right() -> None:
     [
         ("A=9, B=1, C=0", "correct"), ("C: 0; B: 1; A: 9", "correct"), ("a=9,b=1,c=0", "correct"), ("[A=9, B=1, C=0]", "no_answer"),
         ("A=9, B=1", "wrong"), ("A=9, B=1, C=0, D=2", "wrong"), ("A=9, B=1, C=1", "wrong"), ("A=9, B=1, C=10", "wrong"),
-        ("A=8, B=1, C=0", "wrong"), ("A=9, B=1, C=0, C=0", "no_answer"), ("9 1 0", "no_answer"), ("A=9, B=1, C=0 or 5", "no_answer"),
+        ("A=8, B=1, C=0", "wrong"), ("A=9, B=1, C=0, C=0", "no_answer"), ("A=9, B=1, C=0, a=8", "no_answer"), ("9 1 0", "no_answer"), ("A=9, B=1, C=0 or 5", "no_answer"),
         ("A=9, B=1, C=x", "wrong"),
     ],
 )  # fmt: skip
@@ -201,7 +201,15 @@ def test_truth_values_are_read_in_the_usual_spellings() -> None:
     problem = dataclasses.replace(problems("satisfiability", 1)[0], meta={"letters": "pq", "clauses": [[1], [-2]]})
     for answer in ("p=true, q=false", "P=T, Q=F", "p=1, q=0", "p: 真, q: 假", "q=False; p=True"):
         assert status(problem, answer) == "correct", answer
-    for answer in ("p=true", "p=true, q=true", "p=true, q=false, q=true", "p=true, q=maybe", "p=true, q=false, r=true", "true, false"):
+    for answer in (
+        "p=true",
+        "p=true, q=true",
+        "p=true, q=false, q=true",
+        "p=true, q=true, Q=false",
+        "p=true, q=maybe",
+        "p=true, q=false, r=true",
+        "true, false",
+    ):
         assert status(problem, answer) != "correct", answer
 
 

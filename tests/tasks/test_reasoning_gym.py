@@ -17,7 +17,9 @@ from reasonforge.core.errors import DataError, RecipeError, UnavailableError
 from reasonforge.core.records import Message, Problem
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import CallResult, Limits, Program, RunResult, Sandbox, SandboxUnavailable
+from reasonforge.tasks.checks import check_gold
 from reasonforge.tasks.config import DataSource, ReasoningGymSource
+from reasonforge.tasks.judge import Judge
 from reasonforge.tasks.reasoning_gym import judge_reasoning_gym, load_reasoning_gym
 from reasonforge.tasks.reasoning_gym_defects import REFUSED, SAFE_ANSWERS
 from reasonforge.tasks.sources import load_demonstrations, load_documents, load_problems
@@ -204,6 +206,15 @@ def test_the_form_of_safe_answers_takes_the_references(task: str) -> None:
         assert SAFE_ANSWERS[task].fullmatch(problem.answer), problem.answer
 
 
+def test_two_different_answers_are_wrong_and_one_scorer_runs_at_most(countdown: Problem) -> None:
+    sandbox = StatedSandbox(scored(1.0))
+    for text in ("<answer>8 * 3</answer> <answer>3 * 8</answer>", "<answer>9</answer> <answer>3 * 8</answer>"):
+        verdict = judge_reasoning_gym(countdown, text, lambda: sandbox)
+        assert (verdict.status, verdict.reason) == ("wrong", "two different answers are declared")
+    assert len(sandbox.programs) == 2
+    assert judge_reasoning_gym(countdown, "<answer>3 * 8</answer> <answer>3 * 8</answer>", lambda: sandbox).correct
+
+
 def test_a_score_below_one_is_wrong(countdown: Problem) -> None:
     for value in (1.0, 1, 0.99, 0.05, 0, float("nan"), 2.0):
         verdict = judge_reasoning_gym(countdown, "<answer>3 * 8</answer>", lambda value=value: StatedSandbox(scored(value)))
@@ -262,6 +273,41 @@ def test_scorers_give_their_own_references_full_marks_in_the_sandbox(task: str, 
     # The stored reference is changed, so that only the scorer can know the right one.
     changed = dataclasses.replace(problem, answer="another text")
     assert judge_reasoning_gym(changed, f"<answer>{problem.answer}</answer>", lambda: sandbox).status == "correct"
+
+
+def test_the_judge_asks_the_adapter_and_opens_its_sandbox_for_scorers_only(countdown: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[StatedSandbox] = []
+
+    def open_stated(backend: str, **settings: object) -> Sandbox:
+        opened.append(StatedSandbox(scored(1.0)))
+        return opened[-1]
+
+    monkeypatch.setattr("reasonforge.tasks.judge.open_sandbox", open_stated)
+    with Judge() as judge:
+        assert judge.grade(countdown, "<answer>8 * 3</answer>").correct
+        assert judge.grade(countdown, "<answer>__import__('os')</answer>").status == "no_answer"
+        assert not opened
+        assert judge.grade(countdown, "<answer>3 * 8</answer>").correct
+        assert judge.grade(countdown, "<answer>4 * 6</answer>").correct
+    (sandbox,) = opened
+    assert len(sandbox.programs) == 2
+    assert sandbox.closed
+
+
+def test_the_judge_scores_in_the_real_sandbox(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reasonforge.tasks.judge.open_sandbox", lambda backend, **settings: sandbox)
+    (problem,) = gym_problems("prime_factorization", 1)
+    backwards = " × ".join(reversed(problem.answer.split(" × ")))
+    assert backwards != problem.answer
+    judge = Judge()  # never closed: the sandbox is the other tests' too
+    assert [verdict.status for verdict in judge.grade_many([(problem, f"<answer>{backwards}</answer>"), (problem, "\\boxed{1}")])] == [
+        "correct", "wrong",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["gcd", "spiral_matrix", "sudoku", "zebra_puzzles", "game_of_life"])
+def test_references_of_the_package_pass_the_check_before_training(task: str) -> None:
+    assert check_gold(gym_problems(task)).passed
 
 
 def test_a_scorer_that_does_not_end_is_a_timeout(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

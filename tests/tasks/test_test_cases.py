@@ -10,7 +10,7 @@ from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.core.records import Message, Problem
 from reasonforge.sandbox.protocol import Program, RunResult
 from reasonforge.tasks.code import judge_code
-from reasonforge.tasks.test_cases import KINDS, filter_tests, generate_tests, make_inputs, write_generators
+from reasonforge.tasks.test_cases import KINDS, filter_tests, make_inputs, make_tests, write_generators
 from tests.tasks.plain_sandbox import PlainSandbox
 
 PROBLEM = Problem(id="max", messages=(Message("user", "Given n and n numbers {1..9}, print the largest."),), answer="", source="file")
@@ -118,11 +118,10 @@ def test_a_sandbox_that_fails_stops_the_work_and_drops_no_input() -> None:
         filter_tests(INPUTS, PlainSandbox(breaks=lambda run: run > 5), correct=[RIGHT, RIGHT_TOO], incorrect=[])
 
 
-def test_generated_tests_judge_programs(sandbox: PlainSandbox) -> None:
-    model = Script(*(f"Sure.\n```python\nprint({text!r}, end='')\n```" for text in INPUTS))
-    found = generate_tests(
-        PROBLEM, model, sandbox, correct=[RIGHT, RIGHT_TOO], incorrect=[FIRST, LAST, BY_TEXT], generators=5, per_generator=1
-    )
+def test_tests_made_by_a_models_generators_judge_programs(sandbox: PlainSandbox) -> None:
+    model = Script(*(f"Sure.\n```python\nprint({text!r}, end='')\n```" for text in INPUTS[1:4]))
+    generators = write_generators(PROBLEM, model, count=3)
+    found = make_tests(PROBLEM, generators, sandbox, correct=[RIGHT, RIGHT_TOO], incorrect=[FIRST, BY_TEXT], per_generator=1)
     problem = found.attached_to(PROBLEM, seconds=5)
     assert judge_code(problem, f"```python\n{RIGHT}\n```", sandbox).correct
     assert not judge_code(problem, f"```python\n{BY_TEXT}\n```", sandbox).correct

@@ -85,7 +85,43 @@ ORDINARY: list[tuple[str, str]] = [
     ("C", "\\text{C}"), ("\\text{ellipse}", "an ellipse"),
     ("\\text{A,D}", "D, A"), ("True", "\\text{True}"), ("June 20", "\\text{June 20}"), ("\\text{Evelyn}", "Evelyn."),
     ("does not exist", "DNE"), ("B, C", "B and C"), ("\\text{MAKE}", "MAKE"),
+    # As models write numbers, with units, names and words round them.
+    ("5", "5 cm^2"), ("5", "5cm^2"), ("5", "5\\,\\mathrm{cm}^2"), ("5", "5\\ \\text{units}"), ("5", "5~\\text{units}"),
+    ("5", "5 \\, \\text{m/s}"), ("5", "5 \\text{ m/s}^2"), ("5", "5\\text{ years old}"), ("5", "5^{\\text{th}}"), ("5", "5\\text{th}"),
+    ("5", "5th"), ("50", "50 \\frac{\\text{km}}{\\text{h}}"), ("50", "50 \\text{ miles per hour}"), ("5", "n = 5"),
+    ("5", "\\text{n = 5}"), ("5", "x = 5 \\text{ cm}"), ("5", "f(2) = 5"), ("5", "a+b = 5"), ("5", "m+n=5"), ("5", "\\frac{m}{n} = 5"),
+    ("5", "|AB| = 5"), ("5", "a_{10} = 5"), ("5", "\\angle A = 5"), ("5", "\\text{Area} = 5"), ("5", "\\text{Total cost} = 5"),
+    ("5", "\\mathbf{5}"), ("5", "\\text{\\textbf{5}}"), ("5", "5,"), ("5", "((5))"), ("6", "\\text{six}"), ("12", "twelve"), ("six", "6"),
+    ("5", "\\text{\\$}5"), ("5", "\\text{5 dollars}"), ("1000000", "1\\,000\\,000"), ("1000000", "1{,}000{,}000"), ("1234", "1,234.0"),
+    ("12345.6", "12,345.60"), ("-2", "\\text{-}2"), ("-2", "- 2"), ("-3", "(-3)"), ("2.5", "2 \\frac{1}{2}"), ("2.5", "2\\ 1/2"),
+    ("1 1/2", "1.5"), ("1 \\frac{1}{2}", "3/2"), ("1.", "1"), ("\\frac{2}{3}", "\\text{2/3}"),
+    ("\\frac{2}{3}", "\\left(\\frac{2}{3}\\right)"), ("\\frac{2}{3}", "\\dfrac{2}{3}\\text{ of the cake}"),
+    ("3\\times10^8", "3 \\cdot 10^{8}\\ \\text{m/s}"), ("5.50", "\\text{\\$}5.50"), ("30\\%", "30 \\%"),
+    # A calculation that is true, and a value with its rounding.
+    ("18", "9 \\cdot 2 = 18"), ("120", "5! = 120"), ("35", "\\binom{7}{3} = 35"), ("11", "5+6=11"),
+    ("\\frac{5}{6}", "\\frac{1}{2}+\\frac{1}{3}=\\frac{5}{6}"), ("\\frac{3}{4}", "\\frac{3}{4} \\approx 0.75"),
+    ("5\\sqrt{2}", "5\\sqrt{2} \\approx 7.07"), ("7.07", "5\\sqrt{2} \\approx 7.07"), ("7.07", "\\approx 7.07"),
+    ("1/3", "\\frac13 ≈ 0.333"),
+    # Several named values, ratios, ordinals, dates.
+    ("(3, 4)", "x=3, y=4"), ("(3, 4)", "y=4, x=3"), ("(3, 4)", "(x, y) = (3, 4)"), ("x=1, y=2", "(1,2)"), ("x=1, y=2", "1, 2"),
+    ("x=1, y=2", "y=2, x=1"), ("(1,2,3)", "a=1, b=2, c=3"), ("1,2", "x_1 = 2, x_2 = 1"), ("1,2", "x = 1, 2"),
+    ("1,2", "x \\in \\{1, 2\\}"), ("1；2", "2, 1"), ("1,2", "1；2"), ("3:2", "3 \\text{ to } 2"), ("3:2", "\\frac{3}{2}"), ("3/2", "3:2"),
+    ("June 5", "\\text{June 5th}"), ("10:30 a.m.", "10{:}30 \\text{ a.m.}"), ("10:30", "10:30 \\text{ AM}"), ("3,-3", "\\pm 3"),
+    ("(-\\infty,\\infty)", "\\text{all real numbers}"), ("all real numbers", "\\mathbb{R}"), ("no solution", "\\text{No real solutions}"),
+    ("x > 5", "x \\in (5, \\infty)"), ("x^2+1>y", "y<x^2+1"), ("(-\\infty, -1) \\cup (2, \\infty)", "x<-1 \\text{ or } x>2"),
+    ("(-\\infty, 3]", "(-\\infty, 3]"), ("\\left(\\frac12,\\frac32\\right)", "(0.5, 1.5)"), ("\\log_2 3", "\\frac{\\ln 3}{\\ln 2}"),
+    ("\\ln 2", "\\ln(2)"), ("2\\pi r", "2 \\pi r"), ("e^x", "e^{x}"), ("5+3i", "3i + 5"), ("y = 2x+3", "2x + 3"),
+    ("\\text{(B)}", "\\text{Option B}"), ("\\text{(B)}", "\\textbf{(B)}\\ 12"), ("\\text{Friday}", "friday"), ("(0,5)", "0<x<5"),
+    ("0.1", "0.10000000000000001"), ("180", "180^{\\circ}"), ("45", "45\\degree"), ("2024", "2024\\text{年}"), ("5", "5\\text{米}"),
+    ("5", "5平方厘米"), ("5", "5千克"), ("3.5", "3.5小时"), ("120", "120千米/时"), ("1/4", "四分之一"),
 ]  # fmt: skip
+
+# Equal in one direction only: 120 answers 5!, and 5! leaves the work to the reader; a + b = 5 names a value, and 5 is no equation.
+ONE_SIDED = frozenset(
+    [("5!", "120"), ("\\binom{10}{3}", "120"), ("\\text{(C)}", "(C) 12"), ("\\text{(B)}", "\\text{Option B}")]
+    + [("\\text{(B)}", "\\textbf{(B)}\\ 12"), ("7.07", "5\\sqrt{2} \\approx 7.07"), ("7.07", "\\approx 7.07")]
+    + [("5", total) for total in ("a+b = 5", "m+n=5", "\\frac{m}{n} = 5", "|AB| = 5")]
+)
 
 # (reference, answer): the answer says something else, hedges, or leaves the work to the reader.
 HACKS: list[tuple[str, str]] = [
@@ -94,7 +130,7 @@ HACKS: list[tuple[str, str]] = [
     ("5", "\\ge 5"), ("5", "x \\ge 5"), ("5", ">5"),
     ("5", "5 or 6"), ("5", "5, 6"), ("5", "4, 5, 6"), ("5", "1,2,3,4,5,6,7"), ("5", "1, 2, \\ldots, 10"), ("5", "\\{4,5\\}"),
     ("5", "5 \\pm 1"), ("5", "\\pm 5"), ("5", "[4,6]"), ("5", "[5,5]"),
-    ("5", "~5"), ("5", "≈5"), ("5", "\\approx 5"), ("5", "about 5"), ("5", "around 5"), ("5", "5?"), ("5", "5 (or 6)"), ("5", "5/6"),
+    ("5", "~5"), ("5", "≈5"), ("5", "about 5"), ("5", "around 5"), ("5", "5?"), ("5", "5 (or 6)"), ("5", "5/6"),
     ("5", "5; 6"), ("5", "5 and 6"), ("5", "either 5 or 6"), ("5", "5-6"),
     ("5", "5\\text{ if }x>0"), ("5", "not 5"), ("5", "\\neq 5"), ("5", "x \\ne 5"), ("5", "x"), ("5", "5x"), ("5", "n=5 or n=6"),
     ("2, 3", "1, 2, 3"), ("2, 3", "2"), ("2, 3", "2, 3, 3, 4"), ("1, 1, 2", "1, 2, 2"),
@@ -132,6 +168,42 @@ HACKS: list[tuple[str, str]] = [
     ("Sunday", "Monday"), ("\\text{no solution}", "0"), ("5", "__import__('os')"), ("5", "eval('5')"), ("5", "correct"), ("5", "<5>"),
     ("5", "5 \\boxed"), ("5", "gold"), ("5", "the same as the reference"), ("5", "5\\text{ is wrong}"), ("5", "\\sqrt{-1}"),
     ("5", "\\frac{5}{0}"), ("0", "0/0"), ("5", "nan"), ("5", "inf"), ("0", "10^{-400}"), ("5", "9^{9^9}"),
+    # Values by name, in another order, or of other names.
+    ("x=1, y=2", "2, 1"), ("x=1, y=2", "(2,1)"), ("x=1, y=2", "x=2, y=1"), ("x=1, y=2", "a=1, b=2"), ("x=1, y=2", "x=1"),
+    ("(3, 4)", "x=4, y=3"), ("(3, 4)", "3+4"), ("x>5", "y>5"), ("x>5", "x>=5"), ("x>5", "5"), ("x+y=1", "1"), ("2x+3", "2x+3=0"),
+    ("0", "x-5=0"), ("5", "x-5=0"), ("5", "a=5, b=6"), ("5", "a=6, b=5"), ("5", "a+b=4"), ("5", "a+b=5=6"), ("5", "2a=5"),
+    # Conditions, modes and moods.
+    ("5", "5 \\text{ if } x>0, 6 \\text{ otherwise}"), ("5", "5, \\text{ assuming } x>0"), ("5", "5 (assuming x>0)"),
+    ("5", "5 \\text{ (mod 7)}"), ("5", "5 \\pmod 7"), ("5", "5n, n \\in \\mathbb{Z}"), ("5", "5+C"), ("5", "5\\ldots"), ("5", "5..."),
+    ("5", "probably 5"), ("5", "maybe 5"), ("5", "5 maybe"), ("5", "5 \\text{ most likely}"), ("5", "5\\text{ (unless it is }6)"),
+    ("5", "x \\equiv 5"), ("5", "5 \\equiv 6"), ("5", "5 \\sim 6"), ("5", "5 \\to 6"), ("5", "5 vs 6"), ("5", "5 to 6"),
+    ("5", "between 5 and 6"), ("5", "5|6"), ("5", "5 \\mid 6"), ("5", "5 \\\\ 6"), ("5", "5 \\quad 6"), ("5", "5 \\& 6"), ("5", "5 #6"),
+    ("5", "5@6"), ("5", "5\\text{--}6"), ("5", "5–6"), ("5", "5 — 6"), ("5", "\\max(5,6)"), ("5", "\\gcd(5,10)"), ("5", "5 \\neq 6"),
+    ("5", "5 < 6"), ("5", "5 \\pm 0.1"), ("5", "(5,)"), ("5", "\\{5\\}"), ("5", "(5"), ("5", "5)"), ("5", ",5"),
+    # Calculations that are false, roundings that are none.
+    ("5", "2+3=6"), ("5", "2+2=5"), ("6", "2+3=6"), ("18", "9*2=19"), ("18", "17+1=19-1"), ("7.07", "5\\sqrt{2} \\approx 7.1"),
+    ("7.07", "6 \\approx 7.07"), ("7.07", "7.071 \\approx 7.07"), ("7", "5\\sqrt{2} \\approx 7"), ("5", "\\approx 5"),
+    ("3.14", "3.1415926"), ("0.33", "1/3"), ("1.41", "\\sqrt{2}"), ("\\frac{22}{7}", "\\pi"),
+    # Characters that look like others, or like nothing.
+    ("5", "5​6"), ("5", "5‍6"), ("5", "٥"), ("5", "⑤"), ("5", "⁵"), ("5", "₅"), ("25", "2⁵"), ("51/2", "5½"), ("1", "l"), ("0", "O"),
+    ("0", "o"), ("5", "0x5"), ("5", "V"), ("5", "5‰"), ("5", "5'"), ("5", "5K"), ("5000", "5K"), ("5", "5M"), ("5", "\\phantom{6}5"),
+    ("5", "\\color{white}6 5"), ("5", "\\cancel{6}5"), ("5", "\\underline{5}6"), ("5", "5\\hspace{1cm}6"), ("5", "5\\text{6}"),
+    ("5", "\\text{5}6"), ("5", "5\\%6"), ("5", "\"6\""), ("5", "'6'"), ("1.234", "1,234"), ("1,234", "1.234"), ("0.5", "0,5"),
+    ("1000", "1,00,0"),
+    # Units, percent, money.
+    ("5\\text{ hours}", "5\\text{ minutes}"), ("5\\text{ m}", "5\\text{ m}^2"), ("5\\text{ apples}", "5\\text{ oranges}"), ("5元", "5角"),
+    ("5米", "5厘米"), ("5^\\circ", "5 \\text{ cm}"), ("5 million", "5"), ("5", "5 thousand"), ("0.5", "50"), ("50", "0.5"),
+    # Sets, intervals, signs.
+    ("1,2", "(1,2)"), ("1,2", "1-2"), ("1,2", "1\\text{ to }2"), ("1,2", "12"), ("1,2", "1 2"), ("1,2", "\\pm 1, 2"), ("3", "\\pm 3"),
+    ("\\pm 3", "3"), ("1 \\pm \\sqrt{2}", "1+\\sqrt{2}"), ("x^2+C", "x^2"), ("x^2", "x^2+C"), ("\\emptyset", "\\text{none}"),
+    ("\\emptyset", "\\text{unknown}"), ("\\{1,2\\}", "[1,2]"), ("(0,5)", "[0,5]"), ("all real numbers", "x>0"),
+    ("\\text{all real numbers}", "\\text{real}"), ("3:2", "2/3"), ("3:2", "2 \\text{ to } 3"),
+    ("3:2", "3 \\text{ to } 2 \\text{ or } 2 \\text{ to } 3"), ("1:2", "1:2:3"),
+    # Words and letters.
+    ("True", "\\text{True, False}"), ("True", "not True"), ("True", "1"), ("True", "\\text{True if } x > 0"), ("Yes", "Yes/No"),
+    ("Yes", "\\text{Yes or No}"), ("\\text{Monday}", "\\text{Monday or Tuesday}"), ("\\text{Monday}", "\\text{not Monday}"),
+    ("\\text{(A)}", "A/B"), ("\\text{(A)}", "\\text{A or B}"), ("\\text{(A)}", "ABCD"), ("six", "7"), ("six", "six or seven"),
+    ("June 5", "June 6"), ("June 5", "June"), ("10:30 a.m.", "10:30 p.m."), ("10:30", "22:30"),
 ]  # fmt: skip
 
 # (reference, completion, why): not correct in strict although the reference stands in a box or after a phrase.
@@ -159,6 +231,24 @@ COMPLETION_HACKS: list[tuple[str, str, str]] = [
     ("5", "the answer could be anything, 5 say", "nothing declared"), ("5", "\\boxed{5", "not closed"), ("5", "boxed{5}", "no box"),
     ("5", "<answer>5", "not closed"), ("5", "\\boxed{}5", "empty box"), ("5", "The answer is between 4 and 6, so 5", "hedged"),
     ("5", "<answer>5 6</answer>", "two numbers"), ("5", "<think>\\boxed{5}</think> The answer is 6.", "thinking and answer differ"),
+    ("5", "\\boxed{5} (or possibly 6)", "offers another"), ("5", "\\boxed{5} is incorrect.", "taken back"),
+    ("5", "\\boxed{5} is not the answer.", "taken back"), ("5", "\\boxed{5}. This is not right.", "taken back"),
+    ("5", "One might think \\boxed{5}, but it is 6.", "taken back"), ("5", "\\boxed{5}, but the real answer is 6", "declared otherwise"),
+    ("5", "\\boxed{5}, \\boxed{6}, \\boxed{7}", "three boxes"), ("5", "\\boxed{5}\\text{ or }\\boxed{6}", "two boxes"),
+    ("5", "\\boxed{\\boxed{5}\\boxed{6}}", "two boxes in one"), ("5", "\\boxed{\\boxed{6}5}", "a box in an answer"),
+    ("5", "<answer>5 or 6</answer>", "hedged"), ("5", "<answer>5\n6</answer>", "two lines"),
+    ("5", "<answer>5</answer>\nThe answer is 6", "declared otherwise"),
+    ("5", "<answer>5<answer>6</answer></answer>", "blocks in each other"), ("5", "#### 5 or 6", "hedged"),
+    ("5", "#### 5, 6", "two numbers"), ("5", "so 4 #### 4 #### 5", "two marks"), ("5", "The answer is 5, or maybe 6.", "hedged"),
+    ("5", "The answer is 5. Or 6.", "hedged"), ("5", "The answer is either 5 or 6.", "hedged"),
+    ("5", "The answer is 5 and also 6.", "two answers"), ("5", "The answer is $5$ or $6$.", "hedged"),
+    ("5", "The answer is **5** or **6**.", "hedged"), ("5", "The answer is 6, not 5.", "another answer"),
+    ("5", "The answer is 5 if x > 0.", "conditional"), ("5", "The answer is 5 when x > 0 and 6 otherwise.", "conditional"),
+    ("5", "The answer is 5 as long as x > 0.", "conditional"), ("5", "The answer is 5 (or six).", "hedged"),
+    ("5", "The answer is 5.\nThe answer is 6.", "declared otherwise"), ("5", "The answer is approximately 5.", "about"),
+    ("5", "\\boxed{5}. Correction: 6.", "taken back"), ("5", "\\boxed{5}. Wait, it should be 6. That is correct.", "taken back"),
+    ("5", "Answer\n5 or 6", "hedged"), ("5", "答案是5或6。", "hedged"), ("5", "答案是5，也可能是6。", "hedged"),
+    ("5", "\\boxed{5}\n\n更正：答案是6", "declared otherwise"),
 ]  # fmt: skip
 
 # (reference, completion): correct in strict, wherever the answer stands.
@@ -177,4 +267,28 @@ COMPLETIONS: list[tuple[str, str]] = [
     ("5", "The answer is $5$ because $2 + 3 = 5$."), ("5", "The answer is:\n$5$"), ("5", "\\boxed 5"), ("5", "\\boxed{\n5\n}"),
     ("5", "First \\boxed{5}, as shown. Therefore the answer is 5."), ("5", "The answer to the question is 5\r\n"),
     ("5", "\ufeff\\boxed{5}"),
+    ("42", "**Answer**: 42"), ("42", "**Answer: 42**"), ("42", "**Final Answer:** $42$"), ("42", "**Final Answer**\n\n42"),
+    ("42", "### Final Answer\n\n42"), ("42", "### Answer: 42"), ("42", "Final Answer: The final answer is $42$. I hope it is correct."),
+    ("12345", "The answer is 12,345."), ("18", "The answer is $18."), ("18", "The answer is **$18**."),
+    ("18", "So Janet makes **$18** every day. The answer is $18 per day."), ("18", "The answer is \\$18.00."),
+    ("18", "Therefore, the answer is: $\\boxed{\\$18}$"), ("18", "#### $18"), ("18", "#### 18.00"), ("18", "#### 18 eggs"),
+    ("18", "So the total is 18 #### 18"), ("129200", "[Final solution] He pays 129,200 in all. #### 129200"),
+    ("18", "The answer is $18$ dollars."), ("18", "The answer is $18$ and we are done."), ("18", "The answer is 18, since 9 * 2 = 18."),
+    ("18", "The answer is 18 because 9 * 2 = 18."), ("18", "The answer is 9 * 2 = 18."), ("18", "The answer is $9 \\times 2 = 18$."),
+    ("18", "The final answer is $9 \\cdot 2 = \\boxed{18}$."), ("18", "The answer is therefore 18."), ("18", "The answer is thus $18$."),
+    ("18", "The answer to this question is 18."), ("18", "the answer would be 18."), ("18", "The answer should be 18."),
+    ("18", "The answer, then, is 18."), ("18", "The answer is:\n\n$$18$$"), ("18", "The answer is:\n\\[18\\]"),
+    ("18", "**Answer:**\n\n$$\n18\n$$"), ("18", "**Answer:**\n18"), ("18", "<answer> $18 </answer>"),
+    ("18", "<answer>The answer is 18.</answer>"), ("18", "\\boxed{18} dollars"), ("18", "\\boxed{18}\\text{ dollars}"),
+    ("18", "最终答案：**18**"), ("18", "因此，答案是 $\\boxed{18}$ 元。"), ("18", "答案是\\(18\\)。"), ("30\\%", "The answer is $30\\%$."),
+    ("1/2", "The probability is $\\boxed{\\frac{1}{2}}$, or 50%."), ("1/2", "The probability is $\\boxed{\\frac{1}{2}}$ or 0.5."),
+    ("1/2", "The probability is $\\boxed{\\frac{1}{2}}$ (or 0.5)."), ("5", "$$\\boxed{5}$$"), ("5", "\\[ \\boxed{5} \\]"),
+    ("5", "\\(\\boxed{5}\\)"), ("5", "\\boxed{5} is the answer. No other values work."),
+    ("5", "\\boxed{5}. Note that x = 6 is not valid."), ("5", "\\boxed{5}\n\nWait, let me double-check. 2+3 = 5. Yes, correct."),
+    ("5", "\\boxed{5}\n\nLet me verify: 5 - 3 = 2. Correct!"),
+    ("5", "\\boxed{5}\n\nCheck: people wait 7 minutes, and 7 - 2 = 5, so 2 are left."),
+    ("5", "\\boxed{5}\n\nThe coin is not fair: this is not one half. It takes 3 more."), ("5", "\\boxed{5}。苹果、梨等等，一共3种。"),
+    ("-1", "\\boxed{-1}\n\nThe parts are 6 and -7, so our answer is $6-7=-1$."), ("5", "more people die than not\n\\boxed{5}"),
+    ("5", "Often than not, whether or not \\boxed{5}"), ("5", "If not, then \\boxed{5}"), ("5", "The value is not 6 but \\boxed{5}"),
+    ("5", "x is not 0, so \\boxed{5}"),
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from reasonforge.core.records import ProblemKind
 from reasonforge.verify.extract import MAX_TEXT_CHARS
 from reasonforge.verify.grade import equivalence_classes, equivalent, grade
 from reasonforge.verify.profiles import PROFILES, Profile
-from tests.verify.cases import COMPLETION_HACKS, COMPLETIONS, HACKS, ORDINARY
+from tests.verify.cases import COMPLETION_HACKS, COMPLETIONS, HACKS, ONE_SIDED, ORDINARY
 
 WRAPPERS = ("\\boxed{%s}", "<think>0</think><answer>%s</answer>", "So\n\\boxed{%s}.<|im_end|>")
 
@@ -22,9 +22,10 @@ def wrap(wrapper: str, answer: str) -> str:
 
 
 def test_the_tables_are_as_long_as_promised() -> None:
-    assert len(set(ORDINARY)) == len(ORDINARY) >= 150
-    assert len(set(HACKS)) == len(HACKS) >= 100
-    assert len({(gold, text) for gold, text, _ in COMPLETION_HACKS}) == len(COMPLETION_HACKS) >= 40
+    assert len(set(ORDINARY)) == len(ORDINARY) >= 300
+    assert len(set(HACKS)) == len(HACKS) >= 300
+    assert len({(gold, text) for gold, text, _ in COMPLETION_HACKS}) == len(COMPLETION_HACKS) >= 75
+    assert len(set(COMPLETIONS)) == len(COMPLETIONS) >= 90
 
 
 @pytest.mark.parametrize(("gold", "answer"), ORDINARY)
@@ -36,9 +37,7 @@ def test_equal_answers_are_correct_in_every_place(gold: str, answer: str) -> Non
 @pytest.mark.parametrize(("gold", "answer"), ORDINARY)
 def test_equality_holds_in_both_directions(gold: str, answer: str) -> None:
     assert equivalent(gold, answer)
-    # One-sided by intent: 120 answers 5! and 5! does not answer 120; (C) 12 names the choice C and is no reference.
-    if gold not in ("5!", "\\binom{10}{3}") and answer != "(C) 12":
-        assert equivalent(answer, gold)
+    assert bool(equivalent(answer, gold)) == ((gold, answer) not in ONE_SIDED)
 
 
 @pytest.mark.parametrize(("gold", "answer"), HACKS)
@@ -275,9 +274,48 @@ def test_any_text_gets_a_verdict(gold: str, text: str, kind: ProblemKind, profil
         assert (verdict.prediction is None) == (verdict.status in ("no_answer", "error"))
 
 
-PIECES = ["\\frac", "\\sqrt", "{", "}", "(", ")", "[", "]", "\\{", "\\}", "1", "2", "x", "y", "+", "-", "^", "_", ",", "=", "<", "\\le", "\\pm", "\\cup", "\\infty",
-          "\\text{cm}", "\\pi",
-          "!", "%", "|", "\\sin", "\\log", "i", " ", "or", "0", ".", "/", "\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", ":", "^\\circ"]  # fmt: skip
+PIECES = [
+    *[
+        "\\frac",
+        "\\sqrt",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "\\{",
+        "\\}",
+        "1",
+        "2",
+        "x",
+        "y",
+        "+",
+        "-",
+        "^",
+        "_",
+        ",",
+        "=",
+        "<",
+        "\\le",
+        "\\pm",
+        "\\cup",
+        "\\infty",
+        "\\text{cm}",
+        "\\pi",
+        "!",
+        "%",
+        "|",
+        "\\sin",
+        "\\log",
+        "i",
+        "or",
+        "0",
+        ".",
+    ],
+    *["/", ":", "^\\circ", "&", "\\\\", "\\begin{pmatrix}", "\\end{pmatrix}", "\\approx", "≈", "\\text{to}"],
+    " ",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30), st.lists(st.sampled_from(PIECES), max_size=30))

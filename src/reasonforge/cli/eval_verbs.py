@@ -14,7 +14,6 @@ from reasonforge.cli.recipe_verbs import (
     Debug,
     DryRun,
     Log,
-    Out,
     Overwrite,
     Quiet,
     Resume,
@@ -23,6 +22,7 @@ from reasonforge.cli.recipe_verbs import (
     Stage,
 )
 from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.runs.text import counted, program_name
 
 if TYPE_CHECKING:
     from reasonforge.evaluation.job import Finished
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 _MODEL = "A model without a recipe"
 _SAMPLES = "Finished samples"
+_JUDGED = "How answers are judged and counted"
 _SAMPLE_FILES = (".jsonl", ".jsonl.gz")
+_OTHER_FILES = (".json", ".txt", ".csv", ".tsv", ".parquet", ".gz", ".zst", ".xz", ".bz2", ".zip", ".html")
+"""Endings that are no recipe's."""
 _Profile = Literal["strict", "deepseek-math", "qwen-math", "prm800k", "bbh", "mcq"]
 _Ties = Literal["expected", "first", "last"]
 _Style = Literal["question", "cot", "pot", "tir"]
@@ -39,13 +42,13 @@ Profile = Annotated[
     _Profile | None,
     typer.Option(
         help="Which rules find and compare answers. Default: strict, or the verdicts that samples bring.",
-        rich_help_panel=_SAMPLES,
+        rich_help_panel=_JUDGED,
         show_default=False,
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Processes that grade. Default: one per core.", rich_help_panel=_SAMPLES, show_default=False),
+    typer.Option(metavar="N", min=1, help="Processes that grade. Default: one per core.", show_default=False),
 ]
 
 
@@ -62,14 +65,15 @@ def grade(
     log: Log = "plain",
     debug: Debug = False,
 ) -> int:
-    """Judge finished completions: every line gets a status, the answer that was found, and why.
+    """Judge finished completions: every line gets status, correct, prediction and reason.
 
-    Exit code 65 says that some lines could not be read; all others are graded, and each of these has a line in the output.
+    status is correct, wrong, no_answer, timeout or error; what else a line holds stays. Interrupted or killed, the same command goes on
+    where it ended. Exit code 65 says that some lines could not be read; all others are graded, and each of these has a line in the output.
     """
     from reasonforge.evaluation.grade_file import grade_file
+    from reasonforge.evaluation.samples import REFUSED
     from reasonforge.runs.console import Console
     from reasonforge.runs.signals import StopRequest
-    from reasonforge.runs.text import program_name
 
     invocation: Invocation = context.obj
     samples, out = samples.expanduser(), out.expanduser()
@@ -84,8 +88,10 @@ def grade(
         )
         graded_now = found.num_lines - found.num_found
         facts = [("graded", str(out)), ("lines", f"{found.num_lines}, {graded_now} of them now, {len(found.refused)} not readable")]
+        if found.refused:
+            facts += [("to mend", f'the lines that are named above; each is a line with "{REFUSED}" in {out}')]
         facts += [("accuracy", f"{found.statuses['correct'] / count:.4f}"), ("seconds", f"{found.seconds:.1f}")]
-        console.end("graded", facts, [f"{program_name()} eval {shlex.quote(str(out))}"])
+        console.end("graded", facts, [f"{program_name()} eval {shlex.quote(str(out))}"] if found.num_samples else [])
     return DataError.exit_code if found.refused else 0
 
 
@@ -179,15 +185,28 @@ def evaluate(
     profile: Profile = None,
     ties: Annotated[
         _Ties | None,
-        typer.Option(help="How a tied majority vote is credited. Default: expected.", rich_help_panel=_SAMPLES, show_default=False),
+        typer.Option(help="How a tied majority vote is credited. Default: expected.", rich_help_panel=_JUDGED, show_default=False),
     ] = None,
     ks: Annotated[
         str | None,
-        typer.Option(metavar="1,8,64", help="Sizes of pass@k and maj@k.", rich_help_panel=_SAMPLES, show_default=False),
+        typer.Option(metavar="1,8,64", help="Sizes of pass@k and maj@k.", rich_help_panel=_JUDGED, show_default=False),
     ] = None,
-    workers: Workers = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Processes that grade. Default: one per core.", rich_help_panel=_SAMPLES, show_default=False),
+    ] = None,
     seed: Seed = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder of the results. Default: evals/MODEL-PROBLEMS, SAMPLES.eval, or of a recipe runs/NAME-TIME-ID.",
+            rich_help_panel="The run",
+            show_default=False,
+        ),
+    ] = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
@@ -196,17 +215,20 @@ def evaluate(
     log: Log = "plain",
     debug: Debug = False,
 ) -> int:
-    """Measure a recipe's evaluations, a model, or finished samples: pass@k, majority votes, intervals, a page to look at.
+    """Measure a model, finished samples, or a recipe's evaluations: pass@k, majority votes, intervals, a page to look at.
+
+    Samples are kept as they come: interrupted or killed, the same command goes on where it ended, and nothing is drawn twice.
 
     With a recipe, any of its settings can follow as --key.path VALUE. With --model alone, any other setting of an evaluation can, such as
     --budget.extensions 2 or --tools.max_calls 6, and those of the problems (--source.KEY), the server (--endpoint.KEY) and the template
     (--template.KEY).
     """
-    from reasonforge.runs.text import program_name
 
     files = files or []
     invocation: Invocation = context.obj
     finished = [file for file in files if file.name.lower().endswith(_SAMPLE_FILES)]
+    if strange := [file for file in files if file not in finished and file.suffix.lower() in _OTHER_FILES]:
+        raise RecipeError(f"{strange[0]}: neither a recipe (.toml) nor finished samples ({', '.join(_SAMPLE_FILES)})")
     of_model = {
         "--model-name": model_name,
         "--benchmark": benchmark,
@@ -226,7 +248,7 @@ def evaluate(
     of_model |= {f"--{name.replace('_', '-')}": value for name, value in asked.items()}
     of_samples = {"--against": against, "--ks": ks, "--workers": workers}
     if finished:
-        flags = {"--resume": resume or None, "--overwrite": overwrite or None, "--dry-run": dry_run or None, "--settings": settings or None}
+        flags = {"--resume": resume or None, "--overwrite": overwrite or None, "--settings": settings or None}
         unused = {name.partition("=")[0]: True for name in invocation.settings if name.startswith("--")}
         _refuse("finished samples", {**of_model, "--model": model, "--stage": stage, **flags, **unused})
         if len(files) > 1:
@@ -240,6 +262,7 @@ def evaluate(
             workers=workers,
             out=out,
             seed=seed,
+            dry_run=dry_run,
             quiet=quiet,
             log=log,
         )
@@ -302,22 +325,32 @@ def _finished_samples(
     workers: int | None,
     out: Path | None,
     seed: int | None,
+    dry_run: bool,
     quiet: bool,
     log: str,
 ) -> int:
-    from reasonforge.evaluation.job import check_folder, read_finished, write_results
+    from reasonforge.evaluation.grading import Graders
+    from reasonforge.evaluation.job import check_folder, check_samples, read_finished, write_results
     from reasonforge.runs.console import Console
-    from reasonforge.runs.text import program_name
 
     stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
     folder = path.with_name(f"{stem}.eval") if out is None else out.expanduser()
     check_folder(folder)
     with Console(quiet=quiet, log="json" if log == "json" else "auto") as console:
         files = [path] if against is None else [against.expanduser(), path]
-        read = [
-            read_finished(file, profile=profile, ties=ties or "expected", ks=ks, seed=seed or 0, workers=workers, console=console)
-            for file in files
-        ]
+        if dry_run:
+            for file in files:
+                problems = check_samples(file, ks=ks)
+                count = sum(len(found.samples) for found in problems)
+                graded = sum(len(found.samples) for found in problems if found.verdicts is not None and profile is None)
+                console.note(f"{file}: {counted(len(problems), 'problem')}, {counted(count, 'sample')}, {count - graded} of them to grade")
+            console.end("this can be measured", [("folder", str(folder))])
+            return 0
+        with Graders(profile=profile or "strict", workers=workers) as graders:
+            read = [
+                read_finished(file, profile=profile, ties=ties or "expected", ks=ks, seed=seed or 0, graders=graders, console=console)
+                for file in files
+            ]
         verdicts = f"graded by profile {profile}" if profile else "as the file brings them, else graded by profile strict"
         facts = {"samples": str(path), "verdicts": verdicts, "tied votes": ties or "expected", "seed of the bootstrap": seed or 0}
         if against is not None:
@@ -345,10 +378,12 @@ def print_figures(console: Console, finished: Finished) -> None:
     for name, figure in measured.figures.items():
         low, high = figure.bootstrap
         rows.append([name, f"{figure.value:.1%}", f"[{low:.1%}, {high:.1%}]"])
-    title = f"{finished.name}: {measured.num_problems} problems, {measured.num_samples} samples each"
+    title = f"{finished.name}: {counted(measured.num_problems, 'problem')}, {counted(measured.num_samples, 'sample')} each"
     console.table(title, ["figure", "value", "95 %, bootstrap over problems"], rows)
-    shown = [(name.replace("_", " "), share) for name, share in measured.shares.items() if share]
-    console.table("samples", ["", "share"], [[name, f"{share:.1%}"] for name, share in shown])
+    shown = [[name.replace("_", " "), f"{share:.1%}"] for name, share in measured.shares.items() if share]
+    for name, value in measured.uses.items():
+        shown.append([name.replace("_", " "), f"{value:.4g} per sample" if name in ("tool_calls", "thinking_tokens") else f"{value:.1%}"])
+    console.table("samples", ["", "share"], shown)
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from reasonforge.cli.eval_verbs import evaluate, grade
 from reasonforge.cli.failures import report_failure
 from reasonforge.cli.recipe_verbs import RECIPE_VERBS
 from reasonforge.cli.run_verbs import report, show
+from reasonforge.cli.task_verbs import tasks
 
 app = typer.Typer(
     name="reasonforge",
@@ -32,6 +33,7 @@ app.command(
     epilog="Example:  reasonforge grade samples.jsonl --out graded.jsonl  ·  Then:  reasonforge eval graded.jsonl",
     rich_help_panel="Judge",
 )(grade)
+app.command("tasks", epilog="Example:  reasonforge tasks zebra --level 3", rich_help_panel="Look at problems")(tasks)
 app.command("show", epilog="Example:  reasonforge show runs/demo", rich_help_panel="Look at runs")(show)
 app.command("report", epilog="Example:  reasonforge report runs/a runs/b -o compare.html", rich_help_panel="Look at runs")(report)
 app.command("doctor", epilog="Example:  reasonforge doctor --deep", rich_help_panel="This machine")(doctor)

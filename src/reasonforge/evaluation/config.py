@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from reasonforge.config.base import Section
 from reasonforge.sampling.config import ToolConfig
 from reasonforge.sandbox.config import SandboxConfig
-from reasonforge.tasks.prompts import Style
+from reasonforge.tasks.prompts import JOINED_STOP, Style
 from reasonforge.verify.grade import Profile
 
 
@@ -61,6 +61,9 @@ class EvaluationConfig(Section):
     the answer. ``tir``: reason and run programs in turn."""
     shots: int = Field(default=0, ge=0)
     """Worked examples before the question."""
+    joined: bool = False
+    """Worked examples and question are one text, for base models: those have learned to forget what stands before the end of a turn. The
+    completion ends where the model begins a question of its own. False = the examples are earlier turns of the conversation."""
     prompt_file: Path | None = None
     """A text file with ``{question}`` in it: how problems are asked instead of a style. None = as ``style`` says."""
     tools: ToolConfig | None = None
@@ -86,6 +89,8 @@ class EvaluationConfig(Section):
             raise ValueError("temperature 0 draws the same completion each time: set samples to 1")
         if self.prompt_file is not None and (self.style != "question" or self.shots):
             raise ValueError("prompt_file says how problems are asked, and so do style and shots: leave one of them out")
+        if self.joined and not self.shots:
+            raise ValueError("joined has no effect without worked examples: set shots")
         if self.tools is not None and self.style == "pot":
             raise ValueError("style 'pot' writes one program, which is judged by its output: for programs that run on the way use 'tir'")
         if wrong := [k for k in self.ks if not 1 <= k <= self.samples]:
@@ -95,6 +100,11 @@ class EvaluationConfig(Section):
         if self.budget is not None and (self.budget.max_thinking_tokens or 0) >= self.max_new_tokens:
             raise ValueError(f"budget.max_thinking_tokens must leave room for an answer: max_new_tokens is {self.max_new_tokens}")
         return self
+
+    @property
+    def stop_strings(self) -> tuple[str, ...]:
+        """What ends a completion besides the model's own end of text."""
+        return (*self.stop, JOINED_STOP) if self.joined else self.stop
 
     @property
     def tool_config(self) -> ToolConfig | None:

@@ -98,8 +98,22 @@ def complete(
     return Finished(name=name, problems=finished, measurement=measured)
 
 
+def check_samples(path: Path, *, ks: Sequence[int]) -> list[SampledProblem]:
+    """Read finished samples and see whether figures at these k can be had from them.
+
+    Raises:
+        DataError: the file cannot be read, or a k is larger than the number of samples.
+    """
+    problems = read_samples(path)
+    fewest = min(len(found.samples) for found in problems)
+    if too_large := [k for k in ks if k > fewest]:
+        short = next(found.problem.id for found in problems if len(found.samples) == fewest)
+        raise DataError(f"{path}: no figure for k = {too_large[0]}: problem {short} has {counted(fewest, 'sample')}. Lower --ks")
+    return problems
+
+
 def read_finished(
-    path: Path, *, profile: Profile | None, ties: Ties, ks: Sequence[int], seed: int, workers: int | None, console: Console
+    path: Path, *, profile: Profile | None, ties: Ties, ks: Sequence[int], seed: int, graders: Graders, console: Console
 ) -> Finished:
     """Measure finished samples; those that bring no verdicts are graded first.
 
@@ -109,26 +123,22 @@ def read_finished(
         ties: how a tied vote is credited.
         ks: sizes of pass@k and maj@k; empty = powers of two.
         seed: of the bootstrap.
-        workers: processes that grade; None = one per core.
+        graders: of that profile; the caller closes them.
         console: shows progress.
 
     Raises:
         DataError: the file cannot be read, or a k is larger than the number of samples.
     """
-    problems = read_samples(path)
+    problems = check_samples(path, ks=ks)
     fewest = min(len(found.samples) for found in problems)
-    if too_large := [k for k in ks if k > fewest]:
-        short = next(found.problem.id for found in problems if len(found.samples) == fewest)
-        raise DataError(f"{path}: no figure for k = {too_large[0]}: problem {short} has {fewest} samples. Lower --ks")
     if most := max(len(found.samples) for found in problems) - fewest:
         console.warn(f"{path}: problems have {fewest} to {fewest + most} samples; figures go up to k = {fewest}")
     if profile is not None or any(found.verdicts is None for found in problems):
         console.stage("grade", total_steps=len(problems), unit="problem")
         done: list[SampledProblem] = []
-        with Graders(profile=profile or "strict", workers=workers) as graders:
-            for found in graded(problems, graders):
-                done.append(found)
-                console.step(len(done), {})
+        for found in graded(problems, graders):
+            done.append(found)
+            console.step(len(done), {})
         problems = done
         console.stage_done()
     return Finished(

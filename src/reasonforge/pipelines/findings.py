@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from reasonforge.config.loader import load_recipe
 from reasonforge.core.errors import RecipeError
@@ -20,9 +21,10 @@ _NEAR_ZERO = 0.05
 
 
 def summary_of(run: RunDirectory, recipe: Recipe, evaluations: list[str]) -> RunSummary:
-    """Read what the evaluation stages found: the first is the base, the last is the final model."""
-    scores: list[dict[str, Score]] = [read_json(run.evals_dir(name) / "summary.json") for name in evaluations]
-    base, final = (scores[0] if len(scores) > 1 else None), (scores[-1] if scores else None)
+    """Read what the evaluation stages found: the last is the final model, the first on the same data before training is its base."""
+    final = _scores(run, evaluations[-1]) if evaluations else None
+    before = _before(recipe, evaluations)
+    base = None if before is None else _scores(run, before)
     stages = [StageSummary(name=info.name, type=info.type, seconds=round(info.seconds, 3), steps=info.step) for info in run.info.stages]
     return RunSummary(
         name=run.name,
@@ -30,9 +32,34 @@ def summary_of(run: RunDirectory, recipe: Recipe, evaluations: list[str]) -> Run
         seconds=round(sum(stage.seconds for stage in stages), 3),
         base=base,
         final=final,
-        notes=_notes(base, final),
+        notes=_notes(base, final) if _has_trained(recipe, [stage.name for stage in stages]) else [],
         stages=stages,
     )
+
+
+def evaluation_scores(run: RunReader, recipe: Recipe) -> dict[str, dict[str, Score]]:
+    """Return what each evaluation of a run found, in the recipe's order."""
+    return {name: _scores(run, name) for name in recipe.stages if (run.evals_dir(name) / "summary.json").exists()}
+
+
+def _scores(run: RunReader, name: str) -> dict[str, Score]:
+    return read_json(run.evals_dir(name) / "summary.json")
+
+
+def _before(recipe: Recipe, evaluations: list[str]) -> str | None:
+    """Return the evaluation that the last one can be compared with: it asks the same data, and the model has been trained since."""
+    if not evaluations:
+        return None
+    order, last = list(recipe.stages), recipe.stages[evaluations[-1]]
+    for name in evaluations[:-1]:
+        between = order[order.index(name) : order.index(evaluations[-1])]
+        if recipe.stages[name].data == last.data and _has_trained(recipe, between):
+            return name
+    return None
+
+
+def _has_trained(recipe: Recipe, names: Iterable[str]) -> bool:
+    return any(name in recipe.stages and not isinstance(recipe.stages[name], EvalConfig) for name in names)
 
 
 def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None) -> list[str]:

@@ -18,7 +18,7 @@ from reasonforge.models.decoder import Decoder
 from reasonforge.models.hf import load_folder, save_folder
 from reasonforge.pipelines.checks import check_recipe
 from reasonforge.pipelines.config import START, EvalConfig, FreshModel, Recipe, RunOptions, select_stages
-from reasonforge.pipelines.findings import next_commands, summary_of
+from reasonforge.pipelines.findings import evaluation_scores, next_commands, summary_of
 from reasonforge.pipelines.resume import adopt_settings, check_settings
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of, random_start
 from reasonforge.report.page import write_report
@@ -65,7 +65,7 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
                 run.event("random_start", warning, level="warning")
             summary = _Pipeline(recipe, run, console, stop, tokenizer).run(names)
         # After the run has ended: the page says how it ended.
-        _tell(run, summary, write_report(run.path), console)
+        _tell(run, recipe, summary, write_report(run.path), console)
     return 0
 
 
@@ -209,9 +209,12 @@ class _Pipeline:
         return summary
 
 
-def _tell(run: RunDirectory, summary: RunSummary, page: Path, console: Console) -> None:
+def _tell(run: RunDirectory, recipe: Recipe, summary: RunSummary, page: Path, console: Console) -> None:
     """Print what a finished run shows and what to type next."""
-    if summary.final is not None:
+    scores = evaluation_scores(run, recipe)
+    if summary.base is None and len(scores) > 1:
+        console.table(*_side_by_side(scores))
+    elif summary.final is not None:
         console.table(*_before_after(summary.base, summary.final))
     for note in summary.notes:
         console.note(note)
@@ -232,6 +235,11 @@ def _before_after(base: dict[str, Any] | None, final: dict[str, Any]) -> tuple[s
             cells = [_cell(base, name), *cells, change]
         rows.append([name, *cells])
     return "held-out problems", columns, rows
+
+
+def _side_by_side(scores: dict[str, dict[str, Any]]) -> tuple[str, list[str], list[list[str]]]:
+    names = dict.fromkeys(name for found in scores.values() for name, value in found.items() if isinstance(value, int | float))
+    return "evaluations", ["", *names], [[stage, *(_cell(found, name) for name in names)] for stage, found in scores.items()]
 
 
 def _cell(scores: dict[str, Any], name: str) -> str:

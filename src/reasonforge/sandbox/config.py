@@ -13,7 +13,7 @@ class SandboxConfig(Section):
     """Isolation of model-written code."""
 
     backend: Literal["auto", "namespace", "landlock", "unsafe-subprocess"] = "auto"
-    """``auto`` = the strongest that this machine allows, or refusal. ``unsafe-subprocess`` protects nothing and is never chosen by itself."""
+    """``auto`` = the strongest that this machine allows, or refusal. ``unsafe-subprocess`` protects nothing; it must be named."""
     workers: int | None = Field(default=None, gt=0)
     """Programs run at once. None = one per core, less one for the trainer."""
     i_understand: bool = False

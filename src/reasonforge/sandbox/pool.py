@@ -23,6 +23,9 @@ from reasonforge.sandbox.worker import Reply, Request, Worker
 RECYCLE_AFTER = 2000
 """Runs of one worker; a fresh one costs less than a second, a slow leak a night."""
 TRIES = 2
+_LONGEST_PATH = 255
+_BLOCK = 4096
+"""Room that files take in memory is counted in these."""
 
 StartWorker = Callable[[Flavour], Worker]
 
@@ -81,7 +84,8 @@ class PoolSandbox:
         """Run one program. Never raises because of what the program does.
 
         Raises:
-            ValueError: the request itself is wrong: a file's path, a limit that is not positive.
+            ValueError: the request itself is wrong: a file's path, files beyond their limit, a limit that is not positive.
+            TypeError: a call's argument is not JSON.
             SandboxUnavailable: the sandbox is closed, or its backend has no such profile.
         """
         self._check(program)
@@ -222,14 +226,8 @@ class PoolSandbox:
             raise SandboxUnavailable(
                 "profile shell needs the namespace backend, and a user other than root: the kernel lets root fork without limit"
             )
-        if not program.files:
-            return
-        if program.profile == "pure":
-            raise ValueError("files need a profile other than pure")
-        for name in program.files:
-            path = PurePosixPath(name)
-            if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name:
-                raise ValueError(f"{name!r}: a program's file needs a relative path inside its folder")
+        if program.files:
+            _check_files(program)
 
     def close(self) -> None:
         """End all workers; nothing of them is left. Programs still running come back as ``infra``."""
@@ -277,6 +275,29 @@ def _end_workers(pid: int, workers: set[Worker]) -> None:
         for worker in list(workers):
             worker.close()
         workers.clear()
+
+
+def _check_files(program: Program) -> None:
+    """Refuse files that could not be written: the program's own process would fail with them before it begins."""
+    if program.profile == "pure":
+        raise ValueError("files need a profile other than pure")
+    folders: set[PurePosixPath] = set()
+    paths: set[PurePosixPath] = set()
+    blocks = 0
+    for name, text in program.files.items():
+        path = PurePosixPath(name)
+        if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in name or len(name.encode()) > _LONGEST_PATH:
+            raise ValueError(f"{name!r}: a program's file needs a relative path inside its folder, of at most {_LONGEST_PATH} bytes")
+        if path in paths:
+            raise ValueError(f"{name!r}: two files of a program have this path")
+        paths.add(path)
+        folders.update(path.parents[:-1])
+        blocks += -(-len(text.encode("utf-8", "surrogatepass")) // _BLOCK)
+    if both := paths & folders:
+        raise ValueError(f"{str(min(both))!r}: a program's file and a folder have this path")
+    limits = program.limits
+    if len(paths) + len(folders) > limits.max_files or blocks * _BLOCK > limits.files_mb << 20:
+        raise ValueError(f"a program's files are more than its limits allow: max_files {limits.max_files}, files_mb {limits.files_mb}")
 
 
 def _check_limits(limits: Limits) -> None:

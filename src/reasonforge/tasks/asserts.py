@@ -24,6 +24,10 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 _BUILDERS: dict[str, Callable[..., Any]] = {"tuple": tuple, "list": list, "set": set, "frozenset": frozenset, "dict": dict, "range": range}
 _MAX_ITEMS = 100_000
+_WRAPPERS = {"bool", "int", "float", "str", "list", "tuple", "set", "frozenset", "dict", "sorted", "len", "round", "abs"}
+"""Put around a call they make nothing easier: who passes could have returned that value."""
+_MAKERS = {"list", "tuple", "set", "frozenset", "dict", "range", "float", "int", "str", "bytes", "complex", "deepcopy", "copy.deepcopy"}
+"""Make the values that a function is called with."""
 _UNITTEST = {"assertEqual", "assertEquals", "assertTrue", "assertFalse", "assertIsNone", "assertIs", "assertListEqual", "assertTupleEqual"}
 _UNITTEST |= {"assertDictEqual", "assertSetEqual", "assertCountEqual", "assertAlmostEqual", "assertIn"}
 
@@ -46,7 +50,8 @@ def asserts_to_calls(source: str) -> Converted:
 
     A statement before an assert that the assert depends on goes along with its expression. An assert converts when what it compares with is
     a constant (arithmetic on constants included) by ``==``, ``is``, ``in``, ``abs(..) < eps``, ``math.isclose``, ``pytest.approx`` or
-    truth, or when it expects an exception of a name.
+    truth, or when it expects an exception of a name. What compares inside the program's process stays in the rest: there an object that
+    equals everything passes ``all(f(x) == y for ..)`` or ``allclose(f(x), y)``.
 
     Raises:
         SyntaxError: the source is no Python.
@@ -172,7 +177,7 @@ def _case_of_test(test: ast.expr) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(test, ast.Constant) and test.value:
         return []
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return [(f"bool({ast.unparse(test.operand)})", {"expected": False})]
+        return [_truth(test.operand, expected=False)]
     if isinstance(test, ast.Call) and _name(test.func) in ("math.isclose", "isclose") and len(test.args) == 2:
         options = {str(keyword.arg): float(_constant(keyword.value)) for keyword in test.keywords}
         case = {"rel_tolerance": options.get("rel_tol", 1e-9), "abs_tolerance": options.get("abs_tol", 0.0)}
@@ -181,7 +186,11 @@ def _case_of_test(test: ast.expr) -> list[tuple[str, dict[str, Any]]]:
         if len(test.ops) != 1:
             raise _NotConstantError
         return [_case_of_comparison(test.left, test.ops[0], test.comparators[0])]
-    return [(f"bool({ast.unparse(test)})", {"expected": True})]
+    return [_truth(test, expected=True)]
+
+
+def _truth(node: ast.expr, *, expected: bool) -> tuple[str, dict[str, Any]]:
+    return f"bool({_outside(node, expected)})", {"expected": expected}
 
 
 def _case_of_comparison(left: ast.expr, sign: ast.cmpop, right: ast.expr) -> tuple[str, dict[str, Any]]:
@@ -194,7 +203,8 @@ def _case_of_comparison(left: ast.expr, sign: ast.cmpop, right: ast.expr) -> tup
             return _with_constant(right if approximate is left else left, approximate.args[0], case)
         return _with_constant(left, right, {})
     if isinstance(sign, ast.In) and not isinstance(_constant(right), str):
-        return ast.unparse(left), {"one_of": [encoded(item) for item in _constant(right)]}
+        wanted = list(_constant(right))
+        return _outside(left, *wanted), {"one_of": [encoded(item) for item in wanted]}
     is_distance = isinstance(left, ast.Call) and _name(left.func) in ("abs", "math.fabs", "fabs") and len(left.args) == 1
     if isinstance(sign, ast.Lt | ast.LtE) and is_distance:
         assert isinstance(left, ast.Call)
@@ -211,9 +221,55 @@ def _is_approx(node: ast.expr) -> bool:
 def _with_constant(left: ast.expr, right: ast.expr, case: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the case of two sides, one of which is a constant."""
     try:
-        return ast.unparse(left), {"expected": encoded(_constant(right)), **case}
+        wanted, computed = _constant(right), left
     except _NotConstantError:
-        return ast.unparse(right), {"expected": encoded(_constant(left)), **case}
+        wanted, computed = _constant(left), right
+    return _outside(computed, wanted), {"expected": encoded(wanted), **case}
+
+
+def _outside(node: ast.expr, *wanted: Any) -> str:
+    """Return the source of an expression whose value can be compared outside the program's process.
+
+    Raises:
+        _NotConstantError: the expression is a comparison itself, or yields so little (a truth value, zero) after working on what the
+            program returned that an object with operators of its own could pass without the right value.
+    """
+    if any(isinstance(inner, ast.Compare | ast.BoolOp | ast.IfExp) for inner in _walk_outside_lambdas(node)):
+        raise _NotConstantError
+    if any(_says_little(value) for value in wanted) and not _is_returned_as_it_is(node):
+        raise _NotConstantError
+    return ast.unparse(node)
+
+
+def _walk_outside_lambdas(node: ast.AST) -> Iterable[ast.AST]:
+    """Functions that are handed over as arguments may compare what they like."""
+    if not isinstance(node, ast.Lambda):
+        yield node
+        for child in ast.iter_child_nodes(node):
+            yield from _walk_outside_lambdas(child)
+
+
+def _says_little(value: Any) -> bool:
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(_says_little(item) for item in value)
+    return value is None or value in ("", b"", {}) or (isinstance(value, int | float) and value in (-1, 0, 1))
+
+
+def _is_returned_as_it_is(node: ast.expr) -> bool:
+    """Tell whether an expression is a call of the program, at most put in another container: whoever passes has returned that value."""
+    if isinstance(node, ast.List | ast.Tuple):
+        return all(_is_returned_as_it_is(item) for item in node.elts)
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.Subscript | ast.Attribute) and _is_returned_as_it_is(node.value)
+    name = _name(node.func)
+    if name in _WRAPPERS and len(node.args) == 1 and not node.keywords:
+        return _is_returned_as_it_is(node.args[0])
+    # In check(candidate) the function asked for has this name: whatever it is called with, nobody works on what it returns.
+    if name == "candidate":
+        return True
+    given = [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+    calls = [inner for part in given for inner in ast.walk(part) if isinstance(inner, ast.Call)]
+    return not isinstance(node.func, ast.Lambda) and all(_name(call.func) in _MAKERS for call in calls)
 
 
 def _unittest_call(node: ast.AST) -> tuple[str, ast.Call] | None:
@@ -228,15 +284,16 @@ def _cases_of_unittest(name: str, call: ast.Call) -> list[tuple[str, dict[str, A
         case "assertTrue":
             return [case for test in _conjuncts(first) for case in _case_of_test(test)]
         case "assertFalse":
-            return [(f"bool({ast.unparse(first)})", {"expected": False})]
+            return [_truth(first, expected=False)]
         case "assertIsNone":
-            return [(ast.unparse(first), {"expected": None})]
+            return [(_outside(first, None), {"expected": None})]
     assert second is not None
     match name:
         case "assertIn":
             return [_case_of_comparison(first, ast.In(), second)]
         case "assertCountEqual":
-            return [(f"sorted({ast.unparse(first)})", {"expected": encoded(sorted(_constant(second)))})]
+            wanted = sorted(_constant(second))
+            return [(f"sorted({_outside(first, wanted)})", {"expected": encoded(wanted)})]
         case "assertAlmostEqual":
             options = {keyword.arg: _constant(keyword.value) for keyword in call.keywords}
             places = _constant(call.args[2]) if len(call.args) > 2 else options.get("places", 7)

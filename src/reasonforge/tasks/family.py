@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from reasonforge.core.records import Problem, ProblemKind, Verdict
+from reasonforge.tasks.declared import judge_declared, undressed
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.protocol import THINK_ANSWER_TAGS, Habit, Language, problem_draws, task_problem
 from reasonforge.verify.cleaning import plain_characters, strip_dressing
-from reasonforge.verify.extract import MAX_TEXT_CHARS, extract_answer
 from reasonforge.verify.numbers import parse_number
 
 Texts = Mapping[Language, str]
 """The same text in both languages."""
-
-MAX_ANSWER_CHARS = 2_000
-"""Longer answers are refused unread."""
 
 _REQUEST: Texts = {"en": "\nGive {form} inside <answer> </answer>.", "zh": "\n把{form}写在 <answer> </answer> 里。"}
 _BASIC = "0123456789+-*/=()., \n"
@@ -63,7 +60,7 @@ class Family(ABC):
 
     @abstractmethod
     def judge(self, problem: Problem, answer: str) -> Verdict:
-        """Judge an extracted answer of at most ``MAX_ANSWER_CHARS`` characters."""
+        """Judge a declared answer without its dressing, of bounded length."""
 
     @abstractmethod
     def texts(self) -> str:
@@ -92,14 +89,7 @@ class Family(ABC):
 
     def verify(self, problem: Problem, text: str) -> Verdict:
         """Find the declared answer and judge it exactly."""
-        if len(text) > MAX_TEXT_CHARS:
-            return Verdict(status="error", reason=f"completion of {len(text)} characters")
-        answer = extract_answer(text)
-        if answer is None:
-            return Verdict(status="no_answer", reason="no answer block, box or answer phrase")
-        if len(answer) > MAX_ANSWER_CHARS:
-            return Verdict(status="no_answer", reason=f"answer of {len(answer)} characters")
-        return self.judge(problem, answer)
+        return judge_declared(text, lambda answer: self.judge(problem, undressed(answer)))
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the stored solution, with its steps where the habit is to think."""
@@ -159,13 +149,15 @@ def read_number(answer: str, *, units: tuple[str, ...] = ()) -> str | None:
 
 
 def read_items(answer: str) -> list[str]:
-    """Return the parts of a list: between commas or, where there are none, between spaces; one pair of brackets around it may stand.
+    """Return the parts of a list: between commas or, where there are none, between spaces.
 
-    >>> read_items("[3, 1，2]"), read_items("b a")
-    (['3', '1', '2'], ['b', 'a'])
+    Brackets may stand around the list, quotation marks around each part.
+
+    >>> read_items("[3, 1，2]"), read_items("b a"), read_items("['cat', 'dog']")
+    (['3', '1', '2'], ['b', 'a'], ['cat', 'dog'])
     """
     text = _without_brackets(answer)
-    return _COMMA.split(text) if _COMMA.search(text) else text.split()
+    return [undressed(item) for item in (_COMMA.split(text) if _COMMA.search(text) else text.split())]
 
 
 def read_letters(answer: str) -> str:
@@ -178,14 +170,14 @@ def read_letters(answer: str) -> str:
 
 
 def read_assignments(answer: str) -> dict[str, str] | None:
-    """Return the pairs of a list ``A=1, B=2``; None where a part is no pair or a name comes twice.
+    """Return the pairs of a list ``A=1, B=2``, names in lower case; None where a part is no pair or a name comes twice.
 
-    >>> read_assignments("A=1, B: 2")
-    {'A': '1', 'B': '2'}
+    >>> read_assignments("A=1, B: 2"), read_assignments("A=1, a=2")
+    ({'a': '1', 'b': '2'}, None)
     """
     matches = [_ASSIGNMENT.fullmatch(item) for item in _COMMA.split(strip_dressing(answer))]
     pairs = [match.groups() for match in matches if match is not None]
-    found = {name: value for name, value in pairs}
+    found = {name.lower(): value for name, value in pairs}
     return found if len(found) == len(matches) else None
 
 

@@ -15,6 +15,7 @@ from reasonforge.core.errors import DataError, UnavailableError
 
 MAX_ROW_BYTES = 8 << 20
 """A longer row is taken for a broken file (a missing line end, usually), not read into memory."""
+_HEAD_BYTES = 256
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 
@@ -109,14 +110,27 @@ def _json_rows(path: Path, *, compressed: bool, max_row_bytes: int, nan_is_null:
 
 def _refuse_other_kinds(path: Path, raw: IO[bytes], *, compressed: bool) -> None:
     """Look at the first bytes: a wrong ending is found out here and not as line noise later."""
-    start = raw.read(4)
+    start = raw.read(_HEAD_BYTES)
     raw.seek(0)
+    refuse_placeholder(path, start)
     if compressed and start and start[:2] != b"\x1f\x8b":
         raise DataError(f"{path}: is not gzip data, in spite of its name. Rename it to end in .jsonl")
     if not compressed and start[:2] == b"\x1f\x8b":
         raise DataError(f"{path}: is gzip data. Rename it to end in .jsonl.gz")
-    if start == b"PAR1":
+    if start[:4] == b"PAR1":
         raise DataError(f"{path}: is Parquet data. Rename it to end in .parquet")
+
+
+def refuse_placeholder(path: Path, start: bytes) -> None:
+    """Refuse what downloads leave in place of a file: a pointer of Git LFS, or a web page.
+
+    Raises:
+        DataError: the first bytes are those of one.
+    """
+    if start.startswith(b"version https://git-lfs"):
+        raise DataError(f"{path}: is a pointer of Git LFS, not the file. Fetch it: git lfs pull")
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise DataError(f"{path}: is a web page, not data. Download the file itself")
 
 
 def _json_row(path: Path, number: int, line: bytes, *, nan_is_null: bool) -> dict[str, Any] | None:
@@ -160,11 +174,15 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         raise UnavailableError(f"{path}: reading Parquet needs pyarrow, which is not installed") from None
     number = 0
     try:
+        with path.open("rb") as raw:
+            refuse_placeholder(path, raw.read(_HEAD_BYTES))
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=1024):
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(f"{path}: row {number}", values)
+    except DataError:
+        raise
     except (arrow.ArrowException, OSError, ValueError) as error:
         first_line = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise DataError(f"{path}: not readable as Parquet after row {number}: {first_line}") from None

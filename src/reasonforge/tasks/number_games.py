@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from reasonforge.core.records import Problem, Verdict
+from reasonforge.tasks.declared import judge_declared, undressed
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.expressions import (
     Expression,
@@ -19,8 +20,6 @@ from reasonforge.tasks.expressions import (
 from reasonforge.tasks.family import Texts
 from reasonforge.tasks.number_search import make_target
 from reasonforge.tasks.protocol import THINK_ANSWER_TAGS, Habit, Language, problem_draws, task_problem
-from reasonforge.verify.cleaning import plain_characters
-from reasonforge.verify.extract import MAX_TEXT_CHARS, extract_answer
 
 _COUNTDOWN_PROMPTS: Texts = {
     "en": "Use the numbers {numbers} to reach {target}. Each number may be used at most once, with +, -, *, / and brackets. "
@@ -42,13 +41,12 @@ def judge_expression(problem: Problem, text: str) -> Verdict:
 
     A right-hand side is allowed if it is the target (``8 * 3 = 24``). Signs in front of numbers are not among the operations.
     """
-    if len(text) > MAX_TEXT_CHARS:
-        return Verdict(status="error", reason=f"completion of {len(text)} characters")
-    answer = extract_answer(text)
-    if answer is None:
-        return Verdict(status="no_answer", reason="no answer block, box or answer phrase")
+    return judge_declared(text, lambda answer: _judge_answer(problem, answer))
+
+
+def _judge_answer(problem: Problem, answer: str) -> Verdict:
     target = int(problem.meta["target"])
-    claim, equals, right_side = plain_characters(answer).strip(" $").rpartition("=")
+    claim, equals, right_side = undressed(answer).rpartition("=")
     try:
         expression = parse_expression(claim if equals else right_side)
     except ExpressionError as error:

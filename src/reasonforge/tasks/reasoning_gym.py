@@ -15,9 +15,9 @@ from reasonforge.core.records import Message, Problem, Verdict
 from reasonforge.core.seeds import derive_seed
 from reasonforge.sandbox.protocol import Call, Limits, Program, Sandbox
 from reasonforge.tasks.config import ReasoningGymSource
+from reasonforge.tasks.declared import judge_declared
 from reasonforge.tasks.reasoning_gym_defects import SAFE_ANSWERS
 from reasonforge.tasks.streams import split_of
-from reasonforge.verify.extract import MAX_TEXT_CHARS, extract_answer
 
 SOURCE_PREFIX = "reasoning_gym:"
 """Problems of task ``gcd`` have the source ``reasoning_gym:gcd``."""
@@ -106,13 +106,18 @@ def judge_reasoning_gym(problem: Problem, text: str, open_sandbox: Callable[[], 
         open_sandbox: returns the sandbox for the scorer; called only where the answer is another text than the reference's and the task
             has a scorer of its own.
     """
-    if len(text) > MAX_TEXT_CHARS:
-        return Verdict(status="error", reason=f"completion of {len(text)} characters")
-    answer = extract_answer(text)
-    if answer is None:
-        return Verdict(status="no_answer", reason="no answer block, box or answer phrase")
-    if len(answer) > MAX_ANSWER_CHARS:
-        return Verdict(status="no_answer", reason=f"answer of {len(answer)} characters")
+    scored: dict[str, Verdict] = {}
+
+    def judge(answer: str) -> Verdict:
+        # The first is the answer itself. What else a completion declares says the same only where it is the same text: nothing runs for it.
+        if not scored:
+            scored[answer] = _judge_answer(problem, answer, open_sandbox)
+        return scored.get(answer, Verdict(status="wrong", prediction=answer))
+
+    return judge_declared(text, judge, longest=MAX_ANSWER_CHARS)
+
+
+def _judge_answer(problem: Problem, answer: str, open_sandbox: Callable[[], Sandbox]) -> Verdict:
     if answer == problem.answer:
         return Verdict(status="correct", prediction=answer)
     safe = SAFE_ANSWERS.get(problem.meta["task"])

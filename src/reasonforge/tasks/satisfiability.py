@@ -58,7 +58,7 @@ class Satisfiability(Family):
         found = read_assignments(answer)
         if found is None or not all(value.lower() in _VALUES for value in found.values()):
             return unreadable("a list like p=true, q=false")
-        values = {letter.lower(): _VALUES[value.lower()] for letter, value in found.items()}
+        values = {letter: _VALUES[value.lower()] for letter, value in found.items()}
         prediction = ", ".join(f"{letter}={str(value).lower()}" for letter, value in sorted(values.items()))
         letters, clauses = problem.meta["letters"], problem.meta["clauses"]
         if set(values) != set(letters):

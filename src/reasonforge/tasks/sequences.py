@@ -18,7 +18,7 @@ class Sorting(Family):
     name = "sorting"
     levels = (1, 5)
     description = "Numbers or words to put in order, up or down; the level brings two more items each."
-    form: ClassVar[Texts] = {"en": "the list, separated by commas,", "zh": "用逗号分隔的列表"}
+    form: ClassVar[Texts] = {"en": "the list, separated by commas,", "zh": "列表（用逗号分隔）"}
     _question: ClassVar[dict[tuple[Language, bool, bool], str]] = {
         ("en", False, False): "Sort these words alphabetically: {items}",
         ("en", False, True): "Sort these words in reverse alphabetical order: {items}",

@@ -181,23 +181,21 @@ def filter_tests(
     return replace(found, reason=_refusal(found, min_kill_rate))
 
 
-def generate_tests(
+def make_tests(
     problem: Problem,
-    generate: Generate,
+    generators: Sequence[str],
     sandbox: Sandbox,
     *,
     correct: Sequence[str],
     incorrect: Sequence[str],
     seed: int = 0,
-    generators: int = len(KINDS),
     per_generator: int = 4,
     min_agree: int = 2,
     min_kill_rate: float = 0.5,
     limits: Limits = _LIMITS,
 ) -> GeneratedTests:
-    """Make tests for a problem: write generators, run them, filter what they print. See the functions above for the settings."""
-    written = write_generators(problem, generate, count=generators)
-    inputs = make_inputs(written, sandbox, seed=derive_seed(seed, problem.id), per_generator=per_generator, limits=limits)
+    """Run generators (of ``write_generators``, or anybody's) and filter what they print. See the functions above for the settings."""
+    inputs = make_inputs(generators, sandbox, seed=derive_seed(seed, problem.id), per_generator=per_generator, limits=limits)
     return filter_tests(
         inputs, sandbox, correct=correct, incorrect=incorrect, min_agree=min_agree, min_kill_rate=min_kill_rate, limits=limits
     )

@@ -6,11 +6,11 @@ import re
 from dataclasses import asdict
 
 from reasonforge.core.records import Problem, Verdict
+from reasonforge.tasks.declared import judge_declared
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.protocol import Habit, Language, problem_draws, task_problem
 from reasonforge.tasks.word_templates import DEFAULT_QUANTITY, PHRASES, QUANTITY, STORIES, Kind, Phrases, Story
 from reasonforge.verify.cleaning import strip_dressing
-from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, extract_answer
 from reasonforge.verify.grade import grade
 from reasonforge.verify.numbers import parse_number
 
@@ -64,15 +64,7 @@ class WordProblems:
         """Judge one quantity by the common strict rules; judge two as an ordered pair of numbers."""
         if problem.meta["ask"] != "both":
             return grade(problem.answer, text)
-        if len(text) > MAX_TEXT_CHARS:
-            return Verdict(status="error", reason=f"completion of {len(text)} characters")
-        answer = extract_answer(text)
-        if answer is None or len(answer) > MAX_ANSWER_CHARS:
-            return Verdict(status="no_answer", reason="no box, answer block, #### or answer phrase")
-        pair = _pair(answer)
-        if pair is None:
-            return Verdict(status="wrong", prediction=strip_dressing(answer), reason="not two numbers")
-        return Verdict(status="correct" if pair == problem.answer else "wrong", prediction=pair)
+        return judge_declared(text, lambda answer: _judged_pair(problem, answer))
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the boxed answer, after the elimination where the habit is to think."""
@@ -162,6 +154,13 @@ def _text(equation: Equation) -> str:
 
 def _term(coefficient: int, name: str) -> str:
     return {1: name, -1: f"-{name}"}.get(coefficient, f"{coefficient}{name}")
+
+
+def _judged_pair(problem: Problem, answer: str) -> Verdict:
+    pair = _pair(answer)
+    if pair is None:
+        return Verdict(status="wrong", prediction=strip_dressing(answer), reason="not two numbers")
+    return Verdict(status="correct" if pair == problem.answer else "wrong", prediction=pair)
 
 
 def _pair(answer: str) -> str | None:

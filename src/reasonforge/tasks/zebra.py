@@ -94,7 +94,7 @@ class Zebra(Family):
     levels = (1, len(_SIZES))
     kind = "logic"
     description = "Houses in a row and what belongs to each, from clues; from three houses and two kinds of things to five of each."
-    form: ClassVar[Texts] = {"en": "the list, separated by commas,", "zh": "用逗号分隔的列表"}
+    form: ClassVar[Texts] = {"en": "the list, separated by commas,", "zh": "列表（用逗号分隔）"}
     _question: ClassVar[Texts] = {
         "en": "There are {houses} houses in a row, numbered from left to right: {things}; each in one house.\n{clues}\n"
         "List the {kind} from house 1 to house {houses}.",
@@ -171,20 +171,21 @@ def _worlds(houses: int, kinds: int, clues: Sequence[Clue]) -> Iterator[World]:
         else:
             between.setdefault((min(first, second), max(first, second)), []).append(clue)
 
-    def further(world: World, allowed: list[int]) -> Iterator[World]:
-        kind = len(world)
-        if kind == kinds:
-            yield world
+    def further(placed: Mapping[int, Row], allowed: list[int]) -> Iterator[World]:
+        waiting = [kind for kind in range(kinds) if kind not in placed]
+        if not waiting:
+            yield tuple(placed[kind] for kind in range(kinds))
             return
+        kind = min(waiting, key=lambda kind: allowed[kind].bit_count())
         for row in _members(allowed[kind], rows):
             rest = list(allowed)
-            for later in range(kind + 1, kinds):
-                for clue in between.get((kind, later), ()):
-                    rest[later] &= _fitting(clue, row)
-            if all(rest[kind + 1 :]):
-                yield from further((*world, row), rest)
+            for other in waiting:
+                for clue in between.get((min(kind, other), max(kind, other)), ()):
+                    rest[other] &= _fitting(clue, kind, row)
+            if all(rest):
+                yield from further({**placed, kind: row}, rest)
 
-    return further((), allowed)
+    return further({}, allowed)
 
 
 @functools.cache
@@ -193,17 +194,17 @@ def _rows(houses: int) -> list[Row]:
 
 
 @functools.cache
-def _fitting_things(houses: int, kind: ClueKind, x_first: bool, house: int, thing: int) -> int:
+def _fitting_rows(houses: int, kind: ClueKind, x_known: bool, house: int, thing: int) -> int:
     """Return the set of rows whose ``thing`` stands as a clue of this kind wants it beside a house."""
-    step = {"same": (0,), "left": (1,) if x_first else (-1,), "next": (-1, 1), "at": ()}[kind]
+    step = {"same": (0,), "left": (1,) if x_known else (-1,), "next": (-1, 1), "at": ()}[kind]
     return sum(1 << number for number, row in enumerate(_rows(houses)) if row[thing] - house in step)
 
 
-def _fitting(clue: Clue, row: Row) -> int:
-    """Return the set of rows of the clue's later kind with which it holds beside this row of its earlier kind."""
-    x_first = clue.x[0] < clue.y[0]
-    (_, known), (_, open_) = (clue.x, clue.y) if x_first else (clue.y, clue.x)
-    return _fitting_things(len(row), clue.kind, x_first, row[known], open_)
+def _fitting(clue: Clue, kind: int, row: Row) -> int:
+    """Return the set of rows of a clue's other kind with which it holds beside this row of one of its kinds."""
+    x_known = clue.x[0] == kind
+    (_, known), (_, other) = (clue.x, clue.y) if x_known else (clue.y, clue.x)
+    return _fitting_rows(len(row), clue.kind, x_known, row[known], other)
 
 
 def _members(allowed: int, rows: Sequence[Row]) -> Iterator[Row]:

@@ -20,18 +20,22 @@ _WORDS_ONLY = re.compile(r"[^\W\d_]{2,}(?:\s[^\W\d_]+)*")
 _ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{3})")
 _LEAD = re.compile(r"(?:\\text\{)?\s{0,4}(?:the )?(?:final )?answer is:?\s*(?:\})?\s*", re.IGNORECASE)
 _ALL_TEXT = re.compile(r"\s*\$?\\(?:text(?:bf|rm|it)?|mbox|mathrm|textnormal)\s?\{([^{}]*)\}\$?\.?\s*")
-_NOTHING = frozenset(
-    ["no solution", "no solutions", "no real solution", "no real solutions", "no solution exists", "there is no solution"]
-    + ["empty set", "the empty set", "无解", "空集"]
-)
+_NO_SOLUTION = ("no solution", "no solutions", "no real solution", "no real solutions", "no solution exists", "there is no solution")
+_NOTHING = frozenset([*_NO_SOLUTION, "empty set", "the empty set", "无解", "空集"])
 _EVERYTHING = frozenset(["all real numbers", "all reals", "any real number", "the set of all real numbers", "全体实数", "任意实数"])
-_NAMED_IN_WORDS = re.compile(r"\s{0,3}\\(?:text|mathrm|mbox)(?:it|rm|bf)?\s?\{\s?[A-Za-z][A-Za-z ]{1,40}\}(?:\\[ ,;])?\s{0,3}=\s{0,3}(?=\S)")
-_CALCULATION = re.compile(r"[^=]{0,200}[-+*/^!\\×·÷][^=]{0,200}=[^=]{1,200}")
+_NAMED_IN_WORDS = re.compile(
+    r"\s{0,3}\\(?:text|mathrm|mbox)(?:it|rm|bf)?\s?\{\s?[A-Za-z][A-Za-z ]{1,40}\}(?:\\[ ,;])?\s{0,3}=\s{0,3}(?=\S)"
+)
+_OPERATOR = re.compile(r"[-+*/^!\\×·÷]")
 _TO = re.compile(r"([0-9]{1,9}) to ([0-9]{1,9})")
 _ROUNDED = re.compile(r"\s{0,3}(?:\\approx(?![a-z])|\\simeq|≈)\s{0,3}")
 _SYNONYMS = {"dne": "does not exist", "undefined": "undefined"}
 _LETTER = re.compile(r"[(\[]?([A-J])[)\]]?")
 _CHOICE = re.compile(r"[(\[{]?\s?([A-Za-z])\s?[)\]}]?(?:$|[.:)](?P<words>.*))", re.DOTALL)
+_CHOICE_LEAD = re.compile(
+    r"\W{0,3}(?:the )?(?:(?:correct|best|final|right) )?(?:answer is:?|answer:|option|choice|选项|答案是|选)[:：\s]*(?=\W{0,3}[A-Z])",
+    re.IGNORECASE,
+)
 _SECOND_CHOICE = re.compile(r"(?:^|\W)(?:or|and|或|和)\s?[(\[]?[A-Z](?:\W|$)")
 _CLOCK = re.compile(r"([0-9]{1,2})(?: ?: ?([0-5][0-9]))? ?(?:(a|p)\.? ?m\.?)?")
 _CHINESE_CLOCK = re.compile(r"(上午|早上|凌晨|下午|晚上|傍晚)? ?([0-9]{1,2}) ?(?:: ?([0-5][0-9])|[时点] ?(?:([0-5]?[0-9]) ?分?)?整?)")
@@ -89,7 +93,7 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
             parsed = None
     if parsed is None:
         return Answer(text, None, "", text)
-    return _of_tree(text, _result(parsed.node) if _CALCULATION.fullmatch(raw) else parsed.node, parsed.unit)
+    return _of_tree(text, _result(parsed.node) if _OPERATOR.search(raw.partition("=")[0]) else parsed.node, parsed.unit)
 
 
 def _of_tree(text: str, node: Node, unit: str) -> Answer:
@@ -157,10 +161,15 @@ def letter_of(text: str) -> str | None:
 
 def choice_letter(raw: str) -> str | None:
     """Return the one letter that a choice names ("(C)", "C. 5"); None where it names none or hedges ("A) or B")."""
-    match = _CHOICE.fullmatch(strip_dressing(raw))
+    match = _CHOICE.fullmatch(without_lead(strip_dressing(raw)))
     if match is None or _SECOND_CHOICE.search(match.group("words") or ""):
         return None
     return match.group(1).upper()
+
+
+def without_lead(text: str) -> str:
+    """Return a choice without the words in front of its letter: Option C."""
+    return text[lead.end() :] if (lead := _CHOICE_LEAD.match(text)) and lead.end() < len(text) else text
 
 
 def _clock(raw: str) -> str | None:

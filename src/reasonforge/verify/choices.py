@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from reasonforge.core.records import Verdict
-from reasonforge.verify.answers import choice_letter, normal_text
+from reasonforge.verify.answers import choice_letter, normal_text, without_lead
 from reasonforge.verify.cleaning import plain_characters, strip_dressing
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, Found, find_answer
 from reasonforge.verify.retraction import is_denied, is_taken_back
@@ -21,9 +21,9 @@ _CONNECTIVE = r"(?:\\text\s?\{\s{0,2})?(?:or|and|maybe|possibly|perhaps|或者?|
 _MARKS = r"[\s$()\[\]*{},./;、|&-]{0,8}"
 _SAME_BREATH = re.compile(rf"{_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}[A-J](?![A-Za-z'])")
 _LETTER_BESIDE = re.compile(rf"(?<![A-Za-z])([A-J])(?![A-Za-z']){_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}\Z")
-_OR_LETTER = re.compile(rf"{_MARKS}(?:\\text\s?\{{\s{{0,2}})?(?:or|或者?)(?![A-Za-z]){_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}([A-J])(?![A-Za-z'])", re.IGNORECASE)
-_CHOICE_LEAD = re.compile(
-    r"\s*\$?(?:\\text(?:bf)?\s?\{\s{0,2})?(?:the )?(?:(?:correct|best|final|right) )?(?:answer is:?|answer:|option|choice|选项|答案是|选)[:：\s]*", re.IGNORECASE
+_OR_LETTER = re.compile(
+    rf"{_MARKS}(?:\\text\s?\{{\s{{0,2}})?(?:or|或者?)(?![A-Za-z]){_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}([A-J])(?![A-Za-z'])",
+    re.IGNORECASE,
 )
 _LETTERS = re.compile(r"\W*([A-J](?:(?:[\s,、;]*|\s(?:and|&)\s|和|与)[A-J])*)(?![A-Za-z])(?P<words>.*)", re.DOTALL)
 
@@ -69,14 +69,12 @@ def _grade_words(gold: str, found: Found | None) -> Verdict:
 def _choice(raw: str) -> str | None:
     if len(raw) > MAX_ANSWER_CHARS:
         return None
-    if (lead := _CHOICE_LEAD.match(raw)) and lead.end() < len(raw):
-        raw = raw[lead.end() :].removesuffix("}") if "{" in lead.group() else raw[lead.end() :]
     return choice_letter(raw) or letters_of(raw)
 
 
 def letters_of(raw: str) -> str | None:
     """Return the capitals of a choice in order (``["B", "D"]`` is BD); None where anything else stands beside them."""
-    match = _LETTERS.fullmatch(strip_dressing(raw[:MAX_ANSWER_CHARS]))
+    match = _LETTERS.fullmatch(without_lead(strip_dressing(raw[:MAX_ANSWER_CHARS])))
     if match is None or re.search(r"\w", match.group("words")):
         return None
     letters = re.sub(r"[^A-J]", "", match.group(1))

@@ -23,7 +23,8 @@ _CHARACTERS |= {ord(mark): f" {top}/{bottom}" for mark, (top, bottom) in _VULGAR
 # Commands that change how an answer looks and not what it says.
 _DRESSING = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|textstyle|bf|rm|it)(?![A-Za-z])\*?")
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:bf|it|rm|sf)|boldsymbol|operatorname|mbox|hbox|emph)\s*\{([^{}]*)\}")
-_UNIT_FRACTION = re.compile(r"\\[dt]?frac\s?\{\s?\\(?:text|mathrm)\{([A-Za-z ]{1,20})\}\s?\}\s?\{\s?\\(?:text|mathrm)\{([A-Za-z ]{1,20})\}\s?\}")
+_UPRIGHT = r"\{\s?\\(?:text|mathrm)\{([A-Za-z ]{1,20})\}\s?\}"
+_UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?{_UPRIGHT}\s?{_UPRIGHT}")
 _ORDINAL = re.compile(r"(?<=[0-9]) ?(?:\^ ?\{? ?)?(?:st|nd|rd|th)(?![A-Za-z])(?: ?\})?")
 _POWER_AFTER_TEXT = re.compile(r" +\^")
 _SPACES = re.compile(r"\\[,;:>\s]|\\q?quad(?![A-Za-z])")
@@ -50,14 +51,17 @@ def strip_dressing(text: str) -> str:
     """
     text = plain_characters(text).strip().replace("\\$", "USD ")
     # Plain numbers, the usual case, are done here.
-    if text.isalnum() and text.isascii():
+    if text.isascii() and (text.isdigit() or text.isalpha()):
         return text
     text = strip_fences(text)
     if "\\" in text:
         text = text.replace("\\!", "").replace("\\%", "%").replace("\\times", "*").replace("\\cdot", "*")
         text = _UNIT_FRACTION.sub(r"\\text{ \1/\2}", text)
         text = _DEGREES.sub(" degrees", text)
-        text = _SPACES.sub(" ", _TEXT.sub(r" \1 ", _DRESSING.sub("", text)))
+        text = _DRESSING.sub("", text)
+        for _ in range(2):  # \text{\textbf{5}}
+            text = _TEXT.sub(r" \1 ", text)
+        text = _SPACES.sub(" ", text)
         text = _POWER_AFTER_TEXT.sub("^", text)
         text = _FRACTIONS.sub(r"\\frac", text)
     # A tie between words is a space; at the front ~5 says "about 5".

@@ -193,8 +193,6 @@ def _grade_math(gold: str, found: Found, rules: Rules, question: str, *, symboli
     correct = _equal(reference, prediction, gold, found.answer, rules, judge)
     if not correct and "%" in found.after[:12] and _PERCENT_NEXT.match(found.after):
         correct = _equal(reference, read_answer(f"{found.answer}\\%"), gold, found.answer, rules, judge)
-    if not correct and isinstance(reference.node, Number) and reference.node.is_decimal and (rounded := _rounded(found.answer)):
-        correct = _equal(reference, read_answer(rounded), gold, rounded, rules, judge)
     if not correct and rules.percent_agrees and "%" in prediction.key and question and _ASKS_PERCENT.search(question[-2_000:]):
         correct = _equal(_in_percent(reference), prediction, gold, found.answer, rules, judge)
     if not correct and found.others and isinstance(reference.node, Apply) and reference.node.op in ("list", "set"):
@@ -231,7 +229,15 @@ def _in_percent(answer: Answer) -> Answer:
 
 
 def _equal(reference: Answer, prediction: Answer, gold: str, answer: str, rules: Rules, judge: _SymbolicJudge) -> bool:
-    """Climb the ladder."""
+    """Climb the ladder; where the reference is a decimal, with the rounding that an answer names too."""
+    if _climb(reference, prediction, gold, answer, rules, judge):
+        return True
+    if not (isinstance(reference.node, Number) and reference.node.is_decimal and (rounded := _rounded(answer))):
+        return False
+    return _climb(reference, read_answer(rounded), gold, rounded, rules, judge)
+
+
+def _climb(reference: Answer, prediction: Answer, gold: str, answer: str, rules: Rules, judge: _SymbolicJudge) -> bool:
     if rules.units_agree and reference.unit and prediction.unit and reference.unit != prediction.unit:
         return False
     if reference.key == prediction.key and reference.clock == prediction.clock:

@@ -32,14 +32,10 @@ _PLAIN = re.compile(_DECIMAL)
 _CHINESE_MULTIPLIERS = (("万亿", 10**12), ("千万", 10**7), ("百万", 10**6), ("亿", 10**8), ("万", 10**4))
 _MAGNITUDE = re.compile(r" ?(hundred|thousand|million|billion|trillion)(?![A-Za-z])", re.IGNORECASE)
 _MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_WORDS = dict(
-    zip(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen "
-        "twenty".split(),
-        range(21),
-        strict=False,
-    )
-)
+_NAMES_OF_NUMBERS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty
+"""
+_WORDS = {name: value for value, name in enumerate(_NAMES_OF_NUMBERS.split())}
 _PERCENT = re.compile(r" ?(?:%|percent(?![A-Za-z])|per cent(?![A-Za-z]))", re.IGNORECASE)
 
 

@@ -19,7 +19,10 @@ CONSTANTS = frozenset({"pi", "e", "i", "oo"})
 MAX_LOG_SIZE = 10**18
 """Values beyond e^(10^18) are not computed: the exponent itself would no longer be a small number."""
 MAX_FACTORIAL = 10**12
-_POINTS = 6
+_POINTS = (
+    (1, (1,)), (1, (1,)), (1, (-1,)), (1, (1, -1)), (5, (1, -1)), (Fraction(1, 5), (1, -1)),
+)  # fmt: skip
+"""Size and signs of each point's coordinates. To the left of zero roots, logarithms and absolute values show their branches."""
 _SEED = 20_240_405
 
 
@@ -41,10 +44,10 @@ def names_of(*nodes: Node) -> list[str]:
 
 
 def sample_points(names: list[str]) -> Iterator[dict[str, Fraction]]:
-    """Yield the points at which expressions are compared: first positive, then of mixed signs. The same for every call."""
+    """Yield the points at which expressions are compared: positive, negative, then of mixed signs. The same for every call."""
     draw = random.Random(_SEED)
-    for index in range(_POINTS if names else 1):
-        yield {name: Fraction(draw.randint(40, 400), 97) * (1 if index < 2 else draw.choice((1, -1))) for name in names}
+    for scale, signs in _POINTS if names else _POINTS[:1]:
+        yield {name: scale * Fraction(draw.randint(40, 400), 97) * draw.choice(signs) for name in names}
 
 
 def rational(node: Node) -> Fraction | None:

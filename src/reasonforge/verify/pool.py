@@ -47,8 +47,8 @@ class WorkerFailed(ReasonforgeError, RuntimeError):
 class SymbolicTier(Protocol):
     """Where the last tier is computed."""
 
-    def symbolic_equal(self, a: Node, b: Node) -> bool:
-        """Return whether two scalars were shown to be equal."""
+    def symbolic_equal(self, a: Node, b: Node) -> bool | None:
+        """Return whether two scalars are equal; None where neither was shown."""
         ...
 
 
@@ -194,8 +194,8 @@ class WorkerPool:
         self._busy = 0
         self._closed: bool = getattr(self, "_closed", False)
 
-    def symbolic_equal(self, a: Node, b: Node) -> bool:
-        """Return whether two scalars were shown to be equal; False also where neither equality nor difference could be shown.
+    def symbolic_equal(self, a: Node, b: Node) -> bool | None:
+        """Return whether two scalars are equal; None where neither equality nor difference could be shown.
 
         Raises:
             DeadlineExceeded: it took longer than the deadline.
@@ -396,10 +396,10 @@ class GradePool:
 class _InProcess:
     """The symbolic tier of a process that is itself a worker."""
 
-    def symbolic_equal(self, a: Node, b: Node) -> bool:
+    def symbolic_equal(self, a: Node, b: Node) -> bool | None:
         from reasonforge.verify.symbolic import equal
 
-        return equal(a, b) is True
+        return equal(a, b)
 
 
 _pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()

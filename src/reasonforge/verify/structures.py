@@ -66,6 +66,9 @@ class Comparison:
             return self._equal_regions(gold, answer)
         if self.loose_brackets:
             gold, answer = _loosened(gold), _loosened(answer)
+        named, other_named = values_by_name(gold), values_by_name(answer)
+        if named is not None and other_named is not None:
+            return named.keys() == other_named.keys() and all(self.equal(value, other_named[name]) for name, value in named.items())
         gold, answer = _like_the_other(gold, answer), _like_the_other(answer, gold)
         left, right = _op(gold), _op(answer)
         match left, right:
@@ -309,11 +312,10 @@ def values_by_name(node: Node) -> dict[str, Node] | None:
 
 
 def _like_the_other(node: Node, other: Node) -> Node:
-    """Return x = 3, y = 4 as the tuple (3, 4) where the other side names no variables, or lists values without order."""
-    if (named := values_by_name(node)) is None or values_by_name(other) is not None:
-        # Where one side orders its values by name, a list on the other side is in that order.
-        return Apply("tuple", _args(node)) if _op(node) == "list" and values_by_name(other) is not None and named is None else node
-    return Apply("tuple", tuple(named.values()))
+    """Return x = 3, y = 4 as the tuple (3, 4); a list beside it is in the order of its names."""
+    if (named := values_by_name(node)) is not None:
+        return Apply("tuple", tuple(named.values()))
+    return Apply("tuple", _args(node)) if _op(node) == "list" and values_by_name(other) is not None else node
 
 
 def _quotient(top: Node, bottom: Node) -> Node:

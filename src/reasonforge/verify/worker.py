@@ -151,7 +151,7 @@ class Keeper:
             started = time.monotonic()
 
     def _hand_over(self, items: deque[bytes], sent: deque[bytes], *, alone: bool) -> None:
-        """Write to the child what fits into its pipe, so that neither side can block the other; one item fits always: it is read at once."""
+        """Write to the child what fits into its pipe, so that neither side blocks the other. One item always fits: it is read at once."""
         while items and (not sent or (not alone and sum(map(len, sent)) + len(items[0]) + _HEAD.size * (len(sent) + 1) < self._window)):
             if sent and self._served + len(sent) >= self._recycle_after:
                 break
@@ -276,7 +276,7 @@ def answer(request: dict[str, Any]) -> Any:
 
     if request.pop("do") == "grade":
         return verdict_to_json(grade(request.pop("gold"), request.pop("text"), **request))
-    return equal(from_lists(request["a"]), from_lists(request["b"])) is True
+    return equal(from_lists(request["a"]), from_lists(request["b"]))
 
 
 def main(*, deadline_seconds: float, memory_mb: int, recycle_after: int, parent: int) -> None:

@@ -1,6 +1,7 @@
 // The page of an evaluation: figures, curves over k, tables, samples.
 
-const PLOT = { width: 720, height: 300, left: 46, right: 90, top: 12, bottom: 34 };
+const PLOT = { width: 720, height: 300, left: 46, right: 116, top: 12, bottom: 34 };
+const LABEL_HEIGHT = 14;
 const FAMILIES = [
   ["pass", "pass@k: at least one of k is right"],
   ["maj", "maj@k: the majority of k is right"],
@@ -15,13 +16,13 @@ const tableOf = (header, rows) => el("div", { class: "scroll" }, el("table", {},
 function summary(results) {
   const { figures, against } = results;
   const header = ["figure", "value", "95 %, bootstrap", "95 %, closed form"];
-  if (against) header.push(against.name, "change", "95 % of the change, paired");
+  if (against) header.push(against.name, "change", "95 % of the change, bootstrap", "95 % of the change, closed form");
   const named = { "pass@1": `pass@1 (avg@${results.num_samples})`, "maj@64": "maj@64 (cons@64)" };
   const rows = Object.entries(figures).map(([name, figure]) => {
     const row = [named[name] ?? name, percent(figure.value), range(figure.bootstrap), range(figure.closed)];
     if (against) {
       const found = against.differences[name];
-      row.push(percent(against.figures[name]), found ? `${signed(100 * found.difference)} points` : "–", found ? range(found.interval) : "–");
+      row.push(percent(against.figures[name]), found ? `${signed(100 * found.difference)} points` : "–", found ? range(found.bootstrap) : "–", found ? range(found.interval) : "–");
     }
     return row;
   });
@@ -36,8 +37,21 @@ function pointsOf(results, family) {
   return found.sort((a, b) => a.k - b.k);
 }
 
+// The same figures of the run that this one is compared with, at the same k.
+function earlierPoints(results, family, points) {
+  if (!results.against) return [];
+  const { figures } = results.against;
+  return points.flatMap(({ k }) => {
+    const value = figures[k === 1 ? "pass@1" : `${family}@${k}`];
+    return value === undefined ? [] : [{ k, value }];
+  });
+}
+
 function curveOverK(results) {
-  const families = FAMILIES.map(([family, title], i) => ({ family, title, colour: `s${i}`, points: pointsOf(results, family) })).filter((each) => each.points.length > 1);
+  const families = FAMILIES.map(([family, title], i) => {
+    const points = pointsOf(results, family);
+    return { family, title, colour: `s${i}`, points, earlier: earlierPoints(results, family, points) };
+  }).filter((each) => each.points.length > 1);
   if (!families.length) return null;
   const { width, height, left, right, top, bottom } = PLOT;
   const last = Math.max(...families.flatMap((each) => each.points.map((point) => point.k)));
@@ -51,7 +65,12 @@ function curveOverK(results) {
     shapes.push(svg("text", { x: x(k), y: height - 16, "text-anchor": "middle" }, String(k)));
   }
   shapes.push(svg("text", { x: (left + width - right) / 2, y: height - 2, "text-anchor": "middle" }, "k, samples"));
-  for (const { family, colour, points } of families) {
+  for (const { family, colour, points, earlier } of families) {
+    if (earlier.length > 1) {
+      const path = linePath(earlier.map((point) => x(point.k)), earlier.map((point) => y(point.value)));
+      const title = `${family}@k of ${results.against.name}: ${earlier.map((point) => `${point.k} ${percent(point.value)}`).join(", ")}`;
+      shapes.push(svg("path", { class: `curve earlier ${colour}`, d: path, "stroke-dasharray": "5 4" }, svg("title", {}, title)));
+    }
     const upper = points.map((point) => `${x(point.k).toFixed(1)} ${y(point.bootstrap[1]).toFixed(1)}`);
     const lower = points.map((point) => `${x(point.k).toFixed(1)} ${y(point.bootstrap[0]).toFixed(1)}`).reverse();
     shapes.push(svg("path", { class: `band ${colour}`, d: `M${[...upper, ...lower].join("L")}Z` }));
@@ -59,24 +78,52 @@ function curveOverK(results) {
     for (const point of points) {
       shapes.push(svg("circle", { class: `dot ${colour}`, cx: x(point.k), cy: y(point.value), r: 4 }, svg("title", {}, `${family}@${point.k}: ${percent(point.value)} ${range(point.bootstrap)}`)));
     }
-    const end = points[points.length - 1];
-    shapes.push(svg("text", { x: x(end.k) + 8, y: y(end.value) + 4 }, `${family}@${end.k} ${percent(end.value)}`));
+  }
+  // Names at the ends of curves, pushed apart where curves end close to each other.
+  const ends = families.map(({ family, points }) => ({ family, ...points[points.length - 1] })).sort((a, b) => b.value - a.value);
+  let lowest = -Infinity;
+  for (const end of ends) {
+    lowest = Math.max(lowest + LABEL_HEIGHT, y(end.value) + 4);
+    shapes.push(svg("text", { class: "end", x: x(end.k) + 8, y: lowest }, `${end.family}@${end.k} ${percent(end.value)}`));
   }
   const keys = families.map(({ colour, title }) => el("span", { class: "key" }, el("span", { class: `swatch ${colour}` }), title));
+  if (families.some(({ earlier }) => earlier.length > 1)) keys.push(el("span", { class: "key" }, `dashed: ${results.against.name}`));
   const label = families.map(({ family, points }) => `${family}: ${points.map((point) => `${point.k} ${percent(point.value)}`).join(", ")}`).join("; ");
   const plot = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, shapes);
   return el("section", { id: "curve" }, el("h2", {}, "Over k"), el("div", { class: "panel wide" }, el("div", { class: "legend" }, keys), plot));
 }
 
+const ABOUT = {
+  tool_calls: ["programs run, per sample", number],
+  failed_calls: ["of them failed", percent],
+  failed_programs: ["programs that failed", percent],
+  thinking_tokens: ["tokens of thinking, mean", number],
+  within_budget: ["within the budget", percent],
+  think_answer: ["think and answer tags kept", percent],
+  boxed: ["with a boxed answer", percent],
+  language: ["words in the problem's language", percent],
+  repeated: ["words repeated", percent],
+  reflective_words: ["reflective words, per sample", number],
+};
+
 function shares(results) {
   const rows = Object.entries(results.shares).map(([name, value]) => [name.replace("_", " "), percent(value)]);
   const { unit, ...lengths } = results.lengths;
   const sizes = Object.entries(lengths).map(([name, value]) => [name, number(value)]);
+  const about = (found) => Object.entries(found ?? {}).map(([name, value]) => [ABOUT[name]?.[0] ?? name, (ABOUT[name]?.[1] ?? number)(value)]);
+  const [uses, texts] = [about(results.uses), about(results.texts)];
   return el(
     "section",
     {},
     el("h2", {}, "Samples"),
-    el("div", { class: "row tops" }, tableOf(["verdict", "share"], rows), tableOf([`length in ${unit}`, ""], sizes)),
+    el(
+      "div",
+      { class: "row tops" },
+      tableOf(["verdict", "share"], rows),
+      tableOf([`length in ${unit}`, ""], sizes),
+      uses.length ? tableOf(["tools and budget", ""], uses) : null,
+      texts.length ? tableOf(["text", ""], texts) : null,
+    ),
   );
 }
 

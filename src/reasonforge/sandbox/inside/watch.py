@@ -310,7 +310,7 @@ class Watch:
         outcome = self.outcome
         outcome.sizes = (self.stdout.size, self.stderr.size, self.values.size)
         if self.stdout.over:
-            outcome.status, outcome.truncated = "output_limit", True
+            outcome.status, outcome.reason, outcome.truncated = "output_limit", "more output than allowed", True
         if self.stderr.size > ERROR_BYTES:
             outcome.truncated = True
         if not self.child.ready:

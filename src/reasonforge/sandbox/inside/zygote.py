@@ -145,11 +145,10 @@ class Zygote:
         for descriptor in inside:
             os.close(descriptor)
         last = last_write if session else last_read
-        outside = (out_read, err_read, state_read, last)
-        for descriptor in outside:
+        for descriptor in (out_read, err_read, state_read, last):
             os.set_blocking(descriptor, False)
-        ends = {"blocks": last} if session else {"values": last}
-        return Child(pid, os.pidfd_open(pid), *outside[:3], box=box, **ends)
+        values, blocks = (None, last) if session else (last, None)
+        return Child(pid, os.pidfd_open(pid), out_read, err_read, state_read, values, blocks, box)
 
     def _become_program(self, request: dict[str, Any], letter: int, inside: list[int], box: str | None) -> NoReturn:
         try:

@@ -48,7 +48,8 @@ def without_quarantine(problems: list[Problem], scorer: RewardScorer, config: RL
     kept = report.without_failures(problems)
     if len(rows) > config.max_quarantined_share * len(problems) or not kept:
         raise DataError(
-            f"data {config.data!r}: {report}. All are in {path}: mend them, or raise max_quarantined_share ({config.max_quarantined_share:g})"
+            f"data {config.data!r}: {report}. All are in {path}. Mend them, "
+            f"or raise max_quarantined_share ({config.max_quarantined_share:g})"
         )
     named = [{"id": row["id"], "answer": row["answer"][:80], "reason": row["reason"]} for row in rows[:_NAMED]]
     log.event("quarantine", f"{report}: left out; all are in {path}", level="warning", problems=named, count=len(rows), path=str(path))

@@ -16,6 +16,8 @@ from reasonforge.tasks.files import Row
 from reasonforge.verify.extract import last_boxed
 
 LETTERS = string.ascii_uppercase
+FIRST_OPTION = "\n(A) "
+"""Where the options of a choice begin in its question."""
 _LEVEL = re.compile(r"(?:level\s*)?(\d{1,2})", re.IGNORECASE)
 _MARKED = re.compile(r"\s*[(（]?([A-Z])[)）.．:：、]\s*")
 

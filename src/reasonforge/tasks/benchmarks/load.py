@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.ids import content_id
 from reasonforge.core.records import Message, Problem
-from reasonforge.tasks.benchmarks.items import Item
+from reasonforge.tasks.benchmarks.items import FIRST_OPTION, Item
 from reasonforge.tasks.benchmarks.rows import Place, read_places
 from reasonforge.tasks.benchmarks.table import BENCHMARKS, Benchmark
+
+_FEWEST = 10
+"""Files with fewer questions are not compared: MATH comes as one file for each problem."""
 
 
 def benchmark_names() -> tuple[str, ...]:
@@ -50,12 +56,35 @@ def load_benchmark(name: str, path: Path, *, split: str | None = None) -> list[P
         places = read_places(path, split=split, default_split=benchmark.split, columns=benchmark.csv_columns)
     problems: list[Problem] = []
     seen: dict[str, int] = {}
+    questions: dict[str, set[str]] = {}
     for place in places:
         if benchmark.keep is None or benchmark.keep(place):
-            problems.append(_problem(benchmark, place, benchmark.convert(place), seen))
+            item = benchmark.convert(place)
+            problems.append(_problem(benchmark, place, item, seen))
+            questions.setdefault(_file_of(place), set()).add(item.question.partition(FIRST_OPTION)[0])
     if not problems:
         raise DataError(f"{path}: no row of {name}")
+    _refuse_twice(path, questions)
     return problems
+
+
+def _file_of(place: Place) -> str:
+    return re.sub(r":(?: row)? ?\d+\Z", "", place.row.place)
+
+
+def _refuse_twice(path: Path, questions: Mapping[str, set[str]]) -> None:
+    """Refuse files that hold the same questions: a download with all of its configurations side by side would be counted twice.
+
+    Raises:
+        DataError: most questions of a file stand in another one too.
+    """
+    first_in: dict[str, str] = {}
+    for file, asked in questions.items():
+        known = Counter(first_in[question] for question in asked if question in first_in)
+        if len(asked) >= _FEWEST and known and 2 * known.most_common(1)[0][1] > len(asked):
+            other = known.most_common(1)[0][0]
+            raise DataError(f"{path}: {other} and {file} hold the same questions. Name the one that you mean")
+        first_in |= dict.fromkeys(asked - first_in.keys(), file)
 
 
 def _problem(benchmark: Benchmark, place: Place, item: Item, seen: dict[str, int]) -> Problem:

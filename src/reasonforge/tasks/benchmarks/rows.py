@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reasonforge.core.errors import DataError
-from reasonforge.tasks.files import SUFFIXES, Row, read_rows
+from reasonforge.tasks.files import SUFFIXES, Row, read_rows, refuse_placeholder
 
 MAX_FILE_BYTES = 256 << 20
 """A larger JSON or CSV file is taken for the wrong one; JSON Lines and Parquet have no limit."""
@@ -191,6 +191,7 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: the gzip data is cut or corrupt ({error}). Copy the file again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    refuse_placeholder(path, data[:256])
     if len(data) > MAX_FILE_BYTES:
         raise DataError(f"{path}: more than {MAX_FILE_BYTES >> 20} MiB. Is it the right file?")
     try:

@@ -120,8 +120,13 @@ def read_mbpp(path: Path, split: str | None) -> Iterator[Place]:
     wanted = "test" if split is None else split
     if wanted != "all" and wanted not in MBPP_SPLITS:
         raise DataError(f"{path}: MBPP has no split {wanted!r}. There are: {', '.join(MBPP_SPLITS)}, all")
+    seen: dict[int, str] = {}
     for place in read_places(path, split="all", default_split=None):
-        if wanted == "all" or whole_of(place.row, ("task_id",), "id") in MBPP_SPLITS[wanted]:
+        number = whole_of(place.row, ("task_id",), "id")
+        if number in seen:
+            raise DataError(f"{place.row.place}: task {number} stands at {seen[number]} too. Name one file, the full or the sanitized one")
+        seen[number] = place.row.place
+        if wanted == "all" or number in MBPP_SPLITS[wanted]:
             yield place
 
 
@@ -149,9 +154,12 @@ def pubmedqa(place: Place) -> Item:
 def read_pubmedqa(path: Path, split: str | None) -> Iterator[Place]:
     """Yield PubMedQA's labelled rows; the test half is the one whose keys stand in ``test_ground_truth.json`` beside the file."""
     folder = path.expanduser()
-    files = sorted(folder.glob("ori_pqal.json*")) if folder.is_dir() else [folder]
+    files = [folder]
+    if folder.is_dir():
+        copies = [path for path in sorted(folder.rglob("*.parquet")) if not re.search("unlabeled|artificial", path.as_posix())]
+        files = sorted(folder.glob("ori_pqal.json*")) or copies
     if len(files) != 1:
-        raise DataError(f"{folder}: {len(files)} files named ori_pqal.json or ori_pqal.json.gz; one is wanted")
+        raise DataError(f"{folder}: {len(files)} files named ori_pqal.json, ori_pqal.json.gz or pqa_labeled/*.parquet; one is wanted")
     if split not in (None, "all", "test"):
         raise DataError(f"{folder}: PubMedQA has no split {split!r}. There are: test, all")
     keys: set[str] | None = None

@@ -61,8 +61,9 @@ def _is_stem(place: Place) -> bool:
 
 
 def _of_language(language: str) -> Callable[[Place], bool]:
-    # A folder of MGSM holds mgsm_de.tsv, mgsm_fr.tsv ...: only the language asked for counts.
-    return lambda place: place.stem == f"mgsm_{language}" or not place.stem.startswith("mgsm_")
+    # A folder of MGSM holds mgsm_de.tsv, mgsm_fr.tsv ..., or folders de, fr ...: only the language asked for counts.
+    others = {name for other in MGSM_LANGUAGES if other != language for name in (other, f"mgsm_{other}")}
+    return lambda place: place.stem not in others
 
 
 def _tal_half(prefix: str) -> Callable[[Place], bool]:
