@@ -29,7 +29,7 @@ test-slow: $(DEV) ## run the tests that train until something is learned
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow $(ARGS)
 
 attacks: $(DEV) ## run the attacks on the sandbox and print what each came to
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 tests/sandbox --attack-table $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 tests/sandbox/test_attacks*.py tests/sandbox/test_forgery.py tests/sandbox/test_soak.py --attack-table $(ARGS)
 
 soak: $(DEV) ## run 10,000 hostile programs per sandbox and look for what grows
 	OMP_NUM_THREADS=1 $(RUN) -m tests.sandbox.soak $(ARGS)

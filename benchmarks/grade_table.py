@@ -89,7 +89,9 @@ def rendered(page: str) -> str:
         head, begin, rest = page.partition(f"<!-- {name}: begin -->\n")
         _, end, tail = rest.partition(f"<!-- {name}: end -->")
         if not (begin and end):
-            raise SystemExit(f"{PAGE}: the marks of the table {name!r} are missing; put back <!-- {name}: begin --> and <!-- {name}: end -->")
+            raise SystemExit(
+                f"{PAGE}: the marks of the table {name!r} are missing; put back <!-- {name}: begin --> and <!-- {name}: end -->"
+            )
         page = f"{head}{begin}{table(rows())}\n{end}{tail}"
     return page
 

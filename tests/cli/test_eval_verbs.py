@@ -65,6 +65,13 @@ def test_graded_lines_are_measured_by_the_command_that_is_printed(call: Call) ->
     assert "<script>alert" not in Path("g.eval/report.html").read_text()
 
 
+def test_graded_lines_go_beside_the_samples_where_nothing_is_said(call: Call) -> None:
+    samples("s.jsonl", ["7"])
+    code, _, errors = call("grade", "s.jsonl", "--workers", "1")
+    assert (code, errors) == (0, "")
+    assert json.loads(Path("s.graded.jsonl").read_text())["status"] == ["correct"]
+
+
 def test_lines_that_cannot_be_read_are_exit_code_65_after_all_others_are_graded(call: Call) -> None:
     with samples("s.jsonl", ["7"]).open("a") as file:
         file.write("{\n")
@@ -128,7 +135,7 @@ def test_the_profile_decides(call: Call) -> None:
             2,
             "command line: endpoint.retries: must be at least 0",
         ),
-        ("grade s.jsonl", 2, "Missing option '--out'"),
+        ("grade", 2, "Missing argument 'SAMPLES.jsonl'"),
         ("grade s.jsonl --out s.jsonl", 2, "s.jsonl: is the input itself"),
     ],
 )

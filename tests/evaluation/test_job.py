@@ -94,15 +94,20 @@ def test_a_finished_evaluation_asks_nothing(tmp_path: Path) -> None:
         assert len(server.asked) == asked
 
 
-def test_a_signal_keeps_what_is_finished(tmp_path: Path) -> None:
-    with serve(right) as server:
-        with StopRequest() as stop:
-            signal.raise_signal(signal.SIGTERM)
-            with pytest.raises(InterruptedRun, match=r"stopped after 1 of 6 problems.*go on") as caught:
-                evaluate(server, tmp_path / "e", stop=stop)
+def test_a_signal_keeps_what_is_finished_and_what_is_on_its_way(tmp_path: Path) -> None:
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if len(server.asked) == 3:
+            signal.raise_signal(signal.SIGTERM)  # handled by the main thread
+        return right(body, number)
+
+    with serve(script) as server:
+        with StopRequest() as stop, pytest.raises(InterruptedRun, match=r"stopped after 1 of 6 problems.*go on") as caught:
+            evaluate(server, tmp_path / "e", stop=stop)
         assert caught.value.exit_code == 143
         assert len((tmp_path / "e" / "samples.jsonl").read_text().splitlines()) == 1
+        assert len((tmp_path / "e" / "answers.jsonl").read_text().splitlines()) == 1 + 1  # of the first problem, of the second
         assert evaluate(server, tmp_path / "e").measurement.num_problems == 6
+        assert len(server.asked) == 12
 
 
 def test_a_torn_last_line_is_drawn_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Reward functions of a user, good and bad; run in the reward process."""
 
+import asyncio
 import fractions
 import os
 import pathlib
@@ -91,6 +92,11 @@ def language(question, answer, completion, meta):
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None):
     return {"score": float(solution_str == ground_truth and (extra_info or {})["level"] == 3 and bool(data_source)), "acc": True}
+
+
+async def asks_somebody(data_source, solution_str, ground_truth, extra_info=None):
+    await asyncio.sleep(0)
+    return {"score": len(solution_str)}
 
 
 def solution_only(solution_str, ground_truth, **others):

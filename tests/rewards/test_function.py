@@ -130,6 +130,10 @@ def test_a_function_with_verls_parameter_names_is_called_as_verl_does() -> None:
     assert value == 3.0
 
 
+def test_a_function_may_be_async() -> None:
+    assert _call("asks_somebody", "abc", "a") == [("ok", 3.0, ""), ("ok", 1.0, "")]
+
+
 def test_a_function_that_takes_any_names_gets_ours() -> None:
     assert _call("any_names", "text") == [("ok", 44.0, "")]
 

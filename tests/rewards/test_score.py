@@ -211,6 +211,14 @@ def test_a_code_part_says_nothing_about_other_problems() -> None:
     assert _parts({"code": CodeReward(), "accuracy": AccuracyReward()}, _rollout("\\boxed{42}")) == [{"accuracy": 1.0}]
 
 
+def test_a_problem_that_no_part_is_about_is_masked_and_not_paid_zero() -> None:
+    with RewardScorer({"code": CodeReward()}) as scorer:
+        reward, verdict = scorer.score(_PROBLEM, "\\boxed{42}")
+        assert [failure.verdict.status for failure in scorer.check_gold([_PROBLEM])] == ["error"]
+    assert (verdict.status, verdict.reason) == ("error", "no part of the reward is about problems of kind math")
+    assert reward.parts == {}
+
+
 def test_a_completion_whose_tool_failed_is_masked_and_not_judged() -> None:
     with RewardScorer({"accuracy": AccuracyReward()}, max_failed_share=1.0) as scorer:
         (group,) = scorer.score_groups([(_PROBLEM, [_rollout("\\boxed{42}", finish="tool_error")])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -211,3 +212,35 @@ def test_the_seed_fits_the_protocol() -> None:
     with serve(lambda body, number: says("7")) as server:
         model(server.url).ask(QUESTION, PARAMS, seed=(1 << 62) + 3)
     assert 0 <= json.loads(json.dumps(server.asked[0][0]["seed"])) < 1 << 31
+
+
+def test_nobody_waits_for_answers_that_are_not_wanted_any_more() -> None:
+    released = threading.Event()
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if body["seed"]:
+            released.wait(20)
+        return says("7")
+
+    with serve(script) as server:
+        asked = HttpModel(EndpointConfig(url=server.url, name="m", timeout_seconds=20.0, concurrency=4))
+        answers = asked.ask_all(iter([(seed, QUESTION, seed) for seed in range(8)]), PARAMS)
+        assert next(answers)[0] == 0
+        answers.close()
+        waiting = [thread for thread in threading.enumerate() if thread.name.startswith("reasonforge-http")]
+        for thread in waiting:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in waiting)
+        assert not released.is_set()
+        released.set()
+
+
+def test_once_told_to_stop_it_asks_nothing_more_and_takes_what_is_on_its_way() -> None:
+    with serve(lambda body, number: says("7")) as server:
+        told: list[bool] = []
+        answers = model(server.url, concurrency=3).ask_all(iter([(i, QUESTION, i) for i in range(50)]), PARAMS, stop=lambda: bool(told))
+        first = next(answers)
+        told.append(True)
+        rest = list(answers)
+    assert len([first, *rest]) == len(server.asked)
+    assert len(server.asked) <= 6

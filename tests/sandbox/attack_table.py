@@ -1,4 +1,7 @@
-"""What the attack suite came to, row by row: printed by ``make attacks``, and written as the page ``docs/attacks.md``."""
+"""What the attack suite came to, row by row: printed by ``make attacks``, and written as the page ``docs/attacks.md``.
+
+A cell counts tests: most attacks run twice in each backend, as a program and as a block of a session.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +61,7 @@ class Table:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take down one outcome."""
-        facts = dict(report.user_properties)
+        facts: dict[str, Any] = dict(report.user_properties)
         if report.when == "call" and report.passed:
             self.programs.update({name: int(facts[name]) for name in PROGRAMS if name in facts})
         row, column, what = facts.get("row"), facts.get("backend", OUTSIDE), facts.get("what")
@@ -126,7 +130,7 @@ class Table:
             rows = sum(of == column for _, of in self.cells)
             run = sum(total.values()) - total["skipped"]
             lines.append(
-                f"{column}: {run} attacks of {rows} rows: {total['held']} held, {total['gets through']} get through as documented, "
+                f"{column}: {run} tests of {rows} rows: {total['held']} held, {total['gets through']} get through as documented, "
                 f"{total['BREACHED'] + total['FAILED']} breaches, {total['skipped']} skipped"
             )
             lines += [f"{column}: skipped {count}: {reason}" for reason, count in self.skipped[column].items()]

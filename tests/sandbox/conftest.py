@@ -12,6 +12,7 @@ from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Backend, Sandbox
 from reasonforge.sandbox.start import _missing
 from tests.sandbox.attack_table import ABSENT, Table
+from tests.sandbox.attacks import Attack
 
 BACKENDS: tuple[Backend, ...] = ("namespace", "landlock")
 
@@ -36,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not isinstance(item, pytest.Function):
             continue
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if attack := parameters.get("attack"):
+        attack = parameters.get("attack")
+        if isinstance(attack, Attack):
             what = "proof" if "_without_" in item.name else "block" if "_session_" in item.name else "program"
             item.user_properties += [("row", attack.row), ("attack", str(attack)), ("what", what)]
         elif named := re.match(r"test_row_(\d+)_", item.name):

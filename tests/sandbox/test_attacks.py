@@ -8,14 +8,14 @@ and once more where the defence against it is missing: there it must get through
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Program, Sandbox
-from tests.sandbox.attack_table import RUNS, rows_of_functions
+from tests.sandbox.attack_table import ABSENT, RUNS, Table, rows_of_functions
 from tests.sandbox.attacks import ATTACKS, ROWS, SECTIONS, Attack
 from tests.sandbox.attacks_judge import achieved, as_program, as_session, feats, gets_through, warm_up
 from tests.sandbox.conftest import BACKENDS
@@ -25,8 +25,9 @@ COUNTS = {"resources": 35, "processes": 17, "files": 21, "network": 5, "kernel":
 """Attacks of each section. Numbers of their own: an attack that silently falls out of the table is missed here."""
 SESSIONS = 84
 """Attacks that run as a block of a session too: those that need no folder are only about programs that have none."""
-PROVEN, PROVEN_WITHIN = 48, 8
+PROVEN, PROVEN_WITHIN = 46, 10
 """Attacks that are shown to get through with no sandbox, and in a sandbox with wider limits or within one conversation."""
+Record = Callable[[str, object], None]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "attacks.md"
 HONEST = Program(code="import math\nprint(math.comb(10, 5), sorted({3, 1, 2}))")
 
@@ -64,7 +65,7 @@ def shared_scene() -> Iterator[Scene]:
         yield scene
 
 
-def judge(sandbox: Sandbox, attack: Attack, found: list[str], record_property) -> None:
+def judge(sandbox: Sandbox, attack: Attack, found: list[str], record_property: Record) -> None:
     documented = sandbox.backend in attack.unstopped_by
     record_property("got_through", bool(found))
     if documented:
@@ -74,28 +75,28 @@ def judge(sandbox: Sandbox, attack: Attack, found: list[str], record_property) -
 
 
 @every_attack
-def test_a_program_gets_no_further_than_is_documented(warm: Sandbox, shared_scene: Scene, attack: Attack, record_property) -> None:
+def test_a_program_gets_no_further_than_is_documented(warm: Sandbox, shared_scene: Scene, attack: Attack, record_property: Record) -> None:
     judge(warm, attack, achieved(as_program(warm), attack, shared_scene), record_property)
 
 
 @in_sessions
 def test_a_block_of_a_session_gets_no_further_than_is_documented(
-    warm: Sandbox, shared_scene: Scene, attack: Attack, record_property
+    warm: Sandbox, shared_scene: Scene, attack: Attack, record_property: Record
 ) -> None:
     judge(warm, attack, achieved(as_session(warm), attack, shared_scene), record_property)
 
 
 @proven
-def test_without_a_sandbox_the_attack_gets_through(unprotected: Sandbox, attack: Attack, record_property) -> None:
+def test_without_a_sandbox_the_attack_gets_through(unprotected: Sandbox, attack: Attack, record_property: Record) -> None:
     prove(unprotected, attack, record_property)
 
 
 @proven_within
-def test_without_the_limit_the_attack_gets_through(warm: Sandbox, attack: Attack, record_property) -> None:
+def test_without_the_limit_the_attack_gets_through(warm: Sandbox, attack: Attack, record_property: Record) -> None:
     prove(warm, attack, record_property)
 
 
-def prove(sandbox: Sandbox, attack: Attack, record_property) -> None:
+def prove(sandbox: Sandbox, attack: Attack, record_property: Record) -> None:
     with Scene() as scene:
         found = gets_through(attack, sandbox, scene)
     if not found and attack.why:
@@ -158,3 +159,33 @@ def test_every_row_of_the_threat_list_is_tested() -> None:
 def test_the_page_of_attacks_lists_every_row_as_it_is() -> None:
     lines = [line.split("|")[1:3] for line in PAGE.read_text().splitlines() if line.startswith("| ") and line[2].isdigit()]
     assert [(int(number), what.strip()) for number, what in lines] == list(ROWS.items())
+
+
+def outcome(backend: str, what: str, *, skipped: str = "") -> pytest.TestReport:
+    properties = [("row", 1), ("backend", backend), ("what", what), ("attack", "1 fork bomb (files)")]
+    location = ("test_attacks.py", 1, "test")
+    if skipped:
+        longrepr = ("test_attacks.py", 1, f"Skipped: {skipped}")
+        return pytest.TestReport("test", location, {}, "skipped", longrepr, "setup", user_properties=properties)
+    return pytest.TestReport("test", location, {}, "passed", None, "call", user_properties=properties)
+
+
+def table(*outcomes: pytest.TestReport) -> Table:
+    table = Table(None)
+    for report in outcomes:
+        table.pytest_runtest_logreport(report)
+    return table
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_table_misses_an_attack_that_did_not_run(name: str) -> None:
+    all_ran = [outcome(name, what) for what, count in RUNS.items() for _ in range(count)]
+    assert table(*all_ran).missing(name) == ""
+    assert table(*all_ran[1:]).missing(name) == f"{name}: not run: {{'program': 1}}"
+    assert table(*all_ran[1:], outcome(name, "program", skipped="no time")).missing(name) != ""
+
+
+def test_a_backend_that_the_machine_lacks_is_reported_and_not_missed() -> None:
+    absent = table(outcome("namespace", "program", skipped=f"the namespace sandbox is {ABSENT}: bwrap not found"))
+    assert absent.missing("namespace") == ""
+    assert any("bwrap not found" in line for line in absent.totals())

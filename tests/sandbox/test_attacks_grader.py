@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
-from reasonforge.sandbox.protocol import Limits, Program, Sandbox
+from reasonforge.sandbox.open import open_sandbox
+from reasonforge.sandbox.protocol import Limits, Program, RunResult, Sandbox
 from reasonforge.verify.grade import grade
 from tests.sandbox.victims import ENVIRONMENT_NAME, ENVIRONMENT_SECRET, Scene
 
@@ -50,14 +52,24 @@ def test_row_61_an_answer_is_read_and_never_run(text: str) -> None:
     assert os.environ[ENVIRONMENT_NAME] == ENVIRONMENT_SECRET
 
 
+def sympified(sandbox: Sandbox, path: Path) -> RunResult:
+    code = f"import sympy\nprint(sympy.sympify(\"__import__('os').mkdir('{path}')\"))"
+    return sandbox.run(Program(code=code, limits=Limits(wall_seconds=20, cpu_seconds=15)))
+
+
 def test_row_61_sympify_of_hostile_text_stays_inside(sandbox: Sandbox) -> None:
     with Scene() as scene:
         path = scene.folder / "made-by-sympify"
-        code = f"import sympy\nprint(sympy.sympify(\"__import__('os').mkdir('{path}')\"))"
-        result = sandbox.run(Program(code=code, limits=Limits(wall_seconds=20, cpu_seconds=15)))
-        assert result.status == "error"
+        assert sympified(sandbox, path).status == "error"
         assert not path.exists()
         assert scene.harm() == []
+
+
+def test_row_61_sympify_of_hostile_text_does_run_it() -> None:
+    with Scene() as scene, open_sandbox("unsafe-subprocess", workers=1, i_understand=True) as unprotected:
+        path = scene.folder / "made-by-sympify"
+        sympified(unprotected, path)
+        assert path.exists()
 
 
 @pytest.mark.parametrize("answer", ["9**9**9**9", "9^{9^{9^{9}}}", "2^{2^{2^{2^{2^{2}}}}}", "10^{10^{100}}", "1e999999999", "9" * 100_000])
@@ -102,7 +114,15 @@ def test_row_64_nested_and_endless_formulas_end(answer: str) -> None:
     assert graded("5", "5")[0] == "correct"
 
 
-@pytest.mark.parametrize("gold", ["5", "x^2", "\\frac{1}{2}", "\\{1, 2\\}", "(0, 1)", "\\text{yes}", "x = 3"])
+GOLDS = ["5", "x^2", "\\frac{1}{2}", "\\{1, 2\\}", "(0, 1)", "\\text{yes}", "x = 3"]
+
+
+@pytest.mark.parametrize("gold", GOLDS)
+def test_row_65_each_gold_equals_itself(gold: str) -> None:
+    assert graded(gold, gold)[0] == "correct"
+
+
+@pytest.mark.parametrize("gold", GOLDS)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -158,3 +178,7 @@ def test_row_66_naming_every_option_is_no_answer(gold: str, answer: str) -> None
 )
 def test_row_66_choosing_every_letter_is_no_choice(text: str) -> None:
     assert grade("A", text, profile="mcq", kind="choice").status != "correct"
+
+
+def test_row_66_choosing_one_letter_is_a_choice() -> None:
+    assert grade("A", "The answer is A.", profile="mcq", kind="choice").status == "correct"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.sandbox.forgery import (
     problem,
 )
 
+Record = Callable[[str, object], None]
 SURELY_FOOLED = (
     "exit while loading",
     "hard exit while loading",
@@ -61,26 +62,26 @@ def test_a_checker_of_exit_codes_passes_these_wrong_programs(name: str, tmp_path
     assert finished.returncode == 0
 
 
-def test_no_wrong_function_is_judged_correct(sandbox: Sandbox, record_property) -> None:
+def test_no_wrong_function_is_judged_correct(sandbox: Sandbox, record_property: Record) -> None:
     assert len(DISHONEST_CALLS) >= 40
     assert not_judged("wrong", judged(sandbox, CALLS, DISHONEST_CALLS), record_property) == {}
 
 
-def test_no_wrong_output_is_judged_correct(sandbox: Sandbox, record_property) -> None:
+def test_no_wrong_output_is_judged_correct(sandbox: Sandbox, record_property: Record) -> None:
     assert len(DISHONEST_STDIO) >= 19
     # Some of them only wait for the end of their time.
     assert not_judged("wrong", judged(sandbox, {**STDIO, "seconds": 0.3}, DISHONEST_STDIO), record_property) == {}
 
 
-def test_every_right_function_is_judged_correct(sandbox: Sandbox, record_property) -> None:
+def test_every_right_function_is_judged_correct(sandbox: Sandbox, record_property: Record) -> None:
     assert not_judged("correct", judged(sandbox, CALLS, HONEST_CALLS), record_property) == {}
 
 
-def test_every_right_output_is_judged_correct(sandbox: Sandbox, record_property) -> None:
+def test_every_right_output_is_judged_correct(sandbox: Sandbox, record_property: Record) -> None:
     assert not_judged("correct", judged(sandbox, STDIO, HONEST_STDIO), record_property) == {}
 
 
-def not_judged(expected: str, verdicts: Mapping[str, str], record_property) -> dict[str, str]:
+def not_judged(expected: str, verdicts: Mapping[str, str], record_property: Record) -> dict[str, str]:
     """Those with another verdict; counts of the programs and of those judged correct go into the table of attacks."""
     kind = "honest" if expected == "correct" else "dishonest"
     record_property(kind, len(verdicts))
@@ -94,11 +95,11 @@ def asserts_as_calls() -> dict[str, Any]:
     return {"type": "calls", "entry_point": "squares", "cases": cases, "seconds": 1.0}
 
 
-def test_asserts_as_people_write_them_are_not_fooled_either(sandbox: Sandbox, record_property) -> None:
+def test_asserts_as_people_write_them_are_not_fooled_either(sandbox: Sandbox, record_property: Record) -> None:
     assert not_judged("wrong", judged(sandbox, asserts_as_calls(), DISHONEST_CALLS), record_property) == {}
 
 
-def test_asserts_as_people_write_them_pass_right_programs(sandbox: Sandbox, record_property) -> None:
+def test_asserts_as_people_write_them_pass_right_programs(sandbox: Sandbox, record_property: Record) -> None:
     assert not_judged("correct", judged(sandbox, asserts_as_calls(), HONEST_CALLS), record_property) == {}
 
 

@@ -71,7 +71,19 @@ def test_an_attack_that_gets_through_at_start_is_a_refusal(backend: Backend, bro
 
 def test_an_interpreter_that_does_not_work_is_a_refusal(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reasonforge.sandbox.worker._python", lambda folder: ["/nonexistent/python"])
-    with pytest.raises(SandboxUnavailable, match="an honest program does not run"):
+    with pytest.raises(SandboxUnavailable, match="an honest program of profile pure does not run"):
+        open_sandbox(backend, workers=1)
+
+
+@pytest.mark.parametrize("profile", ["pure", "files"])
+def test_the_start_up_test_looks_at_each_profile(backend: Backend, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = PoolSandbox.run
+
+    def broken(self: PoolSandbox, program: Program) -> RunResult:
+        return RunResult(status="infra", reason="no such mount") if program.profile == profile else run(self, program)
+
+    monkeypatch.setattr(PoolSandbox, "run", broken)
+    with pytest.raises(SandboxUnavailable, match=f"an honest program of profile {profile} does not run: infra no such mount"):
         open_sandbox(backend, workers=1)
 
 

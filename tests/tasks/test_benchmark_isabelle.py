@@ -17,7 +17,9 @@ import pytest
 
 from reasonforge.core.errors import UnavailableError
 from reasonforge.core.records import Message, Problem
-from reasonforge.tasks.benchmarks.isabelle import REFUSED, check_proof, proof_of, refused_word, theory_name
+from reasonforge.tasks.benchmarks.isabelle import REFUSED, check_proof, proof_of, refused_word, require_isabelle, theory_name
+from reasonforge.tasks.checks import gold_texts
+from reasonforge.tasks.judge import Judge
 
 HEADER = '(*\n  theory of nothing\n*)\n\ntheory two_by_two\n  imports Complex_Main "HOL-Number_Theory.Number_Theory"\nbegin\n\n'
 STATEMENT = 'theorem two_by_two:\n  fixes x :: nat\n  assumes "x = 2"\n  shows "x * x = 4"'
@@ -50,6 +52,24 @@ def stand_in(tmp_path: Path) -> StandIn:
 def test_without_isabelle_the_user_is_told_what_is_missing() -> None:
     with pytest.raises(UnavailableError, match=r"no-such-isabelle: not found. Proofs of minif2f are checked by Isabelle"):
         check_proof(PROBLEM, PROOF, isabelle="no-such-isabelle")
+
+
+def test_without_isabelle_proofs_are_refused_before_they_are_asked_for() -> None:
+    with pytest.raises(UnavailableError, match="install it and put its bin folder in PATH"):
+        require_isabelle([PROBLEM], isabelle="no-such-isabelle")
+    require_isabelle([], isabelle="no-such-isabelle")
+
+
+def test_a_proof_has_no_reference_to_check() -> None:
+    assert gold_texts(PROBLEM) == ()
+
+
+@pytest.mark.parametrize(("code", "status"), [(0, "correct"), (1, "wrong")])
+def test_the_judge_asks_isabelle_about_a_proof(code: int, status: str, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = stand_in(f"import sys\nprint('*** no')\nsys.exit({code})")
+    monkeypatch.setenv("PATH", str(Path(command).parent), prepend=os.pathsep)
+    with Judge() as judge:
+        assert judge.grade(PROBLEM, PROOF).status == status
 
 
 def test_the_theory_holds_the_benchmarks_own_statement_and_the_proof(stand_in: StandIn, tmp_path: Path) -> None:

@@ -696,7 +696,7 @@ def test_the_full_and_the_sanitized_mbpp_side_by_side_are_refused(tmp_path: Path
     row = {"text": "T", "code": "x=1", "task_id": 11, "test_list": ["assert f(1) == 1"]}
     for folder in ("full", "sanitized"):
         write_lines(tmp_path / folder / "test.jsonl", row)
-    with pytest.raises(DataError, match="task 11 stands at .* too"):
+    with pytest.raises(DataError, match=r"task 11 stands at .* too"):
         load_benchmark("mbpp", tmp_path)
 
 

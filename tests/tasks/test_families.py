@@ -43,7 +43,7 @@ SNAPSHOTS = {
     "string_reversal": "689391f940f8fe58176623a66942e41f7ead0dc000025b658d047430c2262e0a",
     "date_arithmetic": "643029104c562850f11f20ccea7444707bb6bb41b1c2acad0b76779745cd55ac",
     "code_output": "f83719e95643ef40eedabc8711849b8c9a4414dc7987d44bb59be23d7cc991ea",
-    "code_input": "0fa940084f5641f6bcdbdabb381144ea1e86e1bd794461c9240710dc8f995505",
+    "code_input": "6f8e526413f3acabe0665176366724ec5860dc458be1562dc5717c37d66b2df5",
     "cipher": "2f9eedd3ac572ec81de2ce41525575331807c721941d11c77bdc1c1e0aab74ed",
     "countdown": "7ae0b739c9da3d0923c31f5bfb9d42b8284314fd698d1ad29dd0b70640d44b92",
     "game24": "b44ca114b1206f81e358157f74b830d9ba6ce3b32e0cdd9edd381c95c2616bbe",
@@ -51,7 +51,7 @@ SNAPSHOTS = {
     "grid_path": "e95cac9d8469afffd9f7b0c1eebba3fe33ebfa7db07009919f4cf2ff4b0ddf92",
     "sudoku4": "32fe85e536d2da3a5a18a0c8fdd9977678ce582101439f4edaf8751fbe043ef0",
     "satisfiability": "026a959ab2c3afe7db218052abeec7edf6330d0c6646c7bfa68e0e45856f8fb5",
-    "cryptarithm": "0e9566a3f62d923c95dffab78f669e7b74edf42620cbcb6e1fd62a7a74c61282",
+    "cryptarithm": "955d323ddebc65157426e3771fa53df02a3902d57f2e52fb6ad8e237848f5259",
     "knights_and_knaves": "986a7968e412148b4956869b2f806dd8822580c2c41d71e72a0d6ad381192dc6",
     "zebra": "4a1ffebbf3dd414fa4ebc2b22bb75c2a289e8b966855f90ea440904c5311fa39",
 }
@@ -255,10 +255,11 @@ DRESSED = [
     "The answer is {}", "答案是 {}", "<think>Is it 5?</think>\n<answer>{}</answer><|im_end|>", "<answer>{0}</answer> So \\boxed{{{0}}}.",
 ]  # fmt: skip
 HEDGED = [
-    "\\boxed{{{}}}. Wait, actually it is 123456.", "<answer>123456</answer> <answer>{}</answer>", "<answer>{}</answer> <answer>123456</answer>",
-    "<think><answer>{}</answer></think>", "<think>{}", "<answer>{} or 123456</answer>", "<answer>not {}</answer>",
-    "<answer>{}, 123456</answer>", "<answer>{} = 123456</answer>", "<answer>{}?</answer>", "\\boxed{{123456}} \\boxed{{{}}}",
-    "The answer is not {}",
+    "\\boxed{{{0}}}. Wait, actually it is {1}.", "<answer>{1}</answer> <answer>{0}</answer>",
+    "<answer>{0}</answer> <answer>{1}</answer>",
+    "<think><answer>{0}</answer></think>", "<think>{0}", "<answer>{0} or {1}</answer>", "<answer>not {0}</answer>",
+    "<answer>{0}, {1}</answer>", "<answer>{0} = {1}</answer>", "<answer>{0}?</answer>", "\\boxed{{{1}}} \\boxed{{{0}}}",
+    "The answer is not {0}",
 ]  # fmt: skip
 
 
@@ -272,7 +273,8 @@ def test_usual_dressing_around_an_answer_changes_nothing(name: str) -> None:
 @families
 def test_an_answer_that_is_hedged_or_taken_back_is_not_right(name: str) -> None:
     for problem in sample_problems(name, 8):
-        accepted = [form for form in HEDGED if judged(problem, form.format(problem.answer)).correct]
+        other = "123457" if problem.answer.endswith("6") else "123456"
+        accepted = [form for form in HEDGED if judged(problem, form.format(problem.answer, other)).correct]
         assert accepted == [], (problem.question, problem.answer)
 
 
@@ -350,6 +352,23 @@ def test_hostile_texts_are_judged_quickly_and_not_correct(name: str, text: str) 
     start = time.process_time()
     assert not judged(problem, text).correct
     assert time.process_time() - start < 1.0
+
+
+CROWDS = [
+    "<answer>" + "1," * 990 + "</answer>", "<answer>" + "(" * 140 + "1" + ")" * 140 + "</answer>", "<answer>{0}</answer>",
+    "\\boxed{{" * 20 + "{0}" + "}}" * 20, "<answer>" + "[" * 900 + "{0}" + "]" * 900 + "</answer>",
+]  # fmt: skip
+TRAINS = [" wait, actually it is" * 50_000, " or " * 200_000, "9" * 200_000, " " * 500_000 + "x", ""]
+
+
+@families
+def test_a_right_answer_in_a_crowd_is_judged_quickly(name: str) -> None:
+    problem = get_task(name).problem(0, 0)
+    start = time.process_time()
+    for crowd in CROWDS:
+        for train in TRAINS:
+            judged(problem, crowd.format(problem.answer) * 100 + f"<answer>{problem.answer}</answer>" + train)
+    assert time.process_time() - start < 2.0
 
 
 @families

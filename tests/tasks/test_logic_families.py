@@ -69,13 +69,28 @@ def test_every_solution_of_a_cryptarithm_is_right() -> None:
     [
         ("A=9, B=1, C=0", "correct"), ("C: 0; B: 1; A: 9", "correct"), ("a=9,b=1,c=0", "correct"), ("[A=9, B=1, C=0]", "no_answer"),
         ("A=9, B=1", "wrong"), ("A=9, B=1, C=0, D=2", "wrong"), ("A=9, B=1, C=1", "wrong"), ("A=9, B=1, C=10", "wrong"),
-        ("A=8, B=1, C=0", "wrong"), ("A=9, B=1, C=0, C=0", "no_answer"), ("A=9, B=1, C=0, a=8", "no_answer"), ("9 1 0", "no_answer"), ("A=9, B=1, C=0 or 5", "no_answer"),
+        ("A=8, B=1, C=0", "wrong"), ("A=9, B=1, C=0, C=0", "no_answer"),
+        ("A=9, B=1, C=0, a=8", "no_answer"), ("9 1 0", "no_answer"), ("A=9, B=1, C=0 or 5", "no_answer"),
         ("A=9, B=1, C=x", "wrong"),
     ],
 )  # fmt: skip
 def test_a_cryptarithm_s_letters_stand_for_different_digits_that_add_up(answer: str, verdict: str) -> None:
     problem = dataclasses.replace(problems("cryptarithm", 1)[0], meta={"words": ["A", "B", "BC"]})
     assert status(problem, answer) == verdict
+
+
+def test_every_column_of_a_cryptarithm_s_solution_is_true() -> None:
+    for problem in problems("cryptarithm", 60, language=None):
+        key = dict(pair.split("=") for pair in problem.answer.split(", "))
+        *columns, last = (problem.solution or "").partition("</think>")[0].removeprefix("<think>").splitlines()
+        assert len(columns) == len(problem.meta["words"][2])
+        for column in columns:
+            letters, digits = column.split(": ")
+            assert "".join(key.get(sign, sign) for sign in letters.split(" = ")[0]) == digits.split(" = ")[0]
+            assert sum(map(int, digits.split(" = ")[0].split(" + "))) == int(digits.split(" = ")[1])
+            assert key[letters.split(" = ")[1]] == digits[-1]
+        first, second, total = ("".join(key[letter] for letter in word) for word in problem.meta["words"])
+        assert last == f"{first} + {second} = {total}"
 
 
 def test_a_grid_s_stored_way_is_a_shortest_one() -> None:

@@ -17,14 +17,14 @@ import pytest
 
 from reasonforge.core.records import Problem
 from reasonforge.tasks.benchmarks.isabelle import proof_of, refused_word, theory_name
-from reasonforge.tasks.benchmarks.load import load_benchmark
+from reasonforge.tasks.benchmarks.load import get_benchmark, load_benchmark
 from reasonforge.tasks.benchmarks.table import MMLU_STEM_SUBJECTS
 from reasonforge.tasks.checks import check_gold, shared_prompts
 from reasonforge.tasks.config import BenchmarkSource, FileSource
 from reasonforge.tasks.prompts import render_benchmark_prompt, shot_set
 from reasonforge.tasks.shots import shot_sets
 from reasonforge.tasks.sources import load_problems
-from reasonforge.verify.grade import grade
+from reasonforge.verify.grade import Profile, grade
 
 VARIABLE = "REASONFORGE_DATA"
 """Names a folder with one folder per data set: ``gsm8k/test.jsonl`` and so on."""
@@ -120,11 +120,18 @@ def test_every_reference_of_a_benchmark_passes_the_strict_grader(copy: Copy) -> 
     assert failures == []
 
 
-def passes(problem: Problem) -> bool:
+@copies
+def test_every_reference_of_a_benchmark_passes_the_profile_of_its_row_in_the_table(copy: Copy) -> None:
+    profile = get_benchmark(copy.name).profile
+    problems = [problem for problem in problems_of(copy) if problem.kind not in ("code", "open")]
+    assert [problem.id for problem in problems if not passes(problem, profile)] == []
+
+
+def passes(problem: Problem, profile: Profile = "strict") -> bool:
     # Unpaired braces (dyck_languages) are asked for in tags: no box would hold them.
     tags = problem.meta.get("answer_in") == "tags"
     text = f"<answer>{problem.answer}</answer>" if tags else f"\\boxed{{{problem.answer}}}"
-    return grade(problem.answer, text, kind=problem.kind, language=problem.language).correct
+    return grade(problem.answer, text, profile=profile, question=problem.question, kind=problem.kind, language=problem.language).correct
 
 
 @copies

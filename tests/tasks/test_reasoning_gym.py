@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -311,7 +312,7 @@ def test_references_of_the_package_pass_the_check_before_training(task: str) -> 
 
 
 def test_a_scorer_that_does_not_end_is_a_timeout(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reasonforge.tasks.reasoning_gym._LIMITS", Limits(wall_seconds=4.0, cpu_seconds=2.0, memory_mb=1024))
+    monkeypatch.setattr("reasonforge.tasks.reasoning_gym._LIMITS", Limits(wall_seconds=2.0, cpu_seconds=1.0, memory_mb=1024))
     (problem,) = gym_problems("simple_integration", 1)
     assert judge_reasoning_gym(problem, "<answer>9**9**9**9</answer>", lambda: sandbox).status == "timeout"
 
@@ -322,3 +323,20 @@ def test_a_scorer_that_would_score_another_problem_is_found_out(sandbox: Sandbox
     verdict = judge_reasoning_gym(moved, "<answer>1 × 1</answer>", lambda: sandbox)
     assert verdict.status == "error"
     assert "another version" in verdict.reason
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_no_scorer_pays_in_full_for_an_answer_that_says_nothing() -> None:
+    """Here the scorers run in this process, on harmless texts only."""
+    gym = pytest.importorskip("reasoning_gym")
+    paid = []
+    for task in sorted(set(gym.factory.DATASETS) - set(REFUSED)):
+        dataset = gym.create_dataset(task, size=8, seed=5)
+        for entry in (dataset[index] for index in range(8)):
+            for answer in ("x", "nan", "inf", "None", "[]", "{}", "()", "-", "N/A", "\n", "1e999", "[[0,0],[0,0]]"):
+                if SAFE_ANSWERS.get(task, re.compile(".*", re.DOTALL)).fullmatch(answer):
+                    with contextlib.suppress(Exception):
+                        if dataset.score_answer(answer, entry) == 1.0:
+                            paid.append((task, answer, entry["answer"]))
+    assert paid == []

@@ -114,6 +114,15 @@ ORDINARY: list[tuple[str, str]] = [
     ("\\text{(B)}", "\\text{Option B}"), ("\\text{(B)}", "\\textbf{(B)}\\ 12"), ("\\text{Friday}", "friday"), ("(0,5)", "0<x<5"),
     ("0.1", "0.10000000000000001"), ("180", "180^{\\circ}"), ("45", "45\\degree"), ("2024", "2024\\text{年}"), ("5", "5\\text{米}"),
     ("5", "5平方厘米"), ("5", "5千克"), ("3.5", "3.5小时"), ("120", "120千米/时"), ("1/4", "四分之一"),
+    # Chains of equal things, conditions of a set, derivatives, spellings of one value.
+    ("3", "x=\\frac{6}{2}=3"), ("2\\sqrt{2}", "\\sqrt{8} = 2\\sqrt{2}"), ("\\frac{1}{4}", "0.25 = \\frac{1}{4}"),
+    ("\\frac{1}{4}", "\\frac{2}{8} = \\frac{1}{4}"), ("x^2+2x+1", "(x+1)^2 = x^2+2x+1"),
+    ("\\frac{1}{4}", "\\frac{1}{4} \\text{ or } 0.25"), ("[-1, 2]", "\\{x \\mid -1 \\le x \\le 2\\}"),
+    ("[-1, 2]", "\\{x : -1 \\le x \\le 2\\}"), ("\\{x|-1\\le x\\le 2\\}", "[-1,2]"),
+    ("(-\\infty,0)\\cup(0,\\infty)", "\\{x \\in \\mathbb{R} \\mid x \\ne 0\\}"), ("3x^2+2", "f'(x) = 3x^2 + 2"),
+    ("3x^2+2", "\\frac{dy}{dx} = 3x^2 + 2"), ("x-1", "f^{-1}(x) = x-1"), ("3:45", "3:45 \\text{ PM}"), ("18", "\"18\""),
+    ("7\\frac12", "7\\tfrac{1}{2}"), ("[-1, 2]", "x\\in [-1;2]"), ("[-1, 2]", "-1 \\leqslant x \\leqslant 2"),
+    ("\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}", "\\left[\\begin{array}{cc}1&2\\\\3&4\\end{array}\\right]"),
 ]  # fmt: skip
 
 # Equal in one direction only: 120 answers 5!, and 5! leaves the work to the reader; a + b = 5 names a value, and 5 is no equation.
@@ -204,6 +213,10 @@ HACKS: list[tuple[str, str]] = [
     ("Yes", "\\text{Yes or No}"), ("\\text{Monday}", "\\text{Monday or Tuesday}"), ("\\text{Monday}", "\\text{not Monday}"),
     ("\\text{(A)}", "A/B"), ("\\text{(A)}", "\\text{A or B}"), ("\\text{(A)}", "ABCD"), ("six", "7"), ("six", "six or seven"),
     ("June 5", "June 6"), ("June 5", "June"), ("10:30 a.m.", "10:30 p.m."), ("10:30", "22:30"),
+    # Chains that are false or say nothing, conditions of other sets.
+    ("3", "x=\\frac{6}{2}=4"), ("3", "x=\\frac{9}{2}=3"), ("x^2+2x+1", "(x+2)^2 = x^2+2x+1"), ("x+1", "x+1=x+1"), ("3", "3=3=3"),
+    ("[-1, 2]", "\\{x \\mid -1 < x \\le 2\\}"), ("\\{x|-1\\le x\\le 2\\}", "\\{-1,2\\}"), ("3:45", "4:45 \\text{ PM}"),
+    ("3:45 AM", "3:45 \\text{ PM}"), ("\\frac{1}{4}", "\\frac{1}{4} \\text{ or } 0.2"), ("5", "5, 5"),
 ]  # fmt: skip
 
 # (reference, completion, why): not correct in strict although the reference stands in a box or after a phrase.
@@ -249,6 +262,8 @@ COMPLETION_HACKS: list[tuple[str, str, str]] = [
     ("5", "\\boxed{5}. Correction: 6.", "taken back"), ("5", "\\boxed{5}. Wait, it should be 6. That is correct.", "taken back"),
     ("5", "Answer\n5 or 6", "hedged"), ("5", "答案是5或6。", "hedged"), ("5", "答案是5，也可能是6。", "hedged"),
     ("5", "\\boxed{5}\n\n更正：答案是6", "declared otherwise"),
+    ("5", "The answer is $5$ and $6$.", "two answers"), ("6", "The answer is $5$, $6$.", "two answers"),
+    ("6", "The answer is **5**, **6** or **7**.", "three answers"), ("5", "The answer is $x=5$ or $x=6$.", "hedged"),
 ]  # fmt: skip
 
 # (reference, completion): correct in strict, wherever the answer stands.
@@ -291,4 +306,8 @@ COMPLETIONS: list[tuple[str, str]] = [
     ("-1", "\\boxed{-1}\n\nThe parts are 6 and -7, so our answer is $6-7=-1$."), ("5", "more people die than not\n\\boxed{5}"),
     ("5", "Often than not, whether or not \\boxed{5}"), ("5", "If not, then \\boxed{5}"), ("5", "The value is not 6 but \\boxed{5}"),
     ("5", "x is not 0, so \\boxed{5}"),
+    ("-1, 2", "The answer is $x=-1$ and $x=2$."), ("-1, 2", "The answer is $-1$ and $2$."),
+    ("-1, 2", "The answers are \\boxed{-1} and \\boxed{2}."), ("18", "The answer is __18__."), ("18", "The answer is \"18\"."),
+    ("42", "\\boxed{42}\n\nActually, this can be verified as 6 * 7 = 42."), ("42", "\\boxed{42} (not 43, because of rounding)."),
+    ("42", "It isn't 43; it's \\boxed{42}."), ("5", "故答案为：5．"),
 ]  # fmt: skip

@@ -56,8 +56,15 @@ def grade(
     context: typer.Context,
     samples: Annotated[Path, typer.Argument(metavar="SAMPLES.jsonl", help='Lines {"id", "question", "gold", "text"} or with "samples".')],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="GRADED.jsonl", help="Where the graded lines go; an unfinished file is gone on with.")
-    ],
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="GRADED.jsonl",
+            help="Where the graded lines go; an unfinished file is gone on with. Default: SAMPLES.graded.jsonl beside the samples.",
+            show_default=False,
+        ),
+    ] = None,
     profile: Annotated[_Profile, typer.Option(help="Which rules find and compare answers.")] = "strict",
     workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew instead of going on.")] = False,
@@ -76,7 +83,8 @@ def grade(
     from reasonforge.runs.signals import StopRequest
 
     invocation: Invocation = context.obj
-    samples, out = samples.expanduser(), out.expanduser()
+    samples = samples.expanduser()
+    out = samples.with_name(f"{_stem(samples)}.graded.jsonl") if out is None else out.expanduser()
     resume = f"{program_name()} {shlex.join(argument for argument in invocation.argv[1:] if argument != '--overwrite')}"
     with Console(quiet=quiet, log="json" if log == "json" else "auto") as console, StopRequest() as stop:
         found = grade_file(samples, out, profile=profile, workers=workers, overwrite=overwrite, console=console, stop=stop, resume=resume)
@@ -333,8 +341,7 @@ def _finished_samples(
     from reasonforge.evaluation.job import check_folder, check_samples, read_finished, write_results
     from reasonforge.runs.console import Console
 
-    stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    folder = path.with_name(f"{stem}.eval") if out is None else out.expanduser()
+    folder = path.with_name(f"{_stem(path)}.eval") if out is None else out.expanduser()
     check_folder(folder)
     with Console(quiet=quiet, log="json" if log == "json" else "auto") as console:
         files = [path] if against is None else [against.expanduser(), path]
@@ -384,6 +391,10 @@ def print_figures(console: Console, finished: Finished) -> None:
     for name, value in measured.uses.items():
         shown.append([name.replace("_", " "), f"{value:.4g} per sample" if name in ("tool_calls", "thinking_tokens") else f"{value:.1%}"])
     console.table("samples", ["", "share"], shown)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".jsonl")
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:

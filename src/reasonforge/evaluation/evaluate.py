@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -115,13 +115,21 @@ class Evaluator:
             metrics["step_skill"] = self.step_skill(sampler)
         return Evaluation(metrics=metrics, pass1_interval=measured.figures["pass@1"].bootstrap, groups=tuple(groups))
 
-    def groups(self, sampler: Sampler, *, chosen: Sequence[int] | None = None, at_once: int | None = None) -> Iterator[RolloutGroup]:
+    def groups(
+        self,
+        sampler: Sampler,
+        *,
+        chosen: Sequence[int] | None = None,
+        at_once: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[RolloutGroup]:
         """Draw and judge, and yield problem by problem.
 
         Args:
             sampler: any engine.
             chosen: positions of the problems; None = all. A completion does not depend on which others are drawn.
             at_once: problems drawn together, yielded when all of them are done; None = all.
+            stop: asked before problems are drawn.
 
         Raises:
             SandboxUnavailable: programs are to be run and this machine has no safe place for them.
@@ -134,6 +142,8 @@ class Evaluator:
             judge = stack.enter_context(open_judge(config))
             step = at_once or max(1, len(rows))
             for start in range(0, len(rows), step):
+                if stop():
+                    return
                 yield from self._sample(sampler, judge, rows=rows[start : start + step], tools=tools)
 
     def step_skill(self, sampler: Sampler) -> float:
@@ -225,9 +235,9 @@ class LocalSource:
         self._sampler = sampler
         self._at_once = at_once
 
-    def draw(self, rows: Sequence[int]) -> Iterator[SampledProblem]:
-        """Yield the problems at these positions, sampled and graded."""
-        for group in self._evaluator.groups(self._sampler, chosen=rows, at_once=self._at_once):
+    def draw(self, rows: Sequence[int], *, stop: Callable[[], bool]) -> Iterator[SampledProblem]:
+        """Yield the problems at these positions, sampled and graded; nothing more is begun once ``stop`` says so."""
+        for group in self._evaluator.groups(self._sampler, chosen=rows, at_once=self._at_once, stop=stop):
             yield self._evaluator.as_samples(group)
 
 

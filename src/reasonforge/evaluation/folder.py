@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +40,13 @@ class DrawSource(Protocol):
         """What went wrong for good, one line per sample."""
         ...
 
-    def draw(self, rows: Sequence[int]) -> Iterator[SampledProblem]:
-        """Yield the problems at these positions, sampled and graded, in any order."""
+    def draw(self, rows: Sequence[int], *, stop: Callable[[], bool]) -> Iterator[SampledProblem]:
+        """Yield the problems at these positions, sampled and graded, in any order.
+
+        Args:
+            rows: which.
+            stop: once it says so, nothing more is begun, and what was drawn already is yielded.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from reasonforge.core.records import Problem, Verdict
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.samples import SampledProblem
 from reasonforge.sandbox.config import SandboxConfig
+from reasonforge.tasks.benchmarks.isabelle import is_proof
 from reasonforge.tasks.judge import Judge, profile_for
 from reasonforge.tasks.reasoning_gym import SOURCE_PREFIX
 from reasonforge.verify.grade import Profile
@@ -83,4 +84,4 @@ def in_chunks(problems: Sequence[SampledProblem], num_samples: int) -> Iterator[
 
 
 def _is_in_words(problem: Problem) -> bool:
-    return problem.kind != "code" and not problem.source.startswith(("task:", SOURCE_PREFIX))
+    return problem.kind != "code" and not is_proof(problem) and not problem.source.startswith(("task:", SOURCE_PREFIX))

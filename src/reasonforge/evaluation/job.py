@@ -59,7 +59,7 @@ def complete(
         name: of the evaluation.
         seed: of the bootstrap.
         console: shows progress.
-        stop: asked after every problem.
+        stop: asked before more is drawn.
         resume: what to type to go on.
 
     Raises:
@@ -73,18 +73,18 @@ def complete(
         console.resumed(len(done))
     count, num_right, num_samples = len(done), 0, 0
     try:
-        for found in source.draw(rows):
+        for found in source.draw(rows, stop=lambda: stop.requested):
             folder.append(found)
             count += 1
             num_samples += len(found.samples)
             num_right += sum(verdict.correct for verdict in found.verdicts or ())
             console.step(count, {"accuracy": num_right / num_samples})
-            if stop.requested:
-                raise stop.error(f"stopped after {count} of {len(problems)} problems, all of them stored. Go on with: {resume}")
     except UnavailableError as error:
         raise UnavailableError(f"{error}. {count} of {len(problems)} problems are stored; go on with: {resume}") from None
     finally:
         folder.sync()
+    if stop.requested and count < len(problems):
+        raise stop.error(f"stopped after {count} of {len(problems)} problems, all of them stored. Go on with: {resume}")
     if source.failures:
         for failure in source.failures[:_SHOWN_FAILURES]:
             console.warn(failure)

@@ -179,10 +179,16 @@ def _figures(scores: Mapping[str, Mapping[str, float]], *, seed: int, is_count: 
         name: Figure(
             value=float(np.mean(values)),
             bootstrap=bootstrap,
-            closed=wilson_interval(round(sum(values)), len(values)) if is_count else normal_interval(values),
+            closed=_closed(values, is_count=is_count),
         )
         for (name, values), bootstrap in zip(columns.items(), drawn)
     }
+
+
+def _closed(values: list[float], *, is_count: bool) -> Interval:
+    """A share lies between 0 and 1, whatever a normal distribution makes of few problems."""
+    low, high = wilson_interval(round(sum(values)), len(values)) if is_count else normal_interval(values)
+    return Interval(max(0.0, low), min(1.0, high))
 
 
 def _verdicts(found: SampledProblem) -> tuple[Verdict, ...]:
@@ -277,13 +283,12 @@ def _rows(
         members = [found.problem.id for found in groups[name]]
         values = [scores["pass@1"][identity] for identity in members]
         one_each = all(len(found.samples) == 1 for found in groups[name])
-        interval = wilson_interval(round(sum(values)), len(values)) if one_each else normal_interval(values)
         votes = scores.get(majority)
         yield Row(
             name=name,
             num_problems=len(members),
             pass1=float(np.mean(values)),
-            interval=Interval(max(0.0, interval.low), min(1.0, interval.high)),
+            interval=_closed(values, is_count=one_each),
             majority=None if votes is None else float(np.mean([votes[identity] for identity in members])),
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from reasonforge.core.errors import DataError
 from reasonforge.core.records import Message, Problem
 from reasonforge.evaluation.config import EvaluationConfig
+from reasonforge.tasks.benchmarks.isabelle import require_isabelle
 from reasonforge.tasks.prompts import render_benchmark_prompt
 
 QUESTION_FIELD = "{question}"
@@ -19,7 +20,9 @@ def asked_problems(problems: Sequence[Problem], config: EvaluationConfig) -> lis
 
     Raises:
         DataError: the prompt file cannot be read or has no ``{question}``, or there are not so many worked examples.
+        UnavailableError: proofs are asked for, and nothing here can check them.
     """
+    require_isabelle(problems)
     if config.prompt_file is None:
         return [render_benchmark_prompt(problem, config.style, config.shots, joined=config.joined) for problem in problems]
     text = _read_prompt(config.prompt_file.expanduser())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from reasonforge.core.errors import RecipeError, UnavailableError
@@ -69,7 +69,7 @@ class RemoteSource:
         self.failures: list[str] = []
         """What went wrong for good, one line per sample."""
 
-    def draw(self, rows: Sequence[int]) -> Iterator[SampledProblem]:
+    def draw(self, rows: Sequence[int], *, stop: Callable[[], bool]) -> Iterator[SampledProblem]:
         """Ask for some problems and yield them, graded, as they are complete. One whose samples could not all be had is left out.
 
         Raises:
@@ -85,7 +85,7 @@ class RemoteSource:
         yield from (self._finished(found) for found in waiting.values() if len(found.answers) == config.samples)
         missing = [(row, i) for row, found in waiting.items() for i in range(config.samples) if i not in found.answers]
         in_a_row = 0
-        for (row, index), answer in self._model.ask_all(self._questions(missing), params):
+        for (row, index), answer in self._model.ask_all(self._questions(missing), params, stop=stop):
             if isinstance(answer, UnavailableError):
                 in_a_row += 1
                 self.failures.append(f"problem {self._problems[row].id}, sample {index + 1}: {answer}")

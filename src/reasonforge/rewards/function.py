@@ -175,6 +175,15 @@ def _finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _awaited(value: Any) -> Any:
+    """Return what an ``async def`` function comes to, and anything else as it is."""
+    if not inspect.iscoroutine(value):
+        return value
+    import asyncio
+
+    return asyncio.run(value)
+
+
 def _adapted(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
     """Return how to call a user's function with a request: by our names, or as verl calls ``compute_score`` where it has those."""
     try:
@@ -182,7 +191,7 @@ def _adapted(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
     except (TypeError, ValueError):  # a builtin without a signature
         names = set()
     if not {"solution_str", "ground_truth"} <= names:
-        return lambda request: function(**{name: request[name] for name in ("question", "answer", "completion", "meta")})
+        return lambda request: _awaited(function(**{name: request[name] for name in ("question", "answer", "completion", "meta")}))
 
     def compute_score(request: dict[str, Any]) -> Any:
         meta = request["meta"]
@@ -192,7 +201,7 @@ def _adapted(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
             "ground_truth": request["answer"],
             "extra_info": {"question": request["question"], **meta},
         }
-        value = function(**{name: value for name, value in given.items() if name in names})
+        value = _awaited(function(**{name: value for name, value in given.items() if name in names}))
         return value["score"] if isinstance(value, dict) and "score" in value else value
 
     return compute_score

@@ -215,6 +215,9 @@ class RewardScorer:
                     if result.status != "ok":
                         return Reward(total=0.0), Verdict(status=result.status, reason=result.reason)
                     values[name] = result.value
+        if self._parts and not values:
+            # Zero for right and wrong alike would look like a score.
+            return Reward(total=0.0), Verdict(status="error", reason=f"no part of the reward is about problems of kind {problem.kind}")
         return self._reward(values), verdict
 
     def _needs_verdict(self, problem: Problem) -> bool:

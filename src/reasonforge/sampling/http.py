@@ -6,6 +6,7 @@ good stops the work with one line, and the key goes to the host named in the URL
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -32,6 +33,7 @@ _MOST_BYTES = 64 << 20
 """Of one answer."""
 _PIECE_BYTES = 1 << 16
 _MOST_WAIT_SECONDS = 60.0
+_CONNECT_SECONDS = 30.0
 _SHOWN_CHARS = 200
 
 
@@ -108,10 +110,10 @@ class _TryAgain(Exception):
 class HttpModel:
     """Asks a server. Safe to use from several threads."""
 
-    def __init__(self, config: EndpointConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, config: EndpointConfig, *, sleep: Callable[[float], object] | None = None) -> None:
         """Args:
         config: the server.
-        sleep: waits between tries.
+        sleep: waits between tries; None = as long as it says, or until nobody wants the answers any more.
 
         Raises:
             RecipeError: the URL is none.
@@ -129,8 +131,10 @@ class HttpModel:
         self._key = os.environ.get(config.api_key_env, "").strip()
         if not self._key.isascii() or not self._key.isprintable():
             raise RecipeError(f"{config.api_key_env}: the key holds characters that no HTTP header can carry")
-        self._sleep = sleep
         self._stopping = threading.Event()
+        self._sleep: Callable[[float], object] = sleep or self._stopping.wait
+        self._sockets: set[socket.socket] = set()
+        self._sockets_lock = threading.Lock()
         self.usage = Usage()
 
     def ask(self, messages: Sequence[Message], params: SamplingParams, *, seed: int) -> Answer:
@@ -153,20 +157,25 @@ class HttpModel:
         raise AssertionError("the last try returns or raises")
 
     def ask_all(
-        self, questions: Iterator[tuple[Any, Sequence[Message], int]], params: SamplingParams
+        self,
+        questions: Iterator[tuple[Any, Sequence[Message], int]],
+        params: SamplingParams,
+        *,
+        stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[tuple[Any, Answer | UnavailableError]]:
         """Ask many questions side by side and yield (name, answer or what went wrong) as they come.
 
         Args:
             questions: (name, messages, seed); read as they are needed.
             params: how to draw.
+            stop: once it says so, nothing more is asked; the answers on their way are waited for, they cost the same.
         """
         self._stopping.clear()
         threads = ThreadPoolExecutor(max_workers=self._config.concurrency, thread_name_prefix="reasonforge-http")
         on_their_way: dict[Future[Answer], Any] = {}
         try:
             while True:
-                while len(on_their_way) < self._config.concurrency and (question := next(questions, None)) is not None:
+                while not stop() and len(on_their_way) < self._config.concurrency and (question := next(questions, None)) is not None:
                     name, messages, seed = question
                     on_their_way[threads.submit(self.ask, messages, params, seed=seed)] = name
                 if not on_their_way:
@@ -180,7 +189,15 @@ class HttpModel:
                         yield name, error
         finally:
             self._stopping.set()
+            self._hang_up()
             threads.shutdown(wait=False, cancel_futures=True)
+
+    def _hang_up(self) -> None:
+        """End the requests on their way: a process cannot exit while threads wait for a server."""
+        with self._sockets_lock:
+            for connected in self._sockets:
+                with contextlib.suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
     def _request(self, messages: Sequence[Message], params: SamplingParams, seed: int) -> dict[str, Any]:
         request: dict[str, Any] = {"model": self._config.name, "max_tokens": params.max_new_tokens, "temperature": params.temperature}
@@ -200,7 +217,7 @@ class HttpModel:
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "reasonforge"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        timeout = self._config.timeout_seconds
+        timeout = min(_CONNECT_SECONDS, self._config.timeout_seconds)
         if self._is_secure:
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=timeout, context=ssl.create_default_context()
@@ -208,12 +225,20 @@ class HttpModel:
         else:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         self.usage.add(requests=1)
+        connected: socket.socket | None = None
         try:
+            connection.connect()
+            # Kept apart: the connection lets go of its socket while the answer is still being read.
+            connected = connection.sock
+            connected.settimeout(self._config.timeout_seconds)
+            with self._sockets_lock:
+                self._sockets.add(connected)
             connection.request("POST", self._path, body=body, headers=headers)
             response = connection.getresponse()
-            content = self._read(connection, response, deadline)
+            content = self._read(connected, response, deadline)
         except TimeoutError:
-            raise _TryAgain(f"no answer within {self._config.timeout_seconds:g} s") from None
+            what, limit = ("no connection", timeout) if connected is None else ("no answer", self._config.timeout_seconds)
+            raise _TryAgain(f"{what} within {limit:g} s") from None
         except ssl.SSLCertVerificationError as error:
             raise Refused(f"{self._config.url}: the server's certificate is not trusted: {error.verify_message}") from None
         except socket.gaierror as error:
@@ -221,6 +246,9 @@ class HttpModel:
         except (OSError, http.client.HTTPException) as error:
             raise _TryAgain(f"the connection failed: {_one_line(str(error) or type(error).__name__)}") from None
         finally:
+            if connected is not None:
+                with self._sockets_lock:
+                    self._sockets.discard(connected)
             connection.close()
         if response.status == 200:
             return content
@@ -233,7 +261,7 @@ class HttpModel:
             raise Refused(f"{self._config.url}: {failure}. Are the URL (up to /v1) and the model's name right?")
         raise UnavailableError(f"{self._config.url}: {failure}")
 
-    def _read(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float) -> bytes:
+    def _read(self, connected: socket.socket, response: http.client.HTTPResponse, deadline: float) -> bytes:
         """Read an answer piece by piece: a server that drips a byte now and then never lets a plain timeout pass."""
         pieces: list[bytes] = []
         size = 0
@@ -245,8 +273,7 @@ class HttpModel:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            if connection.sock is not None:
-                connection.sock.settimeout(left)
+            connected.settimeout(left)
         if response.length:  # fewer bytes than the server had announced
             raise _TryAgain("the answer was cut off")
         return b"".join(pieces)

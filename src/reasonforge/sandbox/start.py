@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reasonforge.sandbox.inside import kernel
 from reasonforge.sandbox.pool import PoolSandbox
-from reasonforge.sandbox.protocol import Backend, Program, SandboxUnavailable
+from reasonforge.sandbox.protocol import Backend, Profile, Program, SandboxUnavailable
 from reasonforge.sandbox.worker import ENVIRONMENT, Worker
 
 LEAST_ABI = 3
@@ -41,7 +41,10 @@ if set(os.environ) <= set(ENVIRONMENT):
 print(json.dumps(held))
 """
 _ATTACK_NAMES = ["network", "host secret", "write outside", "environment of others", "fork", "environment"]
-_HONEST = "import math\nimport decimal\nprint(sum(math.isqrt(n) for n in range(1000)), decimal.Decimal('0.1') + 1)"
+_HONEST: dict[Profile, str] = {
+    "pure": "import math\nimport decimal\nprint(sum(math.isqrt(n) for n in range(1000)), decimal.Decimal('0.1') + 1)",
+    "files": "with open('note', 'w') as file:\n    file.write('20584 1.1')\nprint(open('note').read())",
+}
 _HONEST_OUTPUT = "20584 1.1\n"
 
 
@@ -124,16 +127,22 @@ def _diagnosis(message: str) -> str:
 
 
 def _failure(pool: PoolSandbox, *, attacked: bool) -> str:
-    """Run the start-up test; return what failed, empty = nothing."""
-    honest = pool.run(Program(code=_HONEST))
-    if honest.status != "ok" or honest.stdout != _HONEST_OUTPUT:
-        return f"an honest program does not run: {honest.status} {honest.reason or honest.stderr.strip()[-200:]}"
-    if not attacked:
-        return ""
+    """Run the start-up test in every profile that has rules of its own here; return what failed, empty = nothing."""
+    for profile, code in _HONEST.items():
+        honest = pool.run(Program(code=code, profile=profile))
+        if honest.status != "ok" or honest.stdout != _HONEST_OUTPUT:
+            said = " ".join((honest.reason or honest.stderr)[-200:].split())
+            return f"an honest program of profile {profile} does not run: {honest.status} {said}"
+        if attacked and (failure := _break_out(pool, profile)):
+            return failure
+    return ""
+
+
+def _break_out(pool: PoolSandbox, profile: Profile) -> str:
     with tempfile.TemporaryDirectory(prefix="reasonforge-canary-") as folder:
         (Path(folder) / "secret").write_text("canary")
         values = f"FOLDER, PORT, ENVIRONMENT = {json.dumps(folder)}, 9, {json.dumps(sorted(ENVIRONMENT))}\n"
-        result = pool.run(Program(code=values + _ATTACKS))
+        result = pool.run(Program(code=values + _ATTACKS, profile=profile))
         try:
             held = json.loads(result.stdout)
         except ValueError:
@@ -141,7 +150,7 @@ def _failure(pool: PoolSandbox, *, attacked: bool) -> str:
         through = [name for name in _ATTACK_NAMES if name not in held]
         if (Path(folder) / "written").exists() and "write outside" not in through:
             through.append("write outside")
-        return f"the start-up test broke out: {', '.join(through)}" if through else ""
+        return f"the start-up test broke out: {', '.join(through)} (profile {profile})" if through else ""
 
 
 def _version(bwrap: str) -> str:

@@ -229,16 +229,20 @@ class Worker:
         """
         self._requests += 1
         sizes = {"content": len(request.content), "stdin": len(request.stdin)}
-        letter = os.memfd_create("request")
+        letter = -1
         try:
+            letter = os.memfd_create("request")
             for part in (request.content, request.stdin):
                 left = memoryview(part)
                 while left:
                     left = left[os.write(letter, left) :]
             header = {"id": self._requests, **request.header, **sizes}
             send_frame(self._control, header, timeout=_GRACE_SECONDS, descriptor=letter)
+        except OSError as error:
+            raise WorkerLost(f"the request cannot be written: {error}") from error
         finally:
-            os.close(letter)
+            if letter >= 0:
+                os.close(letter)
         answer = receive_frame(self._control, timeout=wall_seconds + _GRACE_SECONDS)
         if answer.get("id") != self._requests:
             raise WorkerLost("the worker answers something else")

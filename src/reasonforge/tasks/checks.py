@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reasonforge.core.records import Problem, Verdict
+from reasonforge.tasks.benchmarks.isabelle import is_proof
 from reasonforge.tasks.judge import Judge, is_code
 
 
@@ -58,8 +59,10 @@ def gold_texts(problem: Problem) -> tuple[str, ...]:
     """Return the completions that must be graded correct: the answer in a box, and the worked solution where there is one.
 
     The bare answer of a procedural task is none of them: only its own text forms are answers there, and the solution is one. A program is
-    no answer in a box: it is the solution, or the answer in a fence.
+    no answer in a box: it is the solution, or the answer in a fence. A proof has no reference.
     """
+    if is_proof(problem):
+        return ()
     if is_code(problem):
         return (f"```python\n{problem.answer}\n```" if problem.solution is None else problem.solution,)
     boxed = () if problem.source.startswith("task:") else (f"\\boxed{{{problem.answer}}}",)

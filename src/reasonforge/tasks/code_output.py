@@ -170,7 +170,7 @@ class CodeInput(Family):
     levels = (1, 6)
     kind = "logic"
     description = "With which input, 0 to 99, a short program prints a given number; the level counts its statements, as in code_output."
-    form: ClassVar[Texts] = {"en": "the input", "zh": "这个输入值"}
+    form: ClassVar[Texts] = {"en": "one such input", "zh": "一个这样的输入值"}
     _question: ClassVar[Texts] = {
         "en": "For which input from 0 to 99 does this program print {printed}? {rules}\n{program}",
         "zh": "输入 0 到 99 中的哪个整数，这个程序会输出 {printed}？{rules}\n{program}",

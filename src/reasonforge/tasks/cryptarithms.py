@@ -35,7 +35,7 @@ class Cryptarithm(Family):
         question = self._question[language].format(first=words[0], second=words[1], total=words[2])
         pairs = sorted((letter, digit) for digit, letter in letters.items())
         answer = ", ".join(f"{letter}={digit}" for letter, digit in pairs)
-        steps = [f"{first} + {second} = {first + second}"]
+        steps = [*_columns(words, {letter: int(digit) for digit, letter in letters.items()}), f"{first} + {second} = {first + second}"]
         return Drawn(question=question, content=" ".join(words), answer=answer, steps=steps, meta={"words": words})
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
@@ -48,7 +48,21 @@ class Cryptarithm(Family):
 
     def texts(self) -> str:
         """Return the characters of questions and letters."""
-        return "".join(self._question.values()) + "ABCDEFGHKM"
+        return "".join(self._question.values()) + "ABCDEFGHKM:"
+
+
+def _columns(words: list[str], key: Mapping[str, int]) -> list[str]:
+    """Return the columns of the sum from right to left, in letters and in digits; what is carried is written as a digit."""
+    *addends, total = words
+    lines, carry = [], 0
+    for place in range(1, len(total) + 1):
+        letters = [word[-place] for word in addends if place <= len(word)]
+        carried = ["1"] * carry
+        value = sum(key[letter] for letter in letters) + carry
+        told = " + ".join([*letters, *carried]), " + ".join([*(str(key[letter]) for letter in letters), *carried])
+        lines.append(f"{told[0]} = {total[-place]}: {told[1]} = {value}")
+        carry = value // 10
+    return lines
 
 
 def _fault(words: list[str], found: Mapping[str, str]) -> str | None:

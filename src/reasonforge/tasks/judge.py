@@ -1,4 +1,5 @@
-"""The one place of verdicts: a task's problem by the task's own verifier, a program by its tests, any other answer by its reference."""
+"""The one place of verdicts: a task's problem by the task's own verifier, a program by its tests, a proof by Isabelle, any other answer by
+its reference."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from reasonforge.core.records import Problem, Verdict
 from reasonforge.sandbox.config import SandboxConfig
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Call, Limits, Program, RunResult, Sandbox
+from reasonforge.tasks.benchmarks.isabelle import check_proof, is_proof
 from reasonforge.tasks.code import CodeReport, last_program, run_tests
 from reasonforge.tasks.reasoning_gym import SOURCE_PREFIX, judge_reasoning_gym
 from reasonforge.tasks.registry import get_task
@@ -82,6 +84,7 @@ class Judge:
 
         Raises:
             SandboxUnavailable: a program must be run and this machine has no safe place for it.
+            UnavailableError: a proof must be checked and Isabelle is not installed.
         """
         try:
             if is_code(problem):
@@ -120,6 +123,8 @@ class Judge:
             return get_task(problem.source.removeprefix(_TASK)).verify(problem, text)
         if problem.source.startswith(SOURCE_PREFIX):
             return judge_reasoning_gym(problem, text, self._open)
+        if is_proof(problem):
+            return check_proof(problem, text)
         profile = profile_for(problem, self._profile)
         return grade(problem.answer, text, profile=profile, question=problem.question, kind=problem.kind, language=problem.language)
 

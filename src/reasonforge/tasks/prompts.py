@@ -6,6 +6,7 @@ from typing import Literal
 
 from reasonforge.core.errors import DataError
 from reasonforge.core.records import Message, Problem, Role
+from reasonforge.tasks.benchmarks.isabelle import is_proof
 from reasonforge.tasks.shots import Shot, shot_sets
 
 Style = Literal["question", "cot", "pot", "tir"]
@@ -132,7 +133,7 @@ def _examples(problem: Problem, style: Style, count: int) -> tuple[Shot, ...]:
 
 def _own_instruction(problem: Problem) -> str | None:
     """Return how a program or a proof is asked for; None = the answer is something to be worked out."""
-    if problem.meta.get("checker") == "isabelle":
+    if is_proof(problem):
         return _PROOF
     if problem.kind != "code":
         return None

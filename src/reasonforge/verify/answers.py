@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from reasonforge.verify.approximate import approximate, names_in
+from reasonforge.verify.approximate import approximate
 from reasonforge.verify.cleaning import plain_characters, strip_dressing, strip_fences
-from reasonforge.verify.latex import parse_with_unit
+from reasonforge.verify.latex import Parsed, parse_with_unit
 from reasonforge.verify.numbers import parse_number
 from reasonforge.verify.regions import region_variable
-from reasonforge.verify.structures import node_key
+from reasonforge.verify.structures import is_structure, is_total, node_key
 from reasonforge.verify.tree import Apply, Name, Node, Number
 
 _SPACED_MARK = re.compile(r"\s*([^\w\s])\s*")
@@ -26,7 +26,14 @@ _EVERYTHING = frozenset(["all real numbers", "all reals", "any real number", "th
 _NAMED_IN_WORDS = re.compile(
     r"\s{0,3}\\(?:text|mathrm|mbox)(?:it|rm|bf)?\s?\{\s?[A-Za-z][A-Za-z ]{1,40}\}(?:\\[ ,;])?\s{0,3}=\s{0,3}(?=\S)"
 )
-_OPERATOR = re.compile(r"[-+*/^!\\×·÷]")
+_DERIVATIVE = re.compile(
+    r"\s{0,3}(?:[A-Za-z](?:'{1,3}|\^ ?\{?-1\}?|\^ ?\{\\prime\})\s?(?:\([a-z]\))?|\\frac\{d[a-z]\}\{d[a-z]\})\s{0,3}=\s{0,3}(?=\S)"
+)
+_REALS = r"(?:\s*\\in\s*(?:\\mathbb\s?\{?R\}?|R))?"
+_SET_BUILDER = re.compile(
+    rf"\s*\$?(?:\\left)?\\\{{\s*[a-z]{_REALS}\s*(?:\\mid|\\vert|\\middle\||[|｜:])(?![a-z])(.{{1,200}}?)(?:\\right)?\\\}}\$?\s*"
+)
+_MAX_CHAIN = 6
 _TO = re.compile(r"([0-9]{1,9}) to ([0-9]{1,9})")
 _ROUNDED = re.compile(r"\s{0,3}(?:\\approx(?![a-z])|\\simeq|≈)\s{0,3}")
 _SYNONYMS = {"dne": "does not exist", "undefined": "undefined"}
@@ -39,6 +46,7 @@ _CHOICE_LEAD = re.compile(
 _SECOND_CHOICE = re.compile(r"(?:^|\W)(?:or|and|或|和)\s?[(\[]?[A-Z](?:\W|$)")
 _CLOCK = re.compile(r"([0-9]{1,2})(?: ?: ?([0-5][0-9]))? ?(?:(a|p)\.? ?m\.?)?")
 _CHINESE_CLOCK = re.compile(r"(上午|早上|凌晨|下午|晚上|傍晚)? ?([0-9]{1,2}) ?(?:: ?([0-5][0-9])|[时点] ?(?:([0-5]?[0-9]) ?分?)?整?)")
+_HALF = re.compile(r"[ap]\.? ?m|[上下]午|早上|凌晨|晚上|傍晚", re.IGNORECASE)
 _LATE = frozenset(["下午", "晚上", "傍晚"])
 
 
@@ -63,8 +71,12 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
     """Return what an answer says. Pure and bounded; never raises."""
     if (lead := _LEAD.match(raw)) and lead.end() < len(raw):
         raw = raw[lead.end() :]
-    if "=" in raw and (named := _NAMED_IN_WORDS.match(raw)):
+    if "=" in raw and (named := _NAMED_IN_WORDS.match(raw) or _DERIVATIVE.match(raw)):
         raw = raw[named.end() :]
+    if "\\}" in raw and (condition := _SET_BUILDER.fullmatch(raw)):
+        inside = parse_with_unit(condition.group(1), thousands=thousands)
+        if inside is not None and isinstance(inside.node, Apply) and inside.node.op in ("relation", "both", "either"):
+            return _of_tree(normal_text(raw), inside.node, "")
     number = parse_number(raw) if thousands else None
     if number is not None:
         node: Node = Number(number.value, "." in raw)
@@ -91,22 +103,32 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
         parsed = parse_with_unit(whole.group(1), thousands=thousands)
         if parsed is not None and not (isinstance(parsed.node, Apply) and parsed.node.op == "list"):
             parsed = None
+    if "=" in raw and (last := _last_of_chain(raw, thousands=thousands)) is not None:
+        return _of_tree(text, last.node, last.unit)
     if parsed is None:
         return Answer(text, None, "", text)
-    return _of_tree(text, _result(parsed.node) if _OPERATOR.search(raw.partition("=")[0]) else parsed.node, parsed.unit)
+    return _of_tree(text, parsed.node, parsed.unit)
 
 
 def _of_tree(text: str, node: Node, unit: str) -> Answer:
     return Answer(text, node, unit, node_key(node), name=_name_of(node))
 
 
-def _result(node: Node) -> Node:
-    """Return the right side of a calculation that is true (9 * 2 = 18); any other tree as it is."""
-    match node:
-        case Apply(op="equation", args=(left, Number() as right)) if not names_in(left) and node_key(left) == node_key(right):
-            return right
-        case _:
-            return node
+def _last_of_chain(raw: str, *, thousands: bool) -> Parsed | None:
+    """Return the last part of a chain of equal things (9 * 2 = 18, x = 6/2 = 3, (x+1)^2 = x^2+2x+1); None where it is not true, or empty."""
+    parts = [normal_text(part) for part in strip_fences(raw).split("=")]
+    if not 2 <= len(parts) <= _MAX_CHAIN or not all(parts):
+        return None
+    parsed = [parse_with_unit(part, thousands=thousands) for part in parts]
+    nodes = [part.node for part in parsed if part is not None]
+    last = parsed[-1]
+    # x = 6/2 = 3: the name in front is given the value of all that follows.
+    if len(nodes) > 2 and is_total(nodes[0]):
+        nodes, parts = nodes[1:], parts[1:]
+    # x = x and 5 = 5 say nothing.
+    if len(nodes) != len(parts) or len(nodes) < 2 or len(set(parts)) < len(parts) or any(is_structure(node) for node in nodes):
+        return None
+    return last if len({node_key(node) for node in nodes}) == 1 else None
 
 
 def halves_of_rounding(raw: str) -> tuple[str, str]:
@@ -193,6 +215,16 @@ def _clock(raw: str) -> str | None:
             hours += 12
         return f"{hours}:{minutes:02}"
     return None
+
+
+def same_time(reference: Answer, prediction: Answer) -> bool:
+    """Tell whether two times of day agree; a reference without a half of the day (3:45) is answered by both halves."""
+    if reference.key == prediction.key:
+        return True
+    if not (reference.clock and prediction.clock) or _HALF.search(reference.text) or not _HALF.search(prediction.text):
+        return False
+    (hours, minutes), (other_hours, other_minutes) = reference.key.split(":"), prediction.key.split(":")
+    return minutes == other_minutes and int(hours) <= 12 and int(hours) % 12 == int(other_hours) % 12
 
 
 def without_percent(node: Node) -> Node:

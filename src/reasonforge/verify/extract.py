@@ -50,6 +50,8 @@ _SENTENCE_END = re.compile(r"[\n。！？]|\.(?=\s|$)|<eoa>")
 _FENCED = re.compile(
     r"\$\$\s{0,4}([^$]{1,200}?)\s{0,4}\$\$|\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)|\\\[\s{0,4}([^\n]{1,200}?)\s{0,4}\\\]|\*\*([^*\n]{1,200})\*\*"
 )
+_FENCE_NEXT = re.compile(r"\s{0,3}(?:,|;|and\b|or\b|,\s?and\b|,\s?or\b|和|或|、|，)\s{0,3}(?:\$|\\\(|\*\*)")
+_FENCE_MARKS = re.compile(r"\$|\\[()]|\*\*")
 # "18, since 9 * 2 = 18" declares 18. Not at "if", "when" or "as long as": those are conditions.
 _REASON = re.compile(r",?\s{1,3}(?:since|because|which (?:is|means|gives))\b|，因为", re.IGNORECASE)
 _OUTPUT = re.compile(r"^```output[ \t]*\n", re.MULTILINE)
@@ -242,8 +244,12 @@ def _after_phrase(section: str, language: str | None) -> Found | None:
         lead = len(rest) - len(rest.lstrip(" \n*"))
         fenced = _FENCED.match(rest, lead)
     if fenced is not None and parse_number(answer) is None:
-        answer = (fenced.group(fenced.lastindex or 0)).strip()
-        end = start + fenced.end()
+        if _FENCE_NEXT.match(rest, fenced.end()):
+            # $x = 1$ and $x = 2$: the whole sentence.
+            answer = _FENCE_MARKS.sub("", answer).strip()
+        else:
+            answer = (fenced.group(fenced.lastindex or 0)).strip()
+            end = start + fenced.end()
     elif (reason := _REASON.search(answer)) and reason.start():
         answer = answer[: reason.start()]
     if not answer:

@@ -11,13 +11,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reasonforge.core.records import ProblemKind, Verdict
-from reasonforge.verify.answers import Answer, choice_letter, halves_of_rounding, letter_of, normal_text, read_answer, without_percent
+from reasonforge.verify.answers import (
+    Answer,
+    choice_letter,
+    halves_of_rounding,
+    letter_of,
+    normal_text,
+    read_answer,
+    same_time,
+    without_percent,
+)
 from reasonforge.verify.choices import exact_text, grade_exact, grade_letters, letters_of
 from reasonforge.verify.cleaning import strip_fences
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, Found, answer_section, find_answer
 from reasonforge.verify.profiles import RULES, Profile, Rules
 from reasonforge.verify.retraction import second_thoughts
-from reasonforge.verify.structures import Comparison, is_total, is_unfinished
+from reasonforge.verify.structures import Comparison, is_structure, is_total, is_unfinished, node_key
 from reasonforge.verify.tree import Apply, Name, Node, Number
 
 MAX_SYMBOLIC_CALLS = 8
@@ -248,8 +257,16 @@ def _climb(reference: Answer, prediction: Answer, gold: str, answer: str, rules:
     if (letter := letter_of(reference.text)) is not None and not answer.islower():
         return choice_letter(answer) == letter
     if reference.clock or prediction.clock:
-        return False
+        return same_time(reference, prediction)
     left, right = reference.node, prediction.node
+    if (
+        isinstance(right, Apply)
+        and right.op == "list"
+        and not is_structure(left or right)
+        and len({node_key(part) for part in right.args}) == 1
+    ):
+        # 1/4 or 0.25
+        right = right.args[0] if " or " in answer or "或" in answer else right
     if isinstance(left, Number) and isinstance(right, Apply) and right.op == "equation" and is_total(right.args[0]):
         # a + b = 5, |AB| = 5
         right = right.args[1]

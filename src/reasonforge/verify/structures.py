@@ -53,7 +53,7 @@ class Comparison:
 
     tolerance: Tolerance = field(default_factory=Tolerance)
     loose_brackets: bool = False
-    """True: (1, 2), 1, 2 and a column of both are one answer, as some published evaluations have it."""
+    """True: (1, 2), 1, 2 and a column of both are one answer, as some published evaluations have it; in order where the reference is."""
     symbolic: Symbolic | None = None
     """Decides what exact rules cannot; None = such pairs are different."""
 
@@ -64,8 +64,11 @@ class Comparison:
             return True
         if is_region_like(gold) or is_region_like(answer):
             return self._equal_regions(gold, answer)
-        if self.loose_brackets:
+        if self.loose_brackets and _op(gold) != _op(answer):
+            ordered = _op(gold) in ("tuple", "matrix")
             gold, answer = _loosened(gold), _loosened(answer)
+            if ordered and _op(gold) == _op(answer) == "list":
+                return self._equal_in_order(_args(gold), _args(answer))
         named, other_named = values_by_name(gold), values_by_name(answer)
         if named is not None and other_named is not None:
             return named.keys() == other_named.keys() and all(self.equal(value, other_named[name]) for name, value in named.items())
@@ -205,6 +208,11 @@ class Comparison:
 _STRUCTURES = frozenset(
     ["tuple", "list", "set", "union", "minus", "interval", "matrix", "equation", "relation", "both", "either", "member", "ratio", "base"]
 )
+
+
+def is_structure(node: Node) -> bool:
+    """Tell whether a tree is no scalar: a tuple, an equation, a region."""
+    return _op(node) in _STRUCTURES
 
 
 @lru_cache(maxsize=16_384)
@@ -456,7 +464,7 @@ def _pop(keys: dict[str, list[Node]], key: str) -> bool:
 
 
 def _loosened(node: Node) -> Node:
-    """Return tuples, sets, lists and single rows or columns as one kind of thing, in order."""
+    """Return tuples, sets, lists and single rows or columns as one kind of thing."""
     match node:
         case Apply(op="list" | "set" | "tuple", args=members):
             return Apply("list", members) if len(members) != 1 else members[0]

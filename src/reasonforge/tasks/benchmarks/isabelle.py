@@ -19,6 +19,7 @@ import signal
 import subprocess
 import tempfile
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from reasonforge.core.errors import UnavailableError
@@ -66,6 +67,24 @@ _THEORY = re.compile(r"^\s*theory\s+([A-Za-z]\w*)", re.MULTILINE)
 _THEOREM = re.compile(r"^\s*theorem\b", re.MULTILINE)
 _COMMENT = re.compile(r"\(\*.*?\*\)", re.DOTALL)
 _IMPORT = re.compile(r'"(HOL-[\w-]+)\.[\w.]+"')
+
+
+def is_proof(problem: Problem) -> bool:
+    """Tell whether a problem's answer is a proof that Isabelle judges."""
+    return problem.meta.get("checker") == "isabelle"
+
+
+def require_isabelle(problems: Iterable[Problem], *, isabelle: str = "isabelle") -> None:
+    """Refuse proofs before they are written where nothing can judge them.
+
+    Raises:
+        UnavailableError: there is a problem with a proof for its answer, and Isabelle is not installed.
+    """
+    problem = next((problem for problem in problems if is_proof(problem)), None)
+    if problem is not None and shutil.which(isabelle) is None:
+        raise UnavailableError(
+            f"{isabelle}: not found. Proofs of {problem.source} are checked by Isabelle: install it and put its bin folder in PATH"
+        )
 
 
 def theory_name(header: str) -> str | None:
@@ -128,11 +147,7 @@ def check_proof(problem: Problem, text: str, *, isabelle: str = "isabelle", dead
     Raises:
         UnavailableError: Isabelle is not installed.
     """
-    command = shutil.which(isabelle)
-    if command is None:
-        raise UnavailableError(
-            f"{isabelle}: not found. Proofs of {problem.source} are checked by Isabelle: install it and put its bin folder in PATH"
-        )
+    require_isabelle((problem,), isabelle=isabelle)
     header, statement = problem.meta.get("header"), problem.meta.get("statement")
     name = theory_name(header) if isinstance(header, str) else None
     if not isinstance(header, str) or not isinstance(statement, str) or name is None:
@@ -149,7 +164,7 @@ def check_proof(problem: Problem, text: str, *, isabelle: str = "isabelle", dead
         return Verdict(status="wrong", prediction=prediction, reason=f"{word!r} is not allowed in a proof")
     with tempfile.TemporaryDirectory(prefix="reasonforge-isabelle-") as folder:
         session = _write_session(Path(folder), header=header, statement=statement, proof=proof, name=name, seconds=deadline_seconds)
-        return _build(command, Path(folder), session, prediction, deadline_seconds)
+        return _build(shutil.which(isabelle) or isabelle, Path(folder), session, prediction, deadline_seconds)
 
 
 def _write_session(folder: Path, *, header: str, statement: str, proof: str, name: str, seconds: float) -> str:

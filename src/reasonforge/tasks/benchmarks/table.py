@@ -10,6 +10,7 @@ from reasonforge.core.records import ProblemKind
 from reasonforge.tasks.benchmarks import special
 from reasonforge.tasks.benchmarks.items import Columns, Convert, read_answer, read_choice, read_gsm8k
 from reasonforge.tasks.benchmarks.rows import Place
+from reasonforge.verify.grade import Profile
 
 MMLU_STEM_SUBJECTS = frozenset(
     {
@@ -38,7 +39,7 @@ class Benchmark:
     convert: Convert
     kind: ProblemKind = "math"
     language: str = "en"
-    profile: str = "strict"
+    profile: Profile = "strict"
     """The grading profile nearest to how published scores were counted. Rewards stay strict: nothing applies it unasked."""
     shots: str = "math"
     """The set of worked examples that fits, see ``tasks.shots``. "" = there are none."""
