@@ -119,9 +119,9 @@ def perturbations(gold: str) -> Iterator[Pair]:
 
 def theirs(gold: str, answer: str) -> bool:
     """Return math-verify's verdict on two boxed answers."""
-    reference = math_verify.parse(f"\\boxed{{{gold}}}", parsing_timeout=None)
-    prediction = math_verify.parse(f"\\boxed{{{answer}}}", parsing_timeout=None)
-    return bool(math_verify.verify(reference, prediction, timeout_seconds=None))
+    reference = math_verify.parse(f"\\boxed{{{gold}}}", parsing_timeout=0)
+    prediction = math_verify.parse(f"\\boxed{{{answer}}}", parsing_timeout=0)
+    return bool(math_verify.verify(reference, prediction, timeout_seconds=0))
 
 
 def ours(gold: str, answer: str) -> bool:
@@ -182,7 +182,7 @@ def main() -> None:
     logging.getLogger("math_verify").setLevel(logging.ERROR)
     generator = random.Random(arguments.seed)
     golds = math_golds(arguments.data)
-    pairs = [Pair("random pair", *generator.sample(golds, 2), None) for _ in range(arguments.pairs)]
+    pairs = [Pair("random pair", gold, other, None) for gold, other in (generator.sample(golds, 2) for _ in range(arguments.pairs))]
     pairs += [pair for gold in generator.sample(golds, min(arguments.golds, len(golds))) for pair in perturbations(gold)]
     our_verdicts, our_seconds = timed(ours, pairs)
     their_verdicts, their_seconds = timed(theirs, pairs)

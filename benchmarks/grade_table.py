@@ -23,7 +23,8 @@ PROFILES: tuple[Profile, ...] = ("strict", "deepseek-math", "qwen-math", "prm800
 
 CASES: dict[str, list[tuple[str, str]]] = {
     "Spelling": [
-        ("1/2", "\\boxed{0.5}"), ("12345", "\\boxed{12,345}"), ("18", "\\boxed{\\$18.00}"), ("7/2", "\\boxed{3½}"), ("18", "\\boxed{１８个}"),
+        ("1/2", "\\boxed{0.5}"), ("12345", "\\boxed{12,345}"), ("18", "\\boxed{\\$18.00}"), ("7/2", "\\boxed{3½}"),
+        ("18", "\\boxed{１８个}"),
         ("2/3", "\\boxed{三分之二}"), ("1/3", "\\boxed{0.\\overline{3}}"), ("2\\sqrt{3}", "\\boxed{\\sqrt{12}}"), ("5", "\\boxed{x = 5}"),
         ("5", "\\boxed{\\text{Area} = 5}"), ("5", "\\boxed{a+b = 5}"), ("5\\sqrt{2}", "\\boxed{5\\sqrt{2} \\approx 7.07}"),
         ("35", "\\boxed{\\binom{7}{3} = 35}"), ("x^2+2x+1", "\\boxed{(x+1)^2}"), ("\\sin(2x)", "\\boxed{2\\sin x\\cos x}"),
@@ -39,12 +40,15 @@ CASES: dict[str, list[tuple[str, str]]] = {
         ("25", "\\boxed{2500}"), ("0.05", "\\boxed{0}"), ("90^\\circ", "\\boxed{\\frac{\\pi}{2}}"), ("1/3", "\\boxed{0.333}"),
     ],
     "Hedges and open ends": [
-        ("5", "\\boxed{4=5}"), ("5", "\\boxed{5 \\text{ or more}}"), ("5", "\\boxed{\\ge 5}"), ("5", "\\boxed{5, 6}"), ("5", "\\boxed{5 \\text{ or } 6}"),
-        ("5", "\\boxed{2+3}"), ("6", "\\boxed{5} and \\boxed{6}"), ("5", "\\boxed{5}. Wait, actually 6."), ("5", "The answer is not \\boxed{5}."),
+        ("5", "\\boxed{4=5}"), ("5", "\\boxed{5 \\text{ or more}}"), ("5", "\\boxed{\\ge 5}"), ("5", "\\boxed{5, 6}"),
+        ("5", "\\boxed{5 \\text{ or } 6}"),
+        ("5", "\\boxed{2+3}"), ("6", "\\boxed{5} and \\boxed{6}"), ("5", "\\boxed{5}. Wait, actually 6."),
+        ("5", "The answer is not \\boxed{5}."),
         ("\\text{(C)}", "\\boxed{C, D}"),
     ],
     "Places": [
-        ("5", "<think>\\boxed{6}</think>The answer is 5."), ("5", "<think>so \\boxed{5}"), ("5", "<answer>5</answer>"), ("5", "2 + 3 = 5. #### 5"),
+        ("5", "<think>\\boxed{6}</think>The answer is 5."), ("5", "<think>so \\boxed{5}"), ("5", "<answer>5</answer>"),
+        ("5", "2 + 3 = 5. #### 5"),
         ("5", "**Final Answer**\n\n5"), ("5", "最终答案是5。"), ("5", "so there are 5"),
     ],
 }  # fmt: skip

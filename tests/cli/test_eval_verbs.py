@@ -318,11 +318,27 @@ def test_a_run_a_folder_and_a_checkpoint_of_one_model_draw_the_same_samples(call
 def hf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face folder of a few random weights with a chat template."""
     folder, tokenizer = tmp_path_factory.mktemp("hf"), bpe()
-    sizes = {"hidden_size": 16, "num_layers": 1, "num_heads": 1, "num_kv_heads": 1, "head_dim": 16, "intermediate_size": 16}
-    decoder = Decoder(DecoderConfig(vocab_size=tokenizer.vocab_size, max_positions=2_000, **sizes))
+    shape = DecoderConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=16,
+        num_layers=1,
+        num_heads=1,
+        num_kv_heads=1,
+        head_dim=16,
+        intermediate_size=16,
+        max_positions=2_000,
+    )
+    decoder = Decoder(shape)
     decoder.reset_parameters(0)
-    ids = {"eos_ids": tokenizer.stop_ids, "bos_id": tokenizer.bos_id, "pad_id": tokenizer.pad_id}
-    save_folder(decoder, folder, dtype=torch.float32, write_more=tokenizer.save, **ids)
+    save_folder(
+        decoder,
+        folder,
+        dtype=torch.float32,
+        eos_ids=tokenizer.stop_ids,
+        bos_id=tokenizer.bos_id,
+        pad_id=tokenizer.pad_id,
+        write_more=tokenizer.save,
+    )
     return folder
 
 

@@ -105,7 +105,7 @@ def test_programs_that_fail_are_told_from_programs_that_answer_nothing(program: 
 
 def test_texts_are_described() -> None:
     texts = ("<think>wait, wait: wrong</think><answer>7</answer>", "so \\boxed{7} 等于")
-    found = measure([replace(RUN[0], samples=texts, lengths=None, truncated=None, verdicts=RUN[0].verdicts[:2])]).texts
+    found = measure([replace(RUN[0], samples=texts, lengths=None, truncated=None, verdicts=(RUN[0].verdicts or ())[:2])]).texts
     assert found["think_answer"] == 0.5
     assert found["boxed"] == 0.5
     assert found["reflective_words"] == 1.5
@@ -115,7 +115,7 @@ def test_texts_are_described() -> None:
 
 def test_of_very_many_texts_some_are_looked_at_spread_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure_module, "MOST_TEXTS", 4)
-    half = replace(RUN[0], samples=("wait",) * 8, lengths=None, truncated=None, verdicts=RUN[0].verdicts * 2)
+    half = replace(RUN[0], samples=("wait",) * 8, lengths=None, truncated=None, verdicts=(RUN[0].verdicts or ()) * 2)
     other = replace(half, problem=RUN[1].problem, samples=("so",) * 8)
     assert measure([half, other]).texts["reflective_words"] == 0.5
 

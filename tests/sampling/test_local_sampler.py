@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import NonFiniteError
-from reasonforge.core.rollouts import SampleRequest, SamplingParams
+from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
 from reasonforge.sampling.local import LocalSampler
 from reasonforge.sampling.native.build import library
 from reasonforge.sampling.scheduler import Group
@@ -33,6 +33,26 @@ def test_the_sampler_reports_the_learners_logprobs(name: str, backend: BackendNa
     model, asked = decoder(SHAPES[name]), requests(4)
     answers = LocalSampler(model, backend=backend).sample(asked, PARAMS)
     assert worst_difference(model, asked, answers) <= 1e-5
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_streaming_hands_over_each_completion_once_as_it_is_finished_and_draws_the_same(threads: int) -> None:
+    model, asked, params = decoder(QWEN3), requests(6, group_size=3), replace(PARAMS, stop_token_ids=tuple(range(VOCAB // 8)))
+    sampler = LocalSampler(model, backend="native", threads=threads)
+    finished: dict[tuple[int, int], Completion] = {}
+    order: list[int] = []
+
+    def on_done(row: int, index: int, completion: Completion) -> None:
+        assert (row, index) not in finished
+        finished[row, index] = completion
+        order.append(len(completion))
+
+    streamed = sampler.stream(asked, params, on_done)
+    assert same_bits(streamed, sampler.sample(asked, params))
+    assert same_bits(streamed, [[finished[row, index] for index in range(3)] for row in range(6)])
+    if threads == 1:
+        assert order == sorted(order)
+        assert order[0] < order[-1]
 
 
 @pytest.mark.parametrize("name", SHAPES)

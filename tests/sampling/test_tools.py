@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
+from reasonforge.core.records import Message, Problem
+from reasonforge.core.rollouts import Completion, Rollout, SampleRequest, SamplingParams
+from reasonforge.rewards.config import LengthReward, OverlongPenalty, RewardPart
+from reasonforge.rewards.score import RewardScorer
 from reasonforge.sampling.config import ToolConfig
 from reasonforge.sampling.tools import ToolLoop, is_error, open_tools, shown_result, tool_outputs
 from reasonforge.sandbox.probe import probe
@@ -282,6 +285,38 @@ def test_the_order_of_the_requests_changes_no_completion(tokenizer: Tokenizer) -
         return [[completion.token_ids.tolist() for completion in group] for group in found]
 
     assert drawn(requests[::-1]) == drawn(requests)[::-1]
+
+
+@pytest.mark.parametrize("part", [LengthReward(), OverlongPenalty(cache_tokens=20, max_tokens=40)])
+def test_rewards_of_length_count_what_the_policy_wrote(part: RewardPart) -> None:
+    # Ten tokens of its own and thirty of the tool are no longer a completion than ten tokens alone.
+    problem = Problem(id="p", messages=(Message("user", "6 * 7?"),), answer="42", source="test")
+    rollouts = []
+    for index, from_tool in enumerate((0, 30)):
+        mask = np.arange(10 + from_tool) < 10
+        completion = Completion(
+            token_ids=np.zeros(len(mask), np.int32),
+            logprobs=np.zeros(len(mask), np.float32),
+            mask=mask,
+            finish_reason="stop",
+            weights_version=0,
+        )
+        params = SamplingParams(max_new_tokens=40)
+        rollouts.append(
+            Rollout(
+                problem_id="p",
+                group_id="p/0",
+                index=index,
+                prompt_ids=(0,),
+                completion=completion,
+                text="\\boxed{42}",
+                sampling=params,
+                seed=0,
+            )
+        )
+    with RewardScorer({"part": part}) as scorer:
+        (group,) = scorer.score_groups([(problem, rollouts)])
+    assert len({member.reward.total for member in group.rollouts}) == 1
 
 
 # with a sandbox that runs what it is given

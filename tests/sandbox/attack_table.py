@@ -54,6 +54,8 @@ class Table:
     page: Path | None
     cells: dict[tuple[int, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     skipped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    open: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Column and reason of what is known not to hold and is no way out."""
     runs: Counter[tuple[str, str]] = field(default_factory=Counter)
     unproven: list[str] = field(default_factory=list)
     proven: set[int] = field(default_factory=set)
@@ -74,6 +76,10 @@ class Table:
                 self.proven.add(row)
             else:
                 self.cells[row, column]["FAILED"] += 1
+            return
+        if hasattr(report, "wasxfail"):
+            self.cells[row, column]["not held"] += 1
+            self.open[column, f"row {row}: {report.wasxfail}"] += 1
             return
         if report.skipped:
             self.cells[row, column]["skipped"] += 1
@@ -131,8 +137,10 @@ class Table:
             run = sum(total.values()) - total["skipped"]
             lines.append(
                 f"{column}: {run} tests of {rows} rows: {total['held']} held, {total['gets through']} get through as documented, "
+                f"{total['not held']} known not to hold, "
                 f"{total['BREACHED'] + total['FAILED']} breaches, {total['skipped']} skipped"
             )
+            lines += [f"{column}: {reason}" for of, reason in self.open if of == column]
             lines += [f"{column}: skipped {count}: {reason}" for reason, count in self.skipped[column].items()]
         if self.programs:
             lines.append(

@@ -159,7 +159,7 @@ def soak(backend: Backend, *, runs: int, mix: Mapping[str, tuple[Program, str]] 
     """Run so many programs on two workers, and measure before and after."""
     with temporary_folder(), open_sandbox(backend, workers=2) as sandbox:
         # The page cache of an allocator is no leak; the first runs fill it.
-        wrong = run_mix(sandbox, 2 * ROUND, mix)
+        wrong = run_mix(sandbox, min(runs, 4 * ROUND), mix)
         before, start = measure(), time.monotonic()
         wrong += run_mix(sandbox, runs, mix)
         seconds = time.monotonic() - start

@@ -51,6 +51,25 @@ def test_columns_are_mapped(tmp_path: Path) -> None:
     assert (problem.id, problem.solution, problem.difficulty) == ("7", "because", 3)
 
 
+def test_columns_can_be_kept_as_they_are(tmp_path: Path) -> None:
+    path = file_of(tmp_path, [{"question": "?", "answer": "2", "unit": {"of": "m"}, "other": 1}])
+    (problem,) = load(path, fields={"meta": ["unit"]})
+    assert problem.meta == {"unit": {"of": "m"}}
+    assert "no column 'units' for the meta" in refusal(path, fields={"meta": ["units"]})
+
+
+def test_problems_that_a_program_answers_bring_their_tests(tmp_path: Path) -> None:
+    suite = {"type": "stdio", "cases": [{"stdin": "1", "stdout": "2"}]}
+    path = file_of(tmp_path, [{"question": "?", "answer": "print(2)", "tests": suite}])
+    (problem,) = load(path, kind="code", fields={"meta": ["tests"]})
+    assert problem.meta == {"tests": suite}
+    assert refusal(path, kind="code").endswith("Name the column of test suites: fields.meta = ['tests']")
+    broken = file_of(tmp_path, [{"question": "?", "answer": "print(2)", "tests": {**suite, "cases": []}}], "broken.jsonl")
+    assert "broken.jsonl:1: the tests of a problem of kind code cannot be read: there are no tests" in refusal(
+        broken, kind="code", fields={"meta": ["tests"]}
+    )
+
+
 @pytest.mark.parametrize(("value", "text"), [(2, "2"), (70.0, "70"), (0.5, "0.5"), (-3, "-3"), ("2/3", "2/3"), (10**30, str(10**30))])
 def test_numbers_are_answers_too(tmp_path: Path, value: object, text: str) -> None:
     (problem,) = load(file_of(tmp_path, [{"question": "?", "answer": value}]))

@@ -128,7 +128,7 @@ ORDINARY: list[tuple[str, str]] = [
 # Equal in one direction only: 120 answers 5!, and 5! leaves the work to the reader; a + b = 5 names a value, and 5 is no equation.
 ONE_SIDED = frozenset(
     [("5!", "120"), ("\\binom{10}{3}", "120"), ("\\text{(C)}", "(C) 12"), ("\\text{(B)}", "\\text{Option B}")]
-    + [("\\text{(B)}", "\\textbf{(B)}\\ 12"), ("7.07", "5\\sqrt{2} \\approx 7.07"), ("7.07", "\\approx 7.07")]
+    + [("\\text{(B)}", "\\textbf{(B)}\\ 12"), ("7.07", "5\\sqrt{2} \\approx 7.07"), ("3:45", "3:45 \\text{ PM}"), ("7.07", "\\approx 7.07")]
     + [("5", total) for total in ("a+b = 5", "m+n=5", "\\frac{m}{n} = 5", "|AB| = 5")]
 )
 

@@ -98,7 +98,7 @@ DIFFERENCES: list[tuple[str, str, set[Profile]]] = [
 
 @pytest.mark.parametrize(("gold", "text", "accepting"), DIFFERENCES)
 def test_profiles_differ_exactly_where_they_say(gold: str, text: str, accepting: set[Profile]) -> None:
-    profiles = [profile for profile in PROFILES if profile not in ("bbh", "mcq") or profile in accepting]
+    profiles: list[Profile] = [profile for profile in PROFILES if profile not in ("bbh", "mcq") or profile in accepting]
     assert {profile for profile in profiles if grade(gold, text, profile=profile).correct} - {"strict"} == accepting - {
         "strict"
     } or gold == "] }"

@@ -230,6 +230,17 @@ def test_kills_leave_no_zombies_and_no_files_open(pool: WorkerPool) -> None:
     assert keeper.num_fds() == files
 
 
+def test_workers_work_for_a_parent_that_ignores_the_end_of_children() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with WorkerPool(1, deadline_seconds=0.5) as pool:
+            with pytest.raises(DeadlineExceeded):
+                pool.symbolic_equal(*HANGING)
+            assert right(pool)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_a_closed_pool_refuses_work() -> None:
     pool = WorkerPool(1)
     pool.close()

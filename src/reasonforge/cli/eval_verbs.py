@@ -227,9 +227,9 @@ def evaluate(
 
     Samples are kept as they come: interrupted or killed, the same command goes on where it ended, and nothing is drawn twice.
 
-    With a recipe, any of its settings can follow as --key.path VALUE. With --model alone, any other setting of an evaluation can, such as
-    --budget.extensions 2 or --tools.max_calls 6, and those of the problems (--source.KEY), the server (--endpoint.KEY) and the template
-    (--template.KEY).
+    With a recipe, any of its settings can follow as --key.path VALUE.
+    With --model alone, any setting of an evaluation can, such as --joined true or --budget.extensions 2,
+    and those of the problems (--source.KEY), the server (--endpoint.KEY) and the template (--template.KEY).
     """
 
     files = files or []

@@ -59,6 +59,11 @@ class Completion:
     def __len__(self) -> int:
         return len(self.token_ids)
 
+    @property
+    def num_written(self) -> int:
+        """Tokens that the policy wrote, without those of a tool."""
+        return int(np.count_nonzero(self.mask))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:

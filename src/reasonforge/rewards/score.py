@@ -130,7 +130,7 @@ class RewardScorer:
 
     def _submit(self, problem: Problem, rollout: Rollout) -> Future[Score]:
         completion = rollout.completion
-        return self._threads.submit(self._score_or_mask, _Sample(problem, rollout.text, len(completion), completion.finish_reason))
+        return self._threads.submit(self._score_or_mask, _Sample(problem, rollout.text, completion.num_written, completion.finish_reason))
 
     def _gather(
         self, groups: Sequence[tuple[Problem, Sequence[Rollout]]], futures: Sequence[Sequence[Future[Score]]]
@@ -234,7 +234,7 @@ class RewardScorer:
         rewards = [reward for reward, _ in scores]
         known = [i for i, (_, verdict) in enumerate(scores) if verdict.status not in _UNKNOWN]
         if names and known:
-            values = length_rewards([len(rollouts[i].completion) for i in known], [scores[i][1].correct for i in known])
+            values = length_rewards([rollouts[i].completion.num_written for i in known], [scores[i][1].correct for i in known])
             for i, value in zip(known, values, strict=True):
                 rewards[i] = self._reward({**rewards[i].parts, **dict.fromkeys(names, value)})
         return rewards

@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -162,7 +162,7 @@ class HttpModel:
         params: SamplingParams,
         *,
         stop: Callable[[], bool] = lambda: False,
-    ) -> Iterator[tuple[Any, Answer | UnavailableError]]:
+    ) -> Generator[tuple[Any, Answer | UnavailableError]]:
         """Ask many questions side by side and yield (name, answer or what went wrong) as they come.
 
         Args:

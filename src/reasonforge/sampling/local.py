@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from reasonforge.models.decoder import Decoder
 from reasonforge.sampling.engine import Engine
 from reasonforge.sampling.native.build import library
 from reasonforge.sampling.native.engine import NativeEngine, NativeWeights
+from reasonforge.sampling.protocol import OnDone
 from reasonforge.sampling.scheduler import PREFILL_ROWS, Group, Scheduler
 from reasonforge.sampling.stops import stop_string_check
 from reasonforge.sampling.torch_engine import TorchEngine, TorchWeights
@@ -99,6 +101,13 @@ class LocalSampler:
             RecipeError: the parameters cannot mean anything.
             NonFiniteError: the model's logits are not numbers.
         """
+        return self._sample(requests, params, None)
+
+    def stream(self, requests: Sequence[SampleRequest], params: SamplingParams, on_done: OnDone) -> list[list[Completion]]:
+        """Do as ``sample``; ``on_done`` is called with each completion when it is finished, from the thread that drew it."""
+        return self._sample(requests, params, on_done)
+
+    def _sample(self, requests: Sequence[SampleRequest], params: SamplingParams, on_done: OnDone | None) -> list[list[Completion]]:
         self._check_params(params)
         limits = [self._limit(index, request.prompt_ids, params) for index, request in enumerate(requests)]
         groups = [
@@ -106,8 +115,9 @@ class LocalSampler:
                 prompt_ids=np.array(request.prompt_ids, np.int32),
                 seeds=np.array(request.seeds, np.uint64),
                 limits=np.full(len(request.seeds), limit, np.int32),
+                on_done=None if on_done is None else partial(on_done, position),
             )
-            for request, limit in zip(requests, limits, strict=True)
+            for position, (request, limit) in enumerate(zip(requests, limits, strict=True))
         ]
         self.run_groups(groups, params)
         return [[result for result in group.results if result is not None] for group in groups]

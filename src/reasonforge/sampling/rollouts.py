@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from reasonforge.core.records import Problem
 from reasonforge.core.rollouts import Completion, Rollout, SampleRequest, SamplingParams
-from reasonforge.sampling.protocol import Sampler
+from reasonforge.sampling.protocol import Sampler, StreamingSampler
 from reasonforge.sampling.tools import ToolLoop
 from reasonforge.text.tokenizer import Tokenizer
 
@@ -22,6 +22,7 @@ def sample_groups(
     tokenizer: Tokenizer,
     prefix: str = "",
     tools: ToolLoop | None = None,
+    on_rollout: Callable[[Problem, Rollout], None] | None = None,
 ) -> list[tuple[Problem, list[Rollout]]]:
     """Draw ``group_size`` completions of each problem.
 
@@ -35,32 +36,38 @@ def sample_groups(
         tokenizer: decodes completions once, for graders and people.
         prefix: text every completion is made to begin with; it belongs to the text, not to the completion's tokens.
         tools: runs the programs that completions hold; None = they are text.
+        on_rollout: called with each rollout: as soon as it is finished where the sampler says so, else when all are. Rewards begin there.
+            It may be called from several threads, and must be quick.
     """
     prefix_ids = tuple(tokenizer.encode(prefix, special=True)) if prefix else ()
     requests = [
         SampleRequest(prompt_ids=prompt + prefix_ids, seeds=tuple(seed_of(row, problem, i) for i in range(group_size)))
         for row, (problem, prompt) in enumerate(zip(problems, prompts))
     ]
-    completions = sampler.sample(requests, params) if tools is None else tools.sample(sampler, requests, params)
-    return [
-        (
-            problem,
-            [
-                Rollout(
-                    problem_id=problem.id,
-                    group_id=f"{problem.id}/{row}",
-                    index=i,
-                    prompt_ids=request.prompt_ids,
-                    completion=completion,
-                    text=prefix + completion_text(completion, tokenizer),
-                    sampling=params,
-                    seed=request.seeds[i],
-                )
-                for i, completion in enumerate(group)
-            ],
+    made: dict[tuple[int, int], Rollout] = {}
+
+    def finished(row: int, index: int, completion: Completion) -> None:
+        rollout = made[row, index] = Rollout(
+            problem_id=problems[row].id,
+            group_id=f"{problems[row].id}/{row}",
+            index=index,
+            prompt_ids=requests[row].prompt_ids,
+            completion=completion,
+            text=prefix + completion_text(completion, tokenizer),
+            sampling=params,
+            seed=requests[row].seeds[index],
         )
-        for row, (problem, request, group) in enumerate(zip(problems, requests, completions))
-    ]
+        if on_rollout is not None:
+            on_rollout(problems[row], rollout)
+
+    if tools is None and isinstance(sampler, StreamingSampler):
+        sampler.stream(requests, params, finished)
+    else:
+        drawn = sampler.sample(requests, params) if tools is None else tools.sample(sampler, requests, params)
+        for row, completions in enumerate(drawn):
+            for index, completion in enumerate(completions):
+                finished(row, index, completion)
+    return [(problem, [made[row, index] for index in range(group_size)]) for row, problem in enumerate(problems)]
 
 
 def completion_text(completion: Completion, tokenizer: Tokenizer) -> str:

@@ -27,6 +27,8 @@ class Group:
     seeds: UInt64
     limits: Int32
     """Most tokens each member may have, at least 1."""
+    on_done: Callable[[int, Completion], None] | None = None
+    """Called with (member, completion) as soon as one is finished; None = nobody waits for it."""
     results: list[Completion | None] = field(init=False)
     """One per member; None = not finished."""
     waiting: deque[int] = field(init=False)
@@ -43,6 +45,12 @@ class Group:
     def __post_init__(self) -> None:
         self.results = [None] * len(self.seeds)
         self.waiting = deque(range(len(self.seeds)))
+
+    def finish(self, member: int, completion: Completion) -> None:
+        """Take a member's completion."""
+        self.results[member] = completion
+        if self.on_done is not None:
+            self.on_done(member, completion)
 
     @property
     def lacking(self) -> int:
@@ -216,7 +224,7 @@ class Scheduler:
             for row in np.flatnonzero(finished):
                 group, member = rows.owners[row]
                 slot, count = int(rows.slots[row]), rows.counts[row]
-                group.results[member] = self._completion(self._tokens[slot, :count], self._logprobs[slot, :count], bool(stopped[row]))
+                group.finish(member, self._completion(self._tokens[slot, :count], self._logprobs[slot, :count], bool(stopped[row])))
                 self._free.append(slot)
             rows.keep(~finished)
 
@@ -235,7 +243,7 @@ class Scheduler:
         finished = stopped | (group.limits <= 1)
         for member in np.flatnonzero(finished):
             one = slice(member, member + 1)
-            group.results[member] = self._completion(first.token_ids[one], first.logprobs[one], bool(stopped[member]))
+            group.finish(int(member), self._completion(first.token_ids[one], first.logprobs[one], bool(stopped[member])))
         group.waiting = deque(int(member) for member in np.flatnonzero(~finished))
         self._start_members(group, first)
 

@@ -68,6 +68,8 @@ class FieldMap(Section):
     """None = the id is the hash of the question."""
     difficulty: str | None = None
     """Column of whole numbers. None = the source states no level."""
+    meta: tuple[str, ...] = ()
+    """Columns kept as they are: ``tests`` of problems that a program answers, and whatever a reward function of yours reads."""
     text: str = "text"
     """Text of a document, for pre-training."""
 

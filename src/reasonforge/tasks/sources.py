@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.ids import content_id
 from reasonforge.core.records import Document, Message, Problem
 from reasonforge.core.seeds import derive_seed
 from reasonforge.tasks.benchmarks.load import load_benchmark
+from reasonforge.tasks.code import suite_fault
 from reasonforge.tasks.config import BenchmarkSource, DataSource, FileSource, ReasoningGymSource, TaskSource
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.fields import boxed_of, scalar_of, split_gsm8k, text_of, whole_of
+from reasonforge.tasks.fields import boxed_of, scalar_of, split_gsm8k, text_of, value_of, whole_of
 from reasonforge.tasks.files import Row, read_rows
 from reasonforge.tasks.reasoning_gym import load_reasoning_gym
 from reasonforge.tasks.streams import Demonstration, DemonstrationStream, DocumentStream, ProblemStream
@@ -140,7 +141,19 @@ def _problem(source: FileSource, row: Row) -> Problem:
         language=source.language,
         difficulty=None if fields.difficulty is None else whole_of(row, (fields.difficulty,), "difficulty", hint=_hint("difficulty")),
         solution=solution,
+        meta=_meta(source, row),
     )
+
+
+def _meta(source: FileSource, row: Row) -> dict[str, Any]:
+    """Return the columns that are kept as they are."""
+    meta = {name: value_of(row, (name,), "meta", hint=_hint("meta"))[1] for name in source.fields.meta}
+    if source.kind == "code":
+        fault = suite_fault(meta.get("tests"))
+        if fault:
+            remedy = "Mend it" if "tests" in meta else "Name the column of test suites: fields.meta = ['tests']"
+            raise DataError(f"{row.place}: the tests of a problem of kind code cannot be read: {fault}. {remedy}")
+    return meta
 
 
 def _hint(role: str) -> str:

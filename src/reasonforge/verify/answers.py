@@ -107,6 +107,11 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
         return _of_tree(text, last.node, last.unit)
     if parsed is None:
         return Answer(text, None, "", text)
+    match parsed.node:
+        case Apply(op="list", args=(first, *others)) if " or " in raw and {node_key(other) for other in others} == {node_key(first)}:
+            return _of_tree(text, first, parsed.unit)  # 1/4 or 0.25
+        case _:
+            pass
     return _of_tree(text, parsed.node, parsed.unit)
 
 
@@ -115,7 +120,7 @@ def _of_tree(text: str, node: Node, unit: str) -> Answer:
 
 
 def _last_of_chain(raw: str, *, thousands: bool) -> Parsed | None:
-    """Return the last part of a chain of equal things (9 * 2 = 18, x = 6/2 = 3, (x+1)^2 = x^2+2x+1); None where it is not true, or empty."""
+    """Return the last part of a chain of equal things (9 * 2 = 18, x = 6/2 = 3); None where it is not true or says nothing."""
     parts = [normal_text(part) for part in strip_fences(raw).split("=")]
     if not 2 <= len(parts) <= _MAX_CHAIN or not all(parts):
         return None

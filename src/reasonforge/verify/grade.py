@@ -26,7 +26,7 @@ from reasonforge.verify.cleaning import strip_fences
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, Found, answer_section, find_answer
 from reasonforge.verify.profiles import RULES, Profile, Rules
 from reasonforge.verify.retraction import second_thoughts
-from reasonforge.verify.structures import Comparison, is_structure, is_total, is_unfinished, node_key
+from reasonforge.verify.structures import Comparison, is_total, is_unfinished
 from reasonforge.verify.tree import Apply, Name, Node, Number
 
 MAX_SYMBOLIC_CALLS = 8
@@ -259,14 +259,6 @@ def _climb(reference: Answer, prediction: Answer, gold: str, answer: str, rules:
     if reference.clock or prediction.clock:
         return same_time(reference, prediction)
     left, right = reference.node, prediction.node
-    if (
-        isinstance(right, Apply)
-        and right.op == "list"
-        and not is_structure(left or right)
-        and len({node_key(part) for part in right.args}) == 1
-    ):
-        # 1/4 or 0.25
-        right = right.args[0] if " or " in answer or "或" in answer else right
     if isinstance(left, Number) and isinstance(right, Apply) and right.op == "equation" and is_total(right.args[0]):
         # a + b = 5, |AB| = 5
         right = right.args[1]

@@ -103,12 +103,16 @@ class _Worker:
                 raise Closed
             yield json.loads(read_frame(self._output))
 
+    def dismiss(self) -> None:
+        """Tell the keeper to leave: it does when its input ends."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def close(self, *, seconds: float = 2.0) -> None:
-        """End the processes: the keeper leaves when its input ends; it is killed where it does not."""
+        """End the processes and wait for that; a keeper that does not leave is killed."""
         process = self.process
-        assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.close()
+        self.dismiss()
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -300,6 +304,8 @@ class WorkerPool:
             self._condition.notify_all()
             for worker in busy:
                 worker.kill()
+        for worker in idle:  # they leave side by side
+            worker.dismiss()
         for worker in idle:
             worker.close()
 

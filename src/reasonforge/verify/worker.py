@@ -283,7 +283,8 @@ def main(*, deadline_seconds: float, memory_mb: int, recycle_after: int, parent:
     """Serve the parent over stdin and stdout."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the starting thread may have blocked the alarm
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGALRM, signal.SIGCHLD):  # a parent that ignores them hands that on
+        signal.signal(number, signal.SIG_DFL)
     # Nothing that is printed may come between the frames.
     requests, replies = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -309,6 +310,7 @@ def main(*, deadline_seconds: float, memory_mb: int, recycle_after: int, parent:
         deadline_seconds=deadline_seconds, memory_mb=memory_mb, recycle_after=recycle_after,
         requests=requests, replies=replies, parent=parent,
     ).run()  # fmt: skip
+    os._exit(0)  # tidying up what was loaded takes longer than anybody waits for it
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class PolicyTraining:
         return metrics | clock.laps
 
     def sample(self, step: int) -> list[tuple[Problem, list[Rollout]]]:
-        """Draw G completions of each of the step's prompts from the policy as it stands."""
+        """Draw G completions of each of the step's prompts from the policy as it stands; each is being scored as soon as it is finished."""
         self._sampler.load(self.learner.weights(), version=self.learner.version)
         problems, prompts = self._prompts.of_step(step)
         drawn = sample_groups(
@@ -101,6 +101,7 @@ class PolicyTraining:
             seed_of=lambda row, problem, i: self._context.seed("rollout", step, row, problem.id, i),
             tokenizer=self._tokenizer,
             tools=self._tools,
+            on_rollout=self._scorer.submit,
         )
         # A sampler that kept old weights would train on somebody else's words without any other sign.
         assert all(rollout.completion.weights_version == self.learner.version for _, rollouts in drawn for rollout in rollouts)
