@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder in which math/test.jsonl.gz lies")
     parser.add_argument("--pairs", type=int, default=4_000, help="random pairs of references")
-    parser.add_argument("--golds", type=int, default=5_000, help="references to perturb")
+    parser.add_argument("--golds", type=int, default=3_000, help="references to perturb")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=3, help="disagreements to store of a kind that is judged; the others are stored whole")
     arguments = parser.parse_args()

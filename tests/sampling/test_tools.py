@@ -19,7 +19,7 @@ from reasonforge.rewards.score import RewardScorer
 from reasonforge.sampling.config import ToolConfig
 from reasonforge.sampling.tools import ToolLoop, is_error, open_tools, shown_result, tool_outputs
 from reasonforge.sandbox.probe import probe
-from reasonforge.sandbox.protocol import Limits, RunResult
+from reasonforge.sandbox.protocol import Limits, RunResult, RunStatus
 from reasonforge.text.config import CharacterTokenizer
 from reasonforge.text.fences import CALL
 from reasonforge.text.tokenizer import Tokenizer
@@ -213,8 +213,10 @@ def test_a_long_result_does_not_hide_the_error_after_it() -> None:
     assert shown == "a" * 10 + "..." + "a" * 10 + "\nRuntime errors: TypeError: no"
 
 
-def test_a_time_limit_is_said_to_the_model() -> None:
-    assert shown_result(RunResult(status="timeout"), max_chars=100) == "Runtime errors: time limit exceeded"
+@pytest.mark.parametrize(("status", "limit"), [("timeout", "time"), ("memory", "memory"), ("output_limit", "output")])
+def test_a_limit_is_said_to_the_model(status: RunStatus, limit: str) -> None:
+    result = RunResult(status=status, stderr="Traceback\nMemoryError", reason="killed")
+    assert shown_result(result, max_chars=100) == f"Runtime errors: {limit} limit exceeded"
 
 
 def test_a_printed_fence_does_not_end_the_output() -> None:

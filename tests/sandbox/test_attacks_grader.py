@@ -13,7 +13,8 @@ from reasonforge.sandbox.protocol import Limits, Program, RunResult, Sandbox
 from reasonforge.verify.grade import grade
 from tests.sandbox.victims import ENVIRONMENT_NAME, ENVIRONMENT_SECRET, Scene
 
-DEADLINE = 2.0
+LONGEST = 4.0
+"""Twice the deadline of the symbolic tier: a busy machine is no hanging grader."""
 
 
 def graded(gold: str, answer: str) -> tuple[str, float]:
@@ -48,7 +49,7 @@ def test_row_61_an_answer_is_read_and_never_run(text: str) -> None:
         assert not path.exists()
         assert scene.harm() == []
     assert status != "correct"
-    assert seconds < DEADLINE + 0.5
+    assert seconds < LONGEST
     assert os.environ[ENVIRONMENT_NAME] == ENVIRONMENT_SECRET
 
 
@@ -76,7 +77,7 @@ def test_row_61_sympify_of_hostile_text_does_run_it() -> None:
 def test_row_62_towers_of_powers_are_not_climbed(answer: str) -> None:
     status, seconds = graded("5", answer)
     assert status != "correct"
-    assert seconds < DEADLINE + 0.5
+    assert seconds < LONGEST
     assert graded("5", "5")[0] == "correct"
 
 
@@ -86,7 +87,7 @@ def test_row_62_towers_of_powers_are_not_climbed(answer: str) -> None:
 def test_row_63_factorials_are_not_multiplied_out(answer: str) -> None:
     status, seconds = graded("5", answer)
     assert status != "correct"
-    assert seconds < DEADLINE + 0.5
+    assert seconds < LONGEST
     assert graded("5", "5")[0] == "correct"
 
 
@@ -110,7 +111,7 @@ def test_row_63_factorials_are_not_multiplied_out(answer: str) -> None:
 def test_row_64_nested_and_endless_formulas_end(answer: str) -> None:
     status, seconds = graded("5", answer)
     assert status != "correct"
-    assert seconds < DEADLINE + 0.5
+    assert seconds < LONGEST
     assert graded("5", "5")[0] == "correct"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from reasonforge.sandbox import start
+from reasonforge.sandbox.config import SandboxConfig
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.pool import PoolSandbox
 from reasonforge.sandbox.probe import probe
@@ -96,6 +97,14 @@ def test_without_a_filter_nothing_runs(backend: Backend, monkeypatch: pytest.Mon
 def test_unprotected_running_is_refused_to_who_does_not_say_that_he_understands() -> None:
     with pytest.raises(SandboxUnavailable, match="refused unless i_understand=true"):
         open_sandbox("unsafe-subprocess", workers=1)
+
+
+def test_a_recipe_takes_the_unprotected_backend_only_with_both_settings() -> None:
+    assert SandboxConfig(backend="unsafe-subprocess", i_understand=True).workers is None
+    with pytest.raises(ValueError, match="needs i_understand = true"):
+        SandboxConfig(backend="unsafe-subprocess")
+    with pytest.raises(ValueError, match="has no effect with backend auto"):
+        SandboxConfig(i_understand=True)
 
 
 def test_unprotected_running_says_so_once_in_red(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

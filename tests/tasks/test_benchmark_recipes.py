@@ -9,6 +9,7 @@ import torch
 
 from reasonforge.cli.main import main
 from reasonforge.config.loader import load_recipe
+from reasonforge.core.errors import RecipeError
 from reasonforge.core.records import Message, Problem
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.decoder import Decoder
@@ -65,6 +66,20 @@ def test_there_are_as_many_examples_as_a_recipe_asks_for(path: Path) -> None:
 def test_the_profile_is_that_of_the_published_figures_or_stated_with_them(path: Path) -> None:
     for stage, source in stages(path):
         assert stage.profile in {get_benchmark(source.name).profile, "qwen-math"}
+
+
+@pytest.mark.parametrize("name", ["bbh", "gpqa"])
+def test_no_recipe_trains_on_a_benchmark_with_a_canary(name: str, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'''name = "r"
+model = {{ type = "folder", path = "m" }}
+data = {{ train = {{ type = "benchmark", name = "{name}", path = "d" }} }}
+stages = {{ rl = {{ type = "rl", data = "train", steps = 1, prompts_per_step = 1, group_size = 2, sampling = {{}} }} }}
+'''
+    )
+    with pytest.raises(RecipeError, match=f"{name} carries a canary"):
+        load_recipe(Recipe, [recipe])
 
 
 @pytest.fixture(scope="module")

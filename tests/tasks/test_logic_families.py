@@ -269,6 +269,9 @@ def test_the_clues_of_a_zebra_puzzle_leave_one_arrangement(level: int) -> None:
         head, *clues, asked, _ = problem.question.splitlines()
         kinds = [part.split(", ") for part in head.split(": ")[1].removesuffix("; each in one house.").split("; ")]
         (house,) = arrangements(kinds, clues, {})
+        for clue in clues if level < 5 else ():
+            others = arrangements(kinds, [other for other in clues if other != clue], {})
+            assert len(list(itertools.islice(others, 2))) == 2, "needless: " + clue
         kind = kinds[("colours", "pets", "drinks", "jobs", "instruments").index(asked.split()[2])]
         assert problem.answer == ", ".join(sorted(kind, key=lambda thing: house[thing]))
 

@@ -157,12 +157,14 @@ def test_the_kinds_of_answers_are_told_apart(name: str, kinds: Mapping[str, int]
     assert Counter(problem.kind for problem in of(name)) == kinds
 
 
-def test_every_choice_has_its_answer_among_its_options() -> None:
+def test_every_choice_has_its_answer_among_its_options_and_shows_them_all() -> None:
     seen = 0
     for name in ("sat", "mmlu_stem", "gaokao_mathqa", "tal_scq5k_en", "tal_scq5k_zh", "aqua"):
         for problem in of(name):
             options = problem.meta["options"]
             assert set(problem.answer) <= set("ABCDEFGHIJ"[: len(options)]), problem.id
+            (asked,) = render_benchmark_prompt(problem, "cot")
+            assert all(f"\n({letter}) {option}" in asked.content for letter, option in zip("ABCDEFGHIJ", options)), problem.id
             seen += 1
     assert seen == 32 + 3018 + 351 + 2000 + 2000 + 254
 

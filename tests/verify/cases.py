@@ -123,6 +123,11 @@ ORDINARY: list[tuple[str, str]] = [
     ("3x^2+2", "\\frac{dy}{dx} = 3x^2 + 2"), ("x-1", "f^{-1}(x) = x-1"), ("3:45", "3:45 \\text{ PM}"), ("18", "\"18\""),
     ("7\\frac12", "7\\tfrac{1}{2}"), ("[-1, 2]", "x\\in [-1;2]"), ("[-1, 2]", "-1 \\leqslant x \\leqslant 2"),
     ("\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}", "\\left[\\begin{array}{cc}1&2\\\\3&4\\end{array}\\right]"),
+    # Colours, sizes and spaces of LaTeX; signs of units.
+    ("5", "5\\,"), ("5", "\\;5\\;"), ("5", "\\large 5"), ("5", "\\color{blue}{5}"), ("5", "\\textcolor{red}{5}"),
+    ("5", "\\color{blue} 5"), ("80", "80¢"), ("36^\\circ", "36 \\text{ deg}"), ("6 \\text{ R } 1", "6 R1"),
+    ("\\frac{1}{2}\\ln 3", "\\ln\\sqrt{3}"), ("\\arctan 2", "\\tan^{-1}(2)"), ("\\pm 2", "x = \\pm 2"),
+    ("y=\\pm 2x", "y=2x \\text{ and } y=-2x"), ("2^{n+1}", "2\\cdot 2^n"),
 ]  # fmt: skip
 
 # Equal in one direction only: 120 answers 5!, and 5! leaves the work to the reader; a + b = 5 names a value, and 5 is no equation.
@@ -217,6 +222,13 @@ HACKS: list[tuple[str, str]] = [
     ("3", "x=\\frac{6}{2}=4"), ("3", "x=\\frac{9}{2}=3"), ("x^2+2x+1", "(x+2)^2 = x^2+2x+1"), ("x+1", "x+1=x+1"), ("3", "3=3=3"),
     ("[-1, 2]", "\\{x \\mid -1 < x \\le 2\\}"), ("\\{x|-1\\le x\\le 2\\}", "\\{-1,2\\}"), ("3:45", "4:45 \\text{ PM}"),
     ("3:45 AM", "3:45 \\text{ PM}"), ("\\frac{1}{4}", "\\frac{1}{4} \\text{ or } 0.2"), ("5", "5, 5"),
+    # Two values in one construction of LaTeX.
+    ("5", "\\begin{cases}5\\\\6\\end{cases}"), ("5", "\\begin{matrix}5\\\\6\\end{matrix}"), ("5", "\\substack{5\\\\6}"),
+    ("5", "\\overset{6}{5}"), ("5", "5^{*}"), ("5", "5_{6}"), ("5", "5 \\lor 6"), ("5", "5 \\wedge 6"), ("5", "x\\in\\{4,5,6\\}"),
+    ("5", "5\\color{white}{6}"), ("5", "\\textcolor{red}{5}6"), ("5", "n"), ("5", "\\square"), ("5", "\\text{any integer}"),
+    ("5", "f(5)"), ("5", "5 + o(1)"), ("5", "O(5)"), ("56", "5\\,6"), ("56", "5,6"), ("12", "1/2"), ("3R2", "32"), ("3R2", "3"),
+    ("6 \\text{ R } 1", "6R2"), ("(1,2)", "(1,2),(2,1)"), ("x<1", "x<1 \\text{ or } x>2"), ("0", "1e-12"), ("x+1", "x+1.0000000001"),
+    ("100000", "100000.001"),
 ]  # fmt: skip
 
 # (reference, completion, why): not correct in strict although the reference stands in a box or after a phrase.

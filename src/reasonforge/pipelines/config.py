@@ -17,7 +17,8 @@ from reasonforge.runs.reader import stage_name
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.sft.config import SFTConfig
-from reasonforge.tasks.config import DataSource
+from reasonforge.tasks.benchmarks.load import get_benchmark
+from reasonforge.tasks.config import BenchmarkSource, DataSource
 from reasonforge.text.config import TemplateConfig, TokenizerConfig
 
 START = "start"
@@ -87,6 +88,10 @@ class Recipe(Section):
         for where, name in self.data_names():
             if name not in self.data:
                 raise ValueError(f"{where}: no data table named {name!r} (there are: {', '.join(self.data) or 'none'})")
+        for name, stage in self.stages.items():
+            source = self.data[stage.data]
+            if not isinstance(stage, EvalConfig) and isinstance(source, BenchmarkSource) and get_benchmark(source.name).never_train:
+                raise ValueError(f"stages.{name}.data: {source.name} carries a canary, which asks that no model be trained on it")
         return self
 
     def data_names(self) -> Iterator[tuple[str, str]]:

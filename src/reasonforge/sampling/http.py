@@ -107,6 +107,39 @@ class _TryAgain(Exception):
         self.wait_seconds = wait_seconds
 
 
+class _Calls:
+    """Requests on their way, which can all be ended at once: a process cannot exit while threads wait for a server."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self._sockets: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def add(self, connected: socket.socket) -> None:
+        """Take note of a connection.
+
+        Raises:
+            _TryAgain: nobody wants the answer any more.
+        """
+        with self._lock:
+            if self.stopping.is_set():
+                raise _TryAgain("the work was stopped")
+            self._sockets.add(connected)
+
+    def drop(self, connected: socket.socket) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._sockets.discard(connected)
+
+    def end(self) -> None:
+        """End them all; no further one begins."""
+        with self._lock:
+            self.stopping.set()
+            for connected in self._sockets:
+                with contextlib.suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
+
+
 class HttpModel:
     """Asks a server. Safe to use from several threads."""
 
@@ -131,10 +164,7 @@ class HttpModel:
         self._key = os.environ.get(config.api_key_env, "").strip()
         if not self._key.isascii() or not self._key.isprintable():
             raise RecipeError(f"{config.api_key_env}: the key holds characters that no HTTP header can carry")
-        self._stopping = threading.Event()
-        self._sleep: Callable[[float], object] = sleep or self._stopping.wait
-        self._sockets: set[socket.socket] = set()
-        self._sockets_lock = threading.Lock()
+        self._sleep = sleep
         self.usage = Usage()
 
     def ask(self, messages: Sequence[Message], params: SamplingParams, *, seed: int) -> Answer:
@@ -143,17 +173,21 @@ class HttpModel:
         Raises:
             UnavailableError: the server refused, or failed after all tries; the line says how.
         """
+        return self._ask(messages, params, seed, _Calls())
+
+    def _ask(self, messages: Sequence[Message], params: SamplingParams, seed: int, calls: _Calls) -> Answer:
+        sleep = self._sleep or calls.stopping.wait
         body = json.dumps(self._request(messages, params, seed)).encode()
         jitter = random.Random(seed)
         for attempt in range(self._config.retries + 1):
             try:
-                return self._answer(self._post(body))
+                return self._answer(self._post(body, calls))
             except _TryAgain as failure:
-                if attempt == self._config.retries or self._stopping.is_set():
+                if attempt == self._config.retries or calls.stopping.is_set():
                     raise UnavailableError(f"{self._config.url}: {failure} ({attempt + 1} tries)") from None
                 self.usage.add(retries=1)
                 pause = self._config.backoff_seconds * 2**attempt * (0.5 + jitter.random())
-                self._sleep(min(_MOST_WAIT_SECONDS, pause if failure.wait_seconds is None else max(failure.wait_seconds, 0.0)))
+                sleep(min(_MOST_WAIT_SECONDS, pause if failure.wait_seconds is None else max(failure.wait_seconds, 0.0)))
         raise AssertionError("the last try returns or raises")
 
     def ask_all(
@@ -162,7 +196,7 @@ class HttpModel:
         params: SamplingParams,
         *,
         stop: Callable[[], bool] = lambda: False,
-    ) -> Generator[tuple[Any, Answer | UnavailableError]]:
+    ) -> Generator[tuple[Any, Answer | UnavailableError], None, None]:
         """Ask many questions side by side and yield (name, answer or what went wrong) as they come.
 
         Args:
@@ -170,14 +204,14 @@ class HttpModel:
             params: how to draw.
             stop: once it says so, nothing more is asked; the answers on their way are waited for, they cost the same.
         """
-        self._stopping.clear()
+        calls = _Calls()
         threads = ThreadPoolExecutor(max_workers=self._config.concurrency, thread_name_prefix="reasonforge-http")
         on_their_way: dict[Future[Answer], Any] = {}
         try:
             while True:
                 while not stop() and len(on_their_way) < self._config.concurrency and (question := next(questions, None)) is not None:
                     name, messages, seed = question
-                    on_their_way[threads.submit(self.ask, messages, params, seed=seed)] = name
+                    on_their_way[threads.submit(self._ask, messages, params, seed, calls)] = name
                 if not on_their_way:
                     return
                 done, _ = wait(on_their_way, return_when=FIRST_COMPLETED)
@@ -188,16 +222,8 @@ class HttpModel:
                     except UnavailableError as error:
                         yield name, error
         finally:
-            self._stopping.set()
-            self._hang_up()
+            calls.end()
             threads.shutdown(wait=False, cancel_futures=True)
-
-    def _hang_up(self) -> None:
-        """End the requests on their way: a process cannot exit while threads wait for a server."""
-        with self._sockets_lock:
-            for connected in self._sockets:
-                with contextlib.suppress(OSError):
-                    connected.shutdown(socket.SHUT_RDWR)
 
     def _request(self, messages: Sequence[Message], params: SamplingParams, seed: int) -> dict[str, Any]:
         request: dict[str, Any] = {"model": self._config.name, "max_tokens": params.max_new_tokens, "temperature": params.temperature}
@@ -212,7 +238,7 @@ class HttpModel:
             request["prompt"] = "\n\n".join(message.content for message in messages)
         return request
 
-    def _post(self, body: bytes) -> bytes:
+    def _post(self, body: bytes, calls: _Calls) -> bytes:
         deadline = time.monotonic() + self._config.timeout_seconds
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "reasonforge"}
         if self._key:
@@ -230,9 +256,9 @@ class HttpModel:
             connection.connect()
             # Kept apart: the connection lets go of its socket while the answer is still being read.
             connected = connection.sock
+            assert connected is not None
             connected.settimeout(self._config.timeout_seconds)
-            with self._sockets_lock:
-                self._sockets.add(connected)
+            calls.add(connected)
             connection.request("POST", self._path, body=body, headers=headers)
             response = connection.getresponse()
             content = self._read(connected, response, deadline)
@@ -247,8 +273,7 @@ class HttpModel:
             raise _TryAgain(f"the connection failed: {_one_line(str(error) or type(error).__name__)}") from None
         finally:
             if connected is not None:
-                with self._sockets_lock:
-                    self._sockets.discard(connected)
+                calls.drop(connected)
             connection.close()
         if response.status == 200:
             return content

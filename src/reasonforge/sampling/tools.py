@@ -28,6 +28,7 @@ from reasonforge.text.fences import CALL, RETURN
 from reasonforge.text.tokenizer import Tokenizer
 
 _ERROR = "Runtime errors: "
+_LIMITS = {"timeout": "time limit exceeded", "memory": "memory limit exceeded", "output_limit": "output limit exceeded"}
 _RUNS_AT_ONCE = 8
 _TALKS_AT_ONCE = 256
 """Every open conversation holds an interpreter of about 3 MB."""
@@ -64,7 +65,7 @@ def shown_result(result: RunResult, *, max_chars: int) -> str:
     parts = [_cut(result.stdout.strip("\n"), max_chars)]
     if result.status != "ok":
         lines = result.stderr.strip().splitlines()
-        error = "time limit exceeded" if result.status == "timeout" else lines[-1] if lines else result.reason or result.status
+        error = _LIMITS.get(result.status) or (lines[-1] if lines else result.reason or result.status)
         parts.append(_ERROR + _cut(error, max_chars))
     # A fence in the output would end its block, and what follows would pass for the model's own words.
     return "\n".join(part for part in parts if part).replace("```", "'''")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reasonforge.config.base import Section
 
@@ -18,3 +18,11 @@ class SandboxConfig(Section):
     """Programs run at once. None = one per core, less one for the trainer."""
     i_understand: bool = False
     """Needed beside ``unsafe-subprocess``: programs then run as this user, with all files and the network."""
+
+    @model_validator(mode="after")
+    def _said_on_purpose(self) -> Self:
+        if self.backend == "unsafe-subprocess" and not self.i_understand:
+            raise ValueError("backend unsafe-subprocess protects nothing and needs i_understand = true beside it")
+        if self.i_understand and self.backend != "unsafe-subprocess":
+            raise ValueError(f"i_understand has no effect with backend {self.backend}; only unsafe-subprocess needs it")
+        return self

@@ -1,15 +1,19 @@
-"""Frames between the trainer and a worker, and strict reading of what model-written code states."""
+"""What passes between the trainer and a worker, and strict reading of what model-written code states."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from reasonforge.sandbox.inside.watch import ERROR_BYTES, ERROR_RING
 from reasonforge.sandbox.protocol import CallResult
 
 _LONGEST_HEADER = 1 << 16
@@ -19,6 +23,73 @@ _LONGEST_TEXT = 300
 
 class WorkerLost(Exception):
     """A worker ended, hung, or said what it cannot have meant to say. It says nothing about the program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a worker is asked to do."""
+
+    header: Mapping[str, Any]
+    """Read by the forkserver, of which every later program is a copy: holds nothing that this request's program says or is told."""
+    content: bytes = b""
+    """Read by the program's own process only."""
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came of a request."""
+
+    header: Mapping[str, Any]
+    stdout: bytes
+    stderr: bytes
+    values: bytes
+
+
+class Outputs:
+    """The files in memory that a forkserver has programs' output moved into; it never reads them itself."""
+
+    def __init__(self) -> None:
+        self.descriptors = tuple(os.memfd_create(name) for name in ("stdout", "stderr", "values"))
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def take(self, sizes: list[int]) -> tuple[bytes, bytes, bytes]:
+        """Read and empty them.
+
+        Args:
+            sizes: bytes that came in all, of each.
+
+        Raises:
+            WorkerLost: they have been closed meanwhile.
+        """
+        out_size, error_size, values_size = sizes
+        with self._lock:
+            if self._closed:
+                raise WorkerLost("the sandbox is closed")
+            out, error, values = self.descriptors
+            stdout = os.pread(out, out_size, 0)
+            stderr = os.pread(error, ERROR_RING, 0)
+            said = os.pread(values, values_size, 0)
+            for descriptor, size in zip(self.descriptors, sizes, strict=True):
+                if size:
+                    os.ftruncate(descriptor, 0)
+        if error_size > ERROR_RING:
+            turn = error_size % ERROR_RING
+            stderr = stderr[turn:] + stderr[:turn]
+        return stdout, stderr[-ERROR_BYTES:], said
+
+    def close(self) -> None:
+        """Let go of them, once no other thread reads."""
+        with self._lock:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of them where there is no other thread, as in a forked copy of the owner, whose lock nobody would ever release."""
+        if not self._closed:
+            self._closed = True
+            for descriptor in self.descriptors:
+                os.close(descriptor)
 
 
 def send_frame(control: socket.socket, message: Mapping[str, Any], *, timeout: float, descriptor: int | None = None) -> None:

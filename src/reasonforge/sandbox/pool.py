@@ -16,9 +16,9 @@ from typing import Self
 
 from reasonforge.sandbox.flavours import Flavour, flavour_of
 from reasonforge.sandbox.inside.watch import VALUE_BYTES
-from reasonforge.sandbox.messages import WorkerLost, call_results
+from reasonforge.sandbox.messages import Reply, Request, WorkerLost, call_results
 from reasonforge.sandbox.protocol import Backend, Limits, Program, RunResult, SandboxUnavailable, Session
-from reasonforge.sandbox.worker import Reply, Request, Worker
+from reasonforge.sandbox.worker import Worker
 
 RECYCLE_AFTER = 2000
 """Runs of one worker; a fresh one costs less than a second, a slow leak a night."""

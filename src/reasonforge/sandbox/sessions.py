@@ -9,10 +9,10 @@ from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Self
 
-from reasonforge.sandbox.messages import WorkerLost
+from reasonforge.sandbox.messages import Request, WorkerLost
 from reasonforge.sandbox.pool import TRIES, PoolSandbox, Slot
 from reasonforge.sandbox.protocol import Limits, RunResult, SandboxUnavailable
-from reasonforge.sandbox.worker import Request, Worker
+from reasonforge.sandbox.worker import Worker
 
 _NAMES = itertools.count(1)
 

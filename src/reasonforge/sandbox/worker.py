@@ -11,15 +11,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from reasonforge.sandbox import inside
 from reasonforge.sandbox.flavours import Flavour
-from reasonforge.sandbox.inside.watch import ERROR_BYTES, ERROR_RING
-from reasonforge.sandbox.messages import WorkerLost, receive_frame, send_frame
+from reasonforge.sandbox.messages import Outputs, Reply, Request, WorkerLost, receive_frame, send_frame
 from reasonforge.sandbox.protocol import Backend
 from reasonforge.sandbox.seccomp import Machine, build_filter
 
@@ -91,69 +89,6 @@ def _python(folder: str) -> list[str]:
     # Not -I: that would ignore PYTHONHASHSEED. The environment is ours, so -s and -P are all of -I that is left to ask for.
     start = f"import sys; sys.path.insert(0, {folder!r}); from inside.zygote import main; main()"
     return [sys.executable, "-s", "-P", "-B", "-c", start]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a worker is asked to do."""
-
-    header: Mapping[str, Any]
-    """Read by the forkserver, of which every later program is a copy: holds nothing that this request's program says or is told."""
-    content: bytes = b""
-    """Read by the program's own process only."""
-    stdin: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What came of a request."""
-
-    header: Mapping[str, Any]
-    stdout: bytes
-    stderr: bytes
-    values: bytes
-
-
-class Outputs:
-    """The files in memory that a forkserver has programs' output moved into; it never reads them itself."""
-
-    def __init__(self) -> None:
-        self.descriptors = tuple(os.memfd_create(name) for name in ("stdout", "stderr", "values"))
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def take(self, sizes: list[int]) -> tuple[bytes, bytes, bytes]:
-        """Read and empty them.
-
-        Args:
-            sizes: bytes that came in all, of each.
-
-        Raises:
-            WorkerLost: they have been closed meanwhile.
-        """
-        out_size, error_size, values_size = sizes
-        with self._lock:
-            if self._closed:
-                raise WorkerLost("the sandbox is closed")
-            out, error, values = self.descriptors
-            stdout = os.pread(out, out_size, 0)
-            stderr = os.pread(error, ERROR_RING, 0)
-            said = os.pread(values, values_size, 0)
-            for descriptor, size in zip(self.descriptors, sizes, strict=True):
-                if size:
-                    os.ftruncate(descriptor, 0)
-        if error_size > ERROR_RING:
-            turn = error_size % ERROR_RING
-            stderr = stderr[turn:] + stderr[:turn]
-        return stdout, stderr[-ERROR_BYTES:], said
-
-    def close(self) -> None:
-        """Let go of them."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                for descriptor in self.descriptors:
-                    os.close(descriptor)
 
 
 class Worker:
@@ -271,7 +206,7 @@ class Worker:
         """Let go of it in a forked copy of its owner, without ending it."""
         if self._closed.acquire(blocking=False):
             self._control.close()
-            self._outputs.close()
+            self._outputs.abandon()
 
     def _last_words(self) -> str:
         self._log.seek(0, os.SEEK_END)

@@ -88,7 +88,7 @@ class Clue(NamedTuple):
 
 
 class Zebra(Family):
-    """Clues are drawn one by one; one is kept where it excludes an arrangement that all before it allow."""
+    """Clues are drawn until one arrangement is left, then those are dropped that the others make needless."""
 
     name = "zebra"
     levels = (1, len(_SIZES))
@@ -113,6 +113,10 @@ class Zebra(Family):
             left.remove(telling)
             clues.append(telling)
         clues = draws.shuffled(clues)
+        for clue in tuple(clues):
+            others = [other for other in clues if other is not clue]
+            if _another_world(truth, others) is None:
+                clues = others
         asked = draws.below(kinds)
         rows = [[things[house.index(number)] for number in range(houses)] for things, house in zip(_THINGS[language], truth, strict=False)]
         comma, semicolon = self._joints[language]

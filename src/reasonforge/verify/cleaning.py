@@ -11,7 +11,7 @@ _CHARACTERS |= {ord(mark): "/" for mark in "⁄∕"}
 _CHARACTERS |= {ord(mark): " " for mark in "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\t\r\n\v\f"}
 _CHARACTERS |= {ord(mark): "*" for mark in "×·⋅∙"}
 _CHARACTERS |= {ord(mark): "%" for mark in "﹪٪"}
-_CHARACTERS |= {ord("。"): ".", ord("、"): ",", ord("“"): '"', ord("”"): '"', ord("°"): " degrees", ord("÷"): "/"}
+_CHARACTERS |= {ord("。"): ".", ord("、"): ",", ord("“"): '"', ord("”"): '"', ord("°"): " degrees", ord("÷"): "/", ord("¢"): " cents"}
 # Invisible: zero-width marks, direction marks, byte order mark, soft hyphen.
 _CHARACTERS |= dict.fromkeys([*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF, 0xAD])
 _VULGAR = {
@@ -21,7 +21,10 @@ _VULGAR = {
 _CHARACTERS |= {ord(mark): f" {top}/{bottom}" for mark, (top, bottom) in _VULGAR.items()}
 
 # Commands that change how an answer looks and not what it says.
-_DRESSING = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|textstyle|bf|rm|it)(?![A-Za-z])\*?")
+_DRESSING = re.compile(
+    r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|textstyle|bf|rm|it|large|Large|LARGE|huge)(?![A-Za-z])\*?"
+    r"|\\(?:text)?color\s?\{[A-Za-z0-9!]{1,20}\}"
+)
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:bf|it|rm|sf)|boldsymbol|operatorname|mbox|hbox|emph)\s*\{([^{}]*)\}")
 _UPRIGHT = r"\{\s?\\(?:text|mathrm)\{([A-Za-z ]{1,20})\}\s?\}"
 _UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?{_UPRIGHT}\s?{_UPRIGHT}")
@@ -75,6 +78,8 @@ def strip_dressing(text: str) -> str:
 def _strip_full_stop(text: str) -> str:
     """Remove one mark that ends a sentence. Two are an ellipsis (0.33...), and ``!`` is a factorial: those say something."""
     text = text.strip()
+    if text[-2:] in ("\\,", "\\;", "\\:", "\\!"):  # a space of LaTeX
+        return text[:-2].rstrip()
     if text and text[-1] in ".,;:" and text[-2:-1] not in (".", ",", ";", ":"):
         text = text[:-1].rstrip()
     return text

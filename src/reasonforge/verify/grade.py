@@ -35,6 +35,7 @@ MAX_SYMBOLIC_CALLS = 8
 _ASKS_PERCENT = re.compile(r"percent|百分之几|百分比|百分率|%\s*(?:of|is|are)?\s*\?", re.IGNORECASE)
 _PERCENT_NEXT = re.compile(r"[\s$]{0,3}(?:\\?%|percent)")
 _APPROXIMATELY = re.compile(r"\A\s*(?:\\approx|≈)\s*(?=\\?\$?[-0-9])")
+_SPACE_AT_LETTER = re.compile(r"(?<=[A-Za-z]) | (?=[A-Za-z])")
 _COMMA_GROUPS = re.compile(r"\s*\$?[0-9]{1,3}(?:,[0-9]{3})+\$?\s*")
 
 
@@ -252,7 +253,7 @@ def _climb(reference: Answer, prediction: Answer, gold: str, answer: str, rules:
     if reference.key == prediction.key and reference.clock == prediction.clock:
         unfinished = rules.finished_numbers and isinstance(reference.node, Number) and is_unfinished(prediction.node)
         return not unfinished and (not reference.name or prediction.name in ("", reference.name))
-    if reference.text == prediction.text:
+    if reference.text == prediction.text or _SPACE_AT_LETTER.sub("", reference.text) == _SPACE_AT_LETTER.sub("", prediction.text):
         return True
     if (letter := letter_of(reference.text)) is not None and not answer.islower():
         return choice_letter(answer) == letter

@@ -22,7 +22,7 @@ was were equals equal unknown wrong correct false true base bits negative positi
 _SYNONYM_WORDS = """
 mm millimeter millimetre; cm centimeter centimetre; km kilometer kilometre; metre meter; kg kilogram; gramme gram;
 ml milliliter millilitre; litre liter; pound lb lbs; oz ounce; ft foot feet; hr hour hrs; min minute mins; sec second secs; mi mile;
-inch inche; dollar usd
+inch inche; dollar usd; degree deg
 """
 
 _SHORT = frozenset(_SHORT_WORDS.split())

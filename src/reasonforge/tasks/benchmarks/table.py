@@ -53,6 +53,8 @@ class Benchmark:
     """Reads a path and split where files and splits are special. None = ``rows.read_places``."""
     keep: Callable[[Place], bool] | None = None
     """Which rows belong to it. None = all."""
+    never_train: bool = False
+    """Its files carry a canary, by which its authors ask that no model be trained on them."""
 
 
 def _is_stem(place: Place) -> bool:
@@ -295,6 +297,7 @@ _TABLE = (
         kind="logic",
         profile="bbh",
         shots="bbh",
+        never_train=True,
     ),
     Benchmark(
         name="humaneval",
@@ -422,6 +425,7 @@ _TABLE = (
         kind="choice",
         profile="mcq",
         shots="mcq",
+        never_train=True,
     ),
     Benchmark(
         name="ceval",
