@@ -79,6 +79,9 @@ def test_lines_that_cannot_be_read_are_exit_code_65_after_all_others_are_graded(
     assert code == 65
     assert "s.jsonl:2: not valid JSON" in out
     assert len(Path("g.jsonl").read_text().splitlines()) == 2
+    code, out, errors = call("eval", "g.jsonl", "--dry-run")
+    assert code == 0
+    assert "g.jsonl: left out: 1 line that could not be read when graded, such as s.jsonl:2: not valid JSON" in out + errors
 
 
 def test_json_lines_are_all_that_is_printed_where_asked(call: Call) -> None:

@@ -59,7 +59,7 @@ def as_bare_process(scene: Scene) -> Road:
 
 def warm_up(sandbox: Sandbox) -> None:
     """Start whatever the sandbox starts only when it is needed: later counts of processes are then steady."""
-    sandbox.run_many([Program(code=code) for code in ("pass", "import numpy, sympy", "pass", "import numpy, sympy")])
+    sandbox.run_many([Program(code=code) for code in ("pass", "import numpy, sympy")] * 2)
 
 
 def achieved(road: Road, attack: Attack, scene: Scene, *, limits: Limits | None = None) -> list[str]:

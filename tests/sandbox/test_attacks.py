@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from reasonforge.sandbox.open import open_sandbox
-from reasonforge.sandbox.protocol import Program, Sandbox
+from reasonforge.sandbox.protocol import Backend, Program, Sandbox
 from tests.sandbox.attack_table import ABSENT, RUNS, Table, rows_of_functions
 from tests.sandbox.attacks import ATTACKS, ROWS, SECTIONS, Attack
 from tests.sandbox.attacks_judge import achieved, as_program, as_session, feats, gets_through, warm_up
@@ -44,17 +44,18 @@ def _orphans() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def warm(sandbox: Sandbox) -> Sandbox:
+def warm(backend: Backend) -> Iterator[Sandbox]:
     """A sandbox whose number of processes stays."""
-    warm_up(sandbox)
-    return sandbox
+    with open_sandbox(backend, workers=1) as opened:
+        warm_up(opened)
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def unprotected() -> Iterator[Sandbox]:
     """A sandbox that protects nothing."""
     with open_sandbox("unsafe-subprocess", workers=1, i_understand=True) as opened:
-        warm_up(opened)
+        opened.run(HONEST)
         yield opened
 
 

@@ -429,7 +429,7 @@ def test_row_89_where_landlock_knows_less_the_filter_of_system_calls_carries_it(
     attacks = [attack for attack in ATTACKS if attack.row in (22, 23, 24, 26, 28, 29, 46, 47, 48, 49, 50)]
     assert len(attacks) >= 13
     with open_sandbox(backend, workers=1) as sandbox, Scene() as scene, adopted_orphans():
-        warm_up(sandbox)
+        output_of(sandbox, "pass")
         for attack in attacks:
             assert achieved(as_program(sandbox), attack, scene) == [], str(attack)
 
@@ -476,7 +476,7 @@ def test_no_program_passes_for_a_failure_of_the_sandbox(sandbox: Sandbox, code: 
 
 def test_a_session_that_forges_the_end_of_its_block_spoils_only_itself(sandbox: Sandbox) -> None:
     forge = "import os\nfor _ in range(50): os.write(3, b'Dok\\n')\nwhile True: pass"
-    with sandbox.session(BRIEF) as forging, sandbox.session(BRIEF) as honest:
+    with sandbox.session(BRIEF) as forging, sandbox.session(QUICK) as honest:
         assert honest.run("x = 1").status == "ok"
         forging.run(forge)
         start = time.monotonic()

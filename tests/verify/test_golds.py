@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"set {VARIABLE} to th
 Read = Callable[[dict[str, Any]], Any]
 BENCHMARKS: dict[str, tuple[Read, ProblemKind, int]] = {
     "math/test.jsonl.gz": (lambda row: last_boxed(row["solution"]), "math", 5000),
+    "math/train_8523_prompts.json.gz": (lambda row: row["answer"], "math", 8523),
     "gsm8k/test.jsonl": (lambda row: row["answer"].split("####")[1].strip(), "math", 1319),
     "gsm8k/train.jsonl.gz": (lambda row: row["answer"].split("####")[1].strip(), "math", 7473),
     "cmath/test.jsonl": (lambda row: row["golden"], "math", 1098),
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, tuple[Read, ProblemKind, int]] = {
     "sat_math/test.jsonl": (lambda row: row["Answer"], "choice", 32),
 }
 EXCEPTIONS = {
+    ("math/train_8523_prompts.json.gz", ""): "the row has no answer (two rows)",
     ("gaokao_bench/math_I_fill.json", "36}\n"): "a closing brace without its opening one: the box ends in front of it",
     ("gaokao2023en/test.jsonl", ""): "the row has no answer (two rows)",
 }
@@ -91,6 +93,32 @@ def test_only_solutions_with_several_different_boxes_fail_their_own_last_box() -
     failures = [verdict for verdict in verdicts if not verdict.correct]
     assert {verdict.reason for verdict in failures} == {"two different answers are declared"}
     assert len(failures) <= 20
+
+
+ENDINGS = (
+    "{solution}\n\\boxed{{{gold}}}",
+    "{solution} #### {gold}",
+    "{solution}\nThe answer is {gold}.",
+    "**Answer: {gold}**",
+    "\\boxed{{{gold}}}\n\n{solution}",
+)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_no_solution_of_gsm8k_takes_its_answer_back(ending: str) -> None:
+    for row in rows("gsm8k/test.jsonl") + rows("gsm8k/train.jsonl.gz")[:2_000]:
+        solution, gold = (part.strip() for part in row["answer"].split("####"))
+        assert grade(gold, ending.format(solution=solution, gold=gold)).correct, solution
+
+
+def test_at_most_five_solutions_of_math_take_back_an_answer_that_stands_before_them() -> None:
+    """The five name an answer that one might think of first."""
+    failures = []
+    for row in rows("math/test.jsonl.gz"):
+        gold = last_boxed(row["solution"]) or ""
+        if not grade(gold, f"\\boxed{{{gold}}}\n\n{row['solution'].replace('boxed', '')}").correct:
+            failures.append(row["solution"])
+    assert len(failures) <= 5
 
 
 def test_perturbed_references_of_math_are_wrong() -> None:

@@ -347,7 +347,7 @@ def _finished_samples(
         files = [path] if against is None else [against.expanduser(), path]
         if dry_run:
             for file in files:
-                problems = check_samples(file, ks=ks)
+                problems = check_samples(file, ks=ks, console=console)
                 count = sum(len(found.samples) for found in problems)
                 graded = sum(len(found.samples) for found in problems if found.verdicts is not None and profile is None)
                 console.note(f"{file}: {counted(len(problems), 'problem')}, {counted(count, 'sample')}, {count - graded} of them to grade")

@@ -98,13 +98,16 @@ def complete(
     return Finished(name=name, problems=finished, measurement=measured)
 
 
-def check_samples(path: Path, *, ks: Sequence[int]) -> list[SampledProblem]:
-    """Read finished samples and see whether figures at these k can be had from them.
+def check_samples(path: Path, *, ks: Sequence[int], console: Console) -> list[SampledProblem]:
+    """Read finished samples and see whether figures at these k can be had from them; say what does not count.
 
     Raises:
         DataError: the file cannot be read, or a k is larger than the number of samples.
     """
-    problems = read_samples(path)
+    refused: list[str] = []
+    problems = read_samples(path, refused=refused.append)
+    if refused:
+        console.warn(f"{path}: left out: {counted(len(refused), 'line')} that could not be read when graded, such as {refused[0]}")
     fewest = min(len(found.samples) for found in problems)
     if too_large := [k for k in ks if k > fewest]:
         short = next(found.problem.id for found in problems if len(found.samples) == fewest)
@@ -129,7 +132,7 @@ def read_finished(
     Raises:
         DataError: the file cannot be read, or a k is larger than the number of samples.
     """
-    problems = check_samples(path, ks=ks)
+    problems = check_samples(path, ks=ks, console=console)
     fewest = min(len(found.samples) for found in problems)
     if most := max(len(found.samples) for found in problems) - fewest:
         console.warn(f"{path}: problems have {fewest} to {fewest + most} samples; figures go up to k = {fewest}")

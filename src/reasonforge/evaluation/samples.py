@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -78,10 +78,12 @@ class SampledProblem:
         return _stated(self.problem.difficulty if level is None else level)
 
 
-def read_samples(path: Path) -> list[SampledProblem]:
+def read_samples(path: Path, *, refused: Callable[[str], None] = lambda what: None) -> list[SampledProblem]:
     """Return the problems of a file in order; lines of one ``text`` each that share an id are one problem.
 
-    Lines that ``reasonforge grade`` marked as unreadable are passed over.
+    Args:
+        path: the file.
+        refused: told of each line that ``reasonforge grade`` could not read, and that is passed over here.
 
     Raises:
         DataError: the file cannot be read, a line is wrong, an id comes twice, or one id has two reference answers.
@@ -89,6 +91,7 @@ def read_samples(path: Path) -> list[SampledProblem]:
     problems: dict[str, list[SampledProblem]] = {}
     for row in read_rows(path, max_row_bytes=MAX_ROW_BYTES):
         if REFUSED in row.values:
+            refused(str(row.values[REFUSED]))
             continue
         found = parse_samples(row)
         earlier = problems.setdefault(found.problem.id, [])
