@@ -41,7 +41,7 @@ JUDGED = {
     "sum left undone": "49 + 1 leaves the work to the reader; a reward that pays for it teaches not to finish.",
 }
 """Kinds of disagreement without a truth by construction, and why ours stands."""
-JUDGED_PAIRS: dict[tuple[str, str], str] = {}
+JUDGED_PAIRS = {("\\frac{\\pi}{4}", "45^\\circ"): "The same angle."}
 """The same for single pairs."""
 
 
@@ -198,6 +198,7 @@ def main() -> None:
         "ours_wrong": sum(kind.ours_wrong for kind in kinds.values()),
         "theirs_wrong": sum(kind.theirs_wrong for kind in kinds.values()),
         "not_judged": sum(len(kind.unjudged) for kind in kinds.values()),
+        "judged_pairs": {f"{gold} | {answer}": why for (gold, answer), why in JUDGED_PAIRS.items()},
         "per_cpu_second": {"ours": round(len(pairs) / our_seconds), "math_verify": round(len(pairs) / their_seconds)},
     }
     listed = {name: kind.to_json(name, show=arguments.show) for name, kind in kinds.items()}

@@ -106,11 +106,12 @@ ENDINGS = (
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_no_solution_of_gsm8k_takes_its_answer_back(ending: str) -> None:
-    for row in rows("gsm8k/test.jsonl") + rows("gsm8k/train.jsonl.gz")[:2_000]:
+    for row in rows("gsm8k/test.jsonl"):
         solution, gold = (part.strip() for part in row["answer"].split("####"))
         assert grade(gold, ending.format(solution=solution, gold=gold)).correct, solution
 
 
+@pytest.mark.slow
 def test_at_most_five_solutions_of_math_take_back_an_answer_that_stands_before_them() -> None:
     """The five name an answer that one might think of first."""
     failures = []
