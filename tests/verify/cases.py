@@ -276,6 +276,8 @@ COMPLETION_HACKS: list[tuple[str, str, str]] = [
     ("5", "\\boxed{5}\n\n更正：答案是6", "declared otherwise"),
     ("5", "The answer is $5$ and $6$.", "two answers"), ("6", "The answer is $5$, $6$.", "two answers"),
     ("6", "The answer is **5**, **6** or **7**.", "three answers"), ("5", "The answer is $x=5$ or $x=6$.", "hedged"),
+    ("5", "\\boxed{5} or six", "offers another"), ("5", "\\boxed{5} or six.", "offers another"),
+    ("5", "$\\boxed{5}$ or else 6", "offers another"),
 ]  # fmt: skip
 
 # (reference, completion): correct in strict, wherever the answer stands.
@@ -322,4 +324,9 @@ COMPLETIONS: list[tuple[str, str]] = [
     ("-1, 2", "The answers are \\boxed{-1} and \\boxed{2}."), ("18", "The answer is __18__."), ("18", "The answer is \"18\"."),
     ("42", "\\boxed{42}\n\nActually, this can be verified as 6 * 7 = 42."), ("42", "\\boxed{42} (not 43, because of rounding)."),
     ("42", "It isn't 43; it's \\boxed{42}."), ("5", "故答案为：5．"),
+    ("5", "The number of apples is \\boxed{5} or more precisely 5.0"), ("1/2", "\\boxed{1/2} or one half"),
+    ("5", "$\\boxed{5}$ or equivalently $\\boxed{5.0}$"), ("5", "The answer is \\boxed{5}, or five."),
+    ("5", "After checking, \\boxed{5} is correct."), ("5", "\\boxed{5}\n\nTherefore, the answer is indeed 5."),
+    ("5", "The answer is 5.\n\nWait, 2+2 is 4, and 4+1 is 5. So the answer is 5."), ("5", "\\boxed{5}。检验：2+3=5，正确。"),
+    ("5", "所以应该是\\boxed{5}。"), ("5", "We get not 4 but \\boxed{5}"),
 ]  # fmt: skip

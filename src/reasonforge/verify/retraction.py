@@ -41,7 +41,7 @@ _OR_NEXT = re.compile(
     r"(?P<other>(?:[^\n.]|\.(?=[0-9])){1,60})",
     re.IGNORECASE,
 )
-_OR_MORE = re.compile(r"(?:more|less|so|greater|fewer|higher|lower|above|below|over)\b", re.IGNORECASE)
+_OR_MORE = re.compile(r"(?:more(?! (?:precisely|exactly|simply))|less|so|greater|fewer|higher|lower|above|below|over)\b", re.IGNORECASE)
 # "more often than not" and "whether or not" deny nothing, and a false denial pays nothing for a right answer.
 _NEGATED = re.compile(
     r"(?:\b(?:is|are|was|be|does|do|should|could|would|can|must|it|that|answer|result|value|certainly|definitely)\s{1,3}not\b"
@@ -68,7 +68,10 @@ def second_thoughts(found: Found, prediction_text: str, same: Callable[[str], bo
         return ""
     if match := _OR_NEXT.match(after):
         other = match.group("other").strip(" $*}")
-        if _OR_MORE.match(other) or (parse_number(_first_words(other)) is not None and not same(_first_words(other))):
+        first = _first_words(other)
+        # "or six" is a number, the first word of "or one half" is none.
+        numeral = parse_number(first) is not None and (first == other or any(mark.isdigit() for mark in first))
+        if _OR_MORE.match(other) or (numeral and not same(first)):
             return "the words after the answer offer another"
     statement = last_statement(after)
     if statement is not None and not same(statement) and read_answer(statement).node is not None:
