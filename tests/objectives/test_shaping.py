@@ -7,8 +7,8 @@ from torch import Tensor
 from reasonforge.objectives.advantages import group_normalized
 from reasonforge.objectives.kl import kl_k1
 from reasonforge.objectives.returns import return_to_go
-from reasonforge.objectives.shaping import adapted_kl_coef, apply_truncated_policy, kl_shaped, soft_overlong_penalty, token_rewards
-from tests.oracle import Case, case, cases
+from reasonforge.objectives.shaping import adapted_kl_coef, apply_truncated_policy, kl_shaped, token_rewards
+from tests.oracle import case
 
 
 def row(values: object) -> Tensor:
@@ -43,20 +43,6 @@ def test_an_outcome_reward_sits_on_the_last_kept_token_and_reaches_all_before_it
 def test_the_penalty_grows_when_the_divergence_is_above_its_target_by_at_most_a_fifth_per_horizon(observed: float, factor: float) -> None:
     adapted = adapted_kl_coef(0.1, observed_kl=observed, target_kl=6.0, num_samples=100, horizon=1000)
     assert adapted == pytest.approx(0.1 * factor)
-
-
-@pytest.mark.parametrize("example", cases("dapo", prefix="overlong"), ids=lambda example: example.id)
-def test_the_overlong_penalty_matches_the_worked_examples(example: Case) -> None:
-    given = example.inputs
-    penalty = soft_overlong_penalty(torch.tensor(given["lengths"]), max_tokens=given["L_max"], cache_tokens=given["L_cache"])
-    # Multiples of 2^-12 and twentieths: the first are exact in float32, the second to its last digit.
-    torch.testing.assert_close(penalty.double(), torch.tensor(example.expected["penalty"], dtype=torch.float64), rtol=0, atol=1e-7)
-
-
-@pytest.mark.parametrize("cache_tokens", [0, -1, 101])
-def test_a_cache_that_is_not_within_the_limit_is_refused(cache_tokens: int) -> None:
-    with pytest.raises(ValueError, match="cache_tokens"):
-        soft_overlong_penalty(torch.tensor([5]), max_tokens=100, cache_tokens=cache_tokens)
 
 
 REWARDS, TRUNCATED = torch.tensor([1.0, 0.5, 0.0]), torch.tensor([False, True, False])

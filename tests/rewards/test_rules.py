@@ -83,8 +83,8 @@ def test_the_repeated_share_counts_what_occurred_before(text: str, ngram: int, s
     assert repeated_share(text, ngram=ngram) == pytest.approx(share)
 
 
-def test_the_overlong_penalty_matches_the_worked_examples() -> None:
-    (example,) = cases("dapo", prefix="overlong")[:1]
+@pytest.mark.parametrize("example", cases("dapo", prefix="overlong"), ids=lambda example: example.id)
+def test_the_overlong_penalty_matches_the_worked_examples(example) -> None:  # type: ignore[no-untyped-def]
     given = example.inputs
     found = [overlong_penalty(n, max_tokens=given["L_max"], cache_tokens=given["L_cache"]) for n in given["lengths"]]
     assert found == pytest.approx(next(iter(example.expected.values())), abs=example.tolerance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 TruncatedPolicy = Literal["keep", "zero_reward", "mask_keep_in_baseline", "mask_drop_from_baseline"]
@@ -58,21 +58,6 @@ def adapted_kl_coef(kl_coef: float, *, observed_kl: float, target_kl: float, num
     """
     error = min(max(observed_kl / target_kl - 1.0, -0.2), 0.2)
     return kl_coef * (1.0 + error * num_samples / horizon)
-
-
-def soft_overlong_penalty(num_tokens: Int[Tensor, " N"], *, max_tokens: int, cache_tokens: int) -> Float[Tensor, " N"]:
-    """Return what is added to the reward for length: 0 up to ``max_tokens - cache_tokens``, -1 from ``max_tokens`` on, linear between.
-
-    Source:
-        DAPO (arXiv:2503.14476), Eq. 13 (max_tokens 20,480, cache_tokens 4,096).
-
-    >>> soft_overlong_penalty(torch.tensor([80, 90, 100, 200]), max_tokens=100, cache_tokens=20)
-    tensor([-0.0000, -0.5000, -1.0000, -1.0000])
-    """
-    if not 0 < cache_tokens <= max_tokens:
-        raise ValueError(f"cache_tokens must be 1 to max_tokens ({max_tokens}), not {cache_tokens}")
-    excess = num_tokens - (max_tokens - cache_tokens)
-    return -(excess / cache_tokens).clamp(0.0, 1.0)
 
 
 class TruncatedOutcome(NamedTuple):
