@@ -366,7 +366,6 @@ def output_of(sandbox: Sandbox, code: str) -> str:
     return result.stdout
 
 
-@pytest.mark.xfail(reason="programs still see how many cores this process may use", strict=False)
 def test_row_81_the_number_of_cores_is_the_same_on_every_machine(backend: Backend) -> None:
     code = "import os\nprint(os.cpu_count(), len(os.sched_getaffinity(0)))"
     cores = os.sched_getaffinity(0)

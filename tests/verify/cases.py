@@ -237,6 +237,7 @@ COMPLETION_HACKS: list[tuple[str, str, str]] = [
     ("5", "<think>so \\boxed{5}", "thinking never ends"),
     ("5", "\\boxed{5}</think>", "only in thinking whose start stood in the prompt"),
     ("5", "<think>a</think><think>\\boxed{5}", "thinks again"),
+    ("6", "\\boxed{6}. Wait, actually it is 16.", "taken back"), ("2", "\\boxed{2}. Hold on, it should be 3/2.", "taken back"),
     ("5", "\\boxed{5}. Wait, actually 6.", "taken back"), ("5", "\\boxed{5}. Wait, that's wrong.", "taken back"),
     ("5", "\\boxed{5}. Hmm, it should be 7.", "taken back"),
     ("5", "\\boxed{5}\nActually, the answer is 6.", "taken back"), ("5", "\\boxed{5}. The answer is 6.", "declared otherwise"),

@@ -50,7 +50,14 @@ class Outputs:
     """The files in memory that a forkserver has programs' output moved into; it never reads them itself."""
 
     def __init__(self) -> None:
-        self.descriptors = tuple(os.memfd_create(name) for name in ("stdout", "stderr", "values"))
+        self.descriptors: list[int] = []
+        try:
+            for name in ("stdout", "stderr", "values"):
+                self.descriptors.append(os.memfd_create(name))
+        except OSError:
+            for descriptor in self.descriptors:
+                os.close(descriptor)
+            raise
         self._lock = threading.Lock()
         self._closed = False
 

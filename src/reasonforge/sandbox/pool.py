@@ -199,7 +199,7 @@ class PoolSandbox:
         if worker is None:
             try:
                 worker = self._starter.submit(self._start, flavour).result()
-            except (OSError, RuntimeError) as error:  # no descriptors left; or the executor of a sandbox that was closed meanwhile
+            except RuntimeError as error:  # the executor of a sandbox that was closed meanwhile
                 raise WorkerLost(f"no worker can be started: {error}") from error
             slot.workers[flavour] = worker
             self._alive.add(worker)

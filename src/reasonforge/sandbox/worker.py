@@ -107,32 +107,33 @@ class Worker:
         """Names of sessions whose processes are to be ended before the next request."""
         self._requests = 0
         self._closed = threading.Lock()
-        self.folder = "/box" if backend == "namespace" else tempfile.mkdtemp(prefix="reasonforge-sandbox-")
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
-        self._outputs = Outputs()
-        self._control, theirs = socket.socketpair()
-        passed = (theirs.fileno(), *self._outputs.descriptors)
         command = [*bwrap_command(bwrap), *_python("/sandbox")] if backend == "namespace" else _python(str(_INSIDE.parent))
-        try:
-            self._process = subprocess.Popen(
-                [*command, *map(str, passed)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._log,
-                # bwrap gets none: what it was started with can be read inside.
-                env={} if backend == "namespace" else ENVIRONMENT,
-                pass_fds=passed,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._control.close()
-            self._log.close()
-            self._outputs.close()
-            if self.folder != "/box":
-                shutil.rmtree(self.folder, ignore_errors=True)
-            raise WorkerLost(f"cannot start {command[0]}: {error}") from error
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as undo:
+            try:
+                self.folder = "/box"
+                if backend != "namespace":
+                    self.folder = tempfile.mkdtemp(prefix="reasonforge-sandbox-")
+                    undo.callback(shutil.rmtree, self.folder, ignore_errors=True)
+                self._log = undo.enter_context(tempfile.TemporaryFile())
+                self._outputs = Outputs()
+                undo.callback(self._outputs.close)
+                self._control, theirs = socket.socketpair()
+                undo.callback(self._control.close)
+                passed = (theirs.fileno(), *self._outputs.descriptors)
+                with theirs:
+                    self._process = subprocess.Popen(
+                        [*command, *map(str, passed)],
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=self._log,
+                        # bwrap gets none: what it was started with can be read inside.
+                        env={} if backend == "namespace" else ENVIRONMENT,
+                        pass_fds=passed,
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                raise WorkerLost(f"cannot start {command[0]}: {error}") from error
+            undo.pop_all()
         settings = {
             "kind": backend,
             "flavour": flavour,

@@ -79,6 +79,8 @@ def strip_end_marker(text: str) -> str:
     '<answer>3</answer>'
     """
     text = text.rstrip()
+    if not text.endswith(">"):  # every marker does, and few texts
+        return text
     reach = max(0, len(text) - _END_MARKER_REACH)
     tail = text[reach:]
     match = _END_MARKER.search(tail)

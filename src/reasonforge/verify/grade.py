@@ -63,12 +63,16 @@ def grade(
         ``timeout`` where the symbolic worker passed its deadline; ``error`` where no rule can judge: an empty or overlong reference,
         a kind without rules, a worker that failed.
 
-    >>> grade("18", "She makes 9 * 2 = 18. #### 18").status, grade("18", "<think>9 * 2</think> \\\\boxed{\\\\$18.00}").prediction
+    >>> grade("18", "She makes 9 * 2 = 18.").status, grade("18", "<think>9 * 2</think> \\\\boxed{\\\\$18.00}").prediction
     ('no_answer', '18')
     """
     rules = RULES[profile]
     if kind in ("code", "open"):
         return Verdict(status="error", reason=f"no rule judges problems of kind {kind!r}")
+    if not isinstance(gold, str) or not isinstance(text, str):
+        return Verdict(
+            status="error", reason="reference and completion must be strings, not " + type(text if isinstance(gold, str) else gold).__name__
+        )
     if not gold.strip() or len(gold) > MAX_ANSWER_CHARS:
         # A cut reference would be equal to whatever begins like it.
         return Verdict(status="error", reason=f"the reference answer is empty or longer than {MAX_ANSWER_CHARS} characters")

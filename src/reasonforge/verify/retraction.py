@@ -98,7 +98,12 @@ def is_taken_back(after: str, prediction_text: str, same: Callable[[str], bool])
     last = _last_number(rest)
     if last is None:
         return wrong is not None
-    return not (same(last) or (bool(prediction_text) and normal_text(after[start:][-200:]).endswith(prediction_text)))
+    return not (same(last) or _ends_with(normal_text(after[start:][-200:]), prediction_text))
+
+
+def _ends_with(text: str, prediction: str) -> bool:
+    """Tell whether a text ends with an answer that is not the tail of another: 16 does not end with 6."""
+    return bool(prediction) and re.search(rf"(?<![\w.,/^-]){re.escape(prediction)}\Z", text) is not None
 
 
 def _last_number(text: str) -> str | None:

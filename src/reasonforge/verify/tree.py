@@ -29,12 +29,11 @@ class Name:
 class Apply:
     """An operator on parts.
 
-    Arithmetic: add mul neg div pow root(radicand, degree) abs factorial binomial(n, k) floor ceil mod log(x, base) ln exp
+    Arithmetic: add mul neg div pow root(radicand, degree) abs factorial binomial(n, k) floor ceil log(x, base) ln exp
     sin cos tan cot sec csc asin acos atan sinh cosh tanh degrees(x).
     Structures: tuple list set union minus(set, set) interval(low, high, Name of "oo"|"oc"|"co"|"cc": which ends are open/closed)
     matrix(rows as tuple) equation(left, right) relation(Name of "<" "<=" ">" ">=" "!=", left, right) both either (relations)
     member(x, set) pm(x, y: x plus or minus y) ratio(parts) base(digits, base).
-    Heavy, only for the symbolic tier: sum integral limit product derivative, each (body, variable, low, high).
     """
 
     op: str

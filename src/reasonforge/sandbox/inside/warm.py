@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import mmap
+import os
 import resource
 
 _STDLIB = """array ast asyncio base64 bisect calendar cmath collections.abc contextlib copy csv dataclasses datetime decimal enum fractions
@@ -26,9 +27,20 @@ def warm_up(flavour: str) -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module("sympy")
             warm_sympy()
+    _show_one_core()
     # The seconds until a first collection would otherwise be paid, and its pages copied, in every fork.
     gc.collect()
     gc.freeze()
+
+
+def _show_one_core() -> None:
+    """Have Python say one core: a program runs the same on every machine and starts no thread per core that its limits would refuse.
+
+    A convenience and no defence: other roads to the number stay open.
+    """
+    for name, shown in (("cpu_count", 1), ("process_cpu_count", 1), ("sched_getaffinity", {0})):
+        if hasattr(os, name):
+            setattr(os, name, lambda pid=0, /, shown=shown: shown)
 
 
 def warm_numpy() -> None:
