@@ -10,7 +10,8 @@ import pytest
 
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Backend, Sandbox
-from reasonforge.sandbox.start import _missing
+from reasonforge.sandbox.start import what_is_missing
+from reasonforge.verify import pool
 from tests.sandbox.attack_table import ABSENT, Table
 from tests.sandbox.attacks import Attack
 
@@ -47,10 +48,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.append(("backend", backend))
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting_graders() -> None:
+    """End the workers that tests of the grader have left waiting in this process: tests of the sandbox count processes."""
+    if isinstance(pool._default, pool.WorkerPool):
+        pool._default.close()
+        pool._default = None  # the next that grades starts its own
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """A backend that this machine has. One that it has and that does not work is a failure, never a skip."""
-    missing = _missing(request.param)
+    missing = what_is_missing(request.param)
     if missing:
         pytest.skip(f"the {request.param} sandbox is {ABSENT}: {missing}")
     return request.param

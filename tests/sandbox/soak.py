@@ -26,7 +26,7 @@ from benchmarks.common import RESULTS, machine, versions
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.probe import SAFE_BACKENDS
 from reasonforge.sandbox.protocol import Backend, Call, Limits, Program, RunResult, Sandbox
-from reasonforge.sandbox.start import _missing
+from reasonforge.sandbox.start import what_is_missing
 from tests.sandbox.victims import adopted_orphans, descendants, eventually, parents, zombies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -269,7 +269,7 @@ def main() -> int:
     runs = parser.parse_args().runs
     figures, failures = {}, []
     for backend in SAFE_BACKENDS:
-        if lacks := _missing(backend):
+        if lacks := what_is_missing(backend):
             figures[backend] = {"skipped": lacks}
             print(f"{backend}: skipped: {lacks}")
             continue

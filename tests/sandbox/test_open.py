@@ -127,8 +127,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 
 
 def test_the_examples_of_the_page_do_what_it_says() -> None:
-    if start._missing("namespace"):
-        pytest.skip(f"the page shows the namespace sandbox: {start._missing('namespace')}")
+    if start.what_is_missing("namespace"):
+        pytest.skip(f"the page shows the namespace sandbox: {start.what_is_missing('namespace')}")
     example = doctest.DocTestParser().get_doctest(PAGE.read_text(encoding="utf-8"), {}, PAGE.name, str(PAGE), 0)
     assert len(example.examples) > 15
     said: list[str] = []
@@ -171,8 +171,8 @@ def under_a_containers_filter(*, without_landlock: bool) -> str:
 
 
 def test_in_a_container_without_user_namespaces_landlock_is_taken() -> None:
-    if start._missing("landlock"):
-        pytest.skip(f"no Landlock here: {start._missing('landlock')}")
+    if start.what_is_missing("landlock"):
+        pytest.skip(f"no Landlock here: {start.what_is_missing('landlock')}")
     assert under_a_containers_filter(without_landlock=False).split() == ["landlock", "42"]
 
 

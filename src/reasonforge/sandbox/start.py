@@ -76,7 +76,7 @@ def start_tested(backend: Backend, *, workers: int | None) -> PoolSandbox:
     Raises:
         SandboxUnavailable: the reason, in one line.
     """
-    reason = _missing(backend)
+    reason = what_is_missing(backend)
     if reason:
         raise SandboxUnavailable(reason)
     pool = start_pool(backend, workers=workers)
@@ -91,7 +91,7 @@ def start_tested(backend: Backend, *, workers: int | None) -> PoolSandbox:
     return pool
 
 
-def _missing(backend: Backend) -> str:
+def what_is_missing(backend: Backend) -> str:
     """Say what a backend lacks here; empty = nothing that can be seen without starting it."""
     if not sys.platform.startswith("linux"):
         return f"needs Linux, this is {platform.system()}"
