@@ -6,6 +6,7 @@ A small program stands for Isabelle, except where the machine has the real one.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -41,8 +42,10 @@ def stand_in(tmp_path: Path) -> StandIn:
     """Return a function that makes a program of this name out of Python source, and gives its path."""
 
     def make(source: str) -> str:
-        path = tmp_path / "isabelle"
-        path.write_text(f"#!{sys.executable} -I\n{source}\n", encoding="utf-8")
+        path, program = tmp_path / "isabelle", tmp_path / "isabelle.py"
+        program.write_text(source, encoding="utf-8")
+        # By way of a shell: an interpreter's path with a space in it cannot stand behind #!.
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I {shlex.quote(str(program))} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
         return str(path)
 
