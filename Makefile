@@ -13,7 +13,7 @@ OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	if $$python -c '$(OLD_ENOUGH)' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: help demo test test-slow attacks soak check bench clean
+.PHONY: help demo test test-fast test-slow attacks soak check bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,8 +22,11 @@ help: ## list the targets
 demo: $(CORE) ## train the toy R1-Zero recipe into a new folder under runs/ (SEED=0)
 	$(RUN) -m reasonforge run recipes/toy/r1_zero.toml --seed $(SEED) --out "runs/demo-$$(date +%Y%m%d-%H%M%S)" $(ARGS)
 
-test: $(DEV) ## run the fast tests (ARGS="-k name" for some)
+test: $(DEV) ## run the tests: minutes (ARGS="-k name" for some)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 $(ARGS)
+
+test-fast: $(DEV) ## run half of them: no attacks, no whole data sets, no browser
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not gpu and not thorough" $(ARGS)
 
 test-slow: $(DEV) ## run the tests that train until something is learned
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow $(ARGS)

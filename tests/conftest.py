@@ -32,6 +32,35 @@ hypothesis.settings.register_profile("reasonforge", deadline=None, derandomize=T
 hypothesis.settings.load_profile("reasonforge")
 
 
+THOROUGH = (
+    "cli/test_eval_verbs.py",
+    "evaluation/test_grade_file.py",
+    "examples/",
+    "pipelines/test_resume.py",
+    "pipelines/test_rewards.py",
+    "pipelines/test_tools.py",
+    "report/test_browser.py",
+    "runs/test_console.py",
+    "sandbox/",
+    "tasks/test_families.py",
+    "tasks/test_real_data.py",
+    "tasks/test_reasoning_gym.py",
+    "tasks/test_streams.py",
+    "verify/test_golds.py",
+    "verify/test_hostile.py",
+    "verify/test_pool.py",
+    "verify/test_symbolic.py",
+)
+"""Half of the time of all tests, for parts that few changes touch."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what ``make test-fast`` leaves out."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests") and item.path.relative_to(ROOT / "tests").as_posix().startswith(THOROUGH):
+            item.add_marker("thorough")
+
+
 @pytest.fixture(autouse=True)
 def _same_seeds() -> None:
     """Seed what a test may draw from. Torch only if somebody has loaded it: half of the tests never do."""
