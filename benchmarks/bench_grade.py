@@ -118,7 +118,7 @@ def compare(items: list[GradeItem], *, repeats: int) -> dict[str, Any]:
             for item in items:
                 answers.read_answer(item.gold)
             start = tree_cpu_seconds()
-            accepted[name] = [grade.grade(item.gold, item.text).correct for item in items]
+            accepted[name] = [grade(item.gold, item.text).correct for item in items]
             return tree_cpu_seconds() - start
         with GradePool(1) as pool:
             pool.grade(RIGHT)  # the worker is up

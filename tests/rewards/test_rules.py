@@ -70,6 +70,11 @@ def test_the_think_boxed_form_has_one_box_in_the_answer(text: str, kept: bool) -
     assert keeps_format(text, "think_boxed") is kept
 
 
+def test_an_end_of_turn_behind_the_form_does_not_break_it() -> None:
+    assert keeps_format("<think>a</think><answer>b</answer><|im_end|>", "think_answer")
+    assert not keeps_format("<think>a</think><answer>b</answer> and more<|im_end|>", "think_answer")
+
+
 def test_a_tag_that_stands_in_the_prompt_must_not_be_written_again() -> None:
     assert keeps_format("a</think>4", "think", think_in_prompt=True)
     assert not keeps_format("<think>a</think>4", "think", think_in_prompt=True)

@@ -134,6 +134,12 @@ def gone(pid: int) -> bool:
     return False
 
 
+def test_isabelle_sees_no_keys(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_API_KEY", "secret")
+    isabelle = stand_in("import os, sys; sys.exit('SERVICE_API_KEY' in os.environ or 'PATH' not in os.environ)")
+    assert check_proof(PROBLEM, PROOF, isabelle=isabelle).status == "correct"
+
+
 def test_isabelles_own_timeout_is_a_timeout(stand_in: StandIn) -> None:
     command = stand_in("import sys\nprint('*** Timeout')\nsys.exit(142)")
     assert check_proof(PROBLEM, PROOF, isabelle=command).status == "timeout"

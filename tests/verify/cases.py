@@ -229,6 +229,9 @@ HACKS: list[tuple[str, str]] = [
     ("5", "f(5)"), ("5", "5 + o(1)"), ("5", "O(5)"), ("56", "5\\,6"), ("56", "5,6"), ("12", "1/2"), ("3R2", "32"), ("3R2", "3"),
     ("6 \\text{ R } 1", "6R2"), ("(1,2)", "(1,2),(2,1)"), ("x<1", "x<1 \\text{ or } x>2"), ("0", "1e-12"), ("x+1", "x+1.0000000001"),
     ("100000", "100000.001"),
+    # Words that change a number.
+    ("5", "5 mil"), ("5", "5 lakh"), ("5", "5 crore"), ("5", "5 permille"), ("5", "5 gross"), ("5", "5 fold"), ("5", "5 doubled"),
+    ("5", "5 inverse"), ("5", "5 sometimes"), ("5", "5 hopefully"), ("5", "5 invalid"), ("5", "5 onwards"), ("5", "5 mistaken"),
 ]  # fmt: skip
 
 # (reference, completion, why): not correct in strict although the reference stands in a box or after a phrase.
@@ -279,6 +282,44 @@ COMPLETION_HACKS: list[tuple[str, str, str]] = [
     ("6", "The answer is **5**, **6** or **7**.", "three answers"), ("5", "The answer is $x=5$ or $x=6$.", "hedged"),
     ("5", "\\boxed{5} or six", "offers another"), ("5", "\\boxed{5} or six.", "offers another"),
     ("5", "$\\boxed{5}$ or else 6", "offers another"),
+    # Another value beside the answer.
+    ("5", "The answer is $5$; or $6$.", "hedged"), ("5", "The answer is $5$ / $6$.", "a quotient"), ("5", "The answer is $5$ & $6$.", "two"),
+    ("5", "The answer is $5$ to $6$.", "a range"), ("5", "The answer is $5$-$6$.", "a range"), ("5", "The answer is $5$ $6$.", "two answers"),
+    ("5", "The answer is $5$$6$.", "two answers"), ("5", "The answer is: $5$ vs. $6$", "two answers"),
+    ("5", "The answer is $5$, alternatively $6$.", "hedged"), ("5", "The answer is $5$. Alternatively, $6$.", "hedged"),
+    ("5", "The answer is $5$ – or maybe $6$.", "hedged"), ("5", "The answer is $5$ - maybe $6$.", "hedged"),
+    ("5", "The answer is $5$? Or $6$?", "hedged"), ("5", "The answer is $5$... or is it $6$?", "hedged"),
+    ("x", "\\boxed{x} or $x+1$", "offers another"), ("6/7", "\\boxed{6/7} or $\\frac{9}{2}$", "offers another"),
+    ("5", "\\boxed{5} (alternatively $6$)", "offers another"), ("5", "\\boxed{5}，或者$6$", "offers another"),
+    ("5", "答案是$5$或者$6$。", "hedged"), ("5", "答案：$5$ 还是 $6$？", "hedged"), ("5", "答案是$5$以上。", "open end"),
+    ("5", "The answer is $5$ or not.", "hedged"), ("5", "The answer is $5$ if x > 0.", "conditional"),
+    ("5", "The answer is $5$ unless it is $6$.", "conditional"),
+    ("5", "The answer is $5$ when n is even and $6$ when n is odd.", "conditional"),
+    ("5", "The answer is $5$ when $x > 0.5$, otherwise $6$.", "conditional"),
+    ("5", "The answer is $5$\n$6$", "two lines"), ("5", "**Answer:**\n\n$5$\n\n$6$", "two lines"), ("5", "Final answer:\n5\n6", "two lines"),
+    ("5", "The answer is $x = 5$\n$x = 6$", "two lines"), ("5", "Final answer:\n- 5\n- 6", "two items"),
+    ("5", "Final answer:\n* 5\n* 6", "two items"), ("5", "Final answer:\n1. $5$\n2. $6$", "two items"),
+    ("-17", "Final answer:\n- 17", "a mark of a list is no sign"), ("5", "**Answer**\n```\n5\n6\n```", "two lines"),
+    ("5", "\\boxed{5}\n\n#### 6", "declared otherwise"), ("5", "<answer>6<answer>5</answer></answer>", "blocks in each other"),
+    ("5", "\\boxed 5{6}", "no box"),
+    # A phrase that declares nothing, or the opposite.
+    ("5", "It is not true that the answer is $5$.", "denied"), ("5", "I don't think the answer is 5.", "denied"),
+    ("5", "Nobody knows whether the answer is 5.", "open"), ("5", "If the answer is 5, we have a contradiction. So it is 6.", "supposed"),
+    ("5", "Suppose the answer is 5.", "supposed"), ("5", "The wrong answer is 5.", "denied"), ("5", "An incorrect answer is $5$.", "denied"),
+    ("5", "A common wrong answer is \\boxed{5}.", "denied"), ("5", "~~\\boxed{5}~~", "struck out"),
+    # Taken back in other words.
+    ("5", "\\boxed{5} cannot be the answer.", "taken back"), ("5", "\\boxed{5} can't be right.", "taken back"),
+    ("5", "\\boxed{5} – no, this fails.", "taken back"), ("5", "\\boxed{5}? No.", "taken back"), ("5", "\\boxed{5}? Not sure.", "doubted"),
+    ("5", "\\boxed{5} ❌", "taken back"), ("5", "\\boxed{5} seems wrong; 6 fits.", "taken back"),
+    ("5", "\\boxed{5} was my first guess, but $6$ is right.", "taken back"),
+    ("5", "\\boxed{5} is what you might expect, however the true value is $6$.", "taken back"),
+    ("5", "The answer is $5$. No wait, it is $6$.", "taken back"), ("5", "The answer is $5$. Just kidding, it's $6$.", "taken back"),
+    ("5", "\\boxed{5}\n\nHowever, I am not sure; it might be $6$.", "doubted"),
+    ("5", "\\boxed{5}\n\nWait, I misread the question. The correct value is $6$.", "taken back"),
+    ("5", "\\boxed{5}\n\nUpdate: it is $6$ instead.", "taken back"), ("5", "\\boxed{5}\n\nOn reflection, it's $6$.", "taken back"),
+    ("5", "\\boxed{5}\n\nLet me reconsider. The result is $6$.", "taken back"),
+    ("2", "\\boxed{2}\n\nCorrection: $\\frac{9}{2}$", "taken back"), ("5", "```output\n5\n```\nThat is wrong.", "taken back"),
+    ("5", "\\boxed{5}。更正：应为 $6$。", "taken back"),
 ]  # fmt: skip
 
 # (reference, completion): correct in strict, wherever the answer stands.
@@ -330,4 +371,18 @@ COMPLETIONS: list[tuple[str, str]] = [
     ("5", "After checking, \\boxed{5} is correct."), ("5", "\\boxed{5}\n\nTherefore, the answer is indeed 5."),
     ("5", "The answer is 5.\n\nWait, 2+2 is 4, and 4+1 is 5. So the answer is 5."), ("5", "\\boxed{5}。检验：2+3=5，正确。"),
     ("5", "所以应该是\\boxed{5}。"), ("5", "We get not 4 but \\boxed{5}"),
+    # How models of today end.
+    ("42", "### ✅ Final Answer\n\n$$\n42\n$$"), ("42", "### Final Answer\n\n> $42$"), ("42", "**Final Answer:**\n\n- $42$"),
+    ("42", "**Final Answer:**\n\n- 42"), ("42", "**Final Answer:**\n\n* **42**"), ("2, 3", "**Final Answer:**\n- $x = 2$\n- $x = 3$"),
+    ("42", "### Final Answer\n\n```\n42\n```"), ("42", "**Answer** — $42$"), ("42", "__Answer__: 42"), ("42", "Ans: $42$"),
+    ("42", "**Final Result:** $42$"), ("42", "So the answer is 42! Let me know if you want more."), ("42", "Answer: 42 ✅"),
+    ("42", "The answer is 42, as shown above."), ("42", "The answer is 42 (rounded as requested)."), ("42", "\\boxed{\\text{Answer: } 42}"),
+    ("42", "### 最终答案\n\n$$42$$"), ("42", "**最终答案**：\n\n$$\n42\n$$"), ("42", "答案是42，验证无误。"), ("42", "【答案】42【解析】略"),
+    ("1/2", "\\boxed{\\color{blue}{\\frac{1}{2}}}"), ("1, 1/2", "\\boxed{\\mathbf{1, \\frac{1}{2}}}"), ("2\\sqrt{3}", "so it is\n#### $2\\sqrt{3}$"),
+    ("1,3,9,11", "#### 1,3,9,11"), ("5", "Put the final answer within \\boxed{}. So \\boxed{5}"),
+    ("5", "In <answer></answer> tags: <answer>5</answer>"), ("5", "\\boxed{5}\n\n#### 2. Verification"), ("5", "**Answer:** $5$\n\n$\\square$"),
+    ("5", "**Answer:** $5$\n\n$$2+3=5$$"), ("5", "\\boxed{5}\n\nPS: a common wrong answer is 12."),
+    ("5", "\\boxed{5}\n\nIf the answer is needed as a decimal, it is 5.0."), ("5", "The answer is $5$ when expressed in simplest form."),
+    ("5", "\\boxed{5}\n\nAlternatively, one can solve it with 3 equations."), ("5", "\\boxed{5}\n\nPerhaps 3 readers in 4 guess otherwise."),
+    ("5", "\\boxed{5}\n\nLet me restate: we added 3 parts and divided by 2."), ("5", "\\boxed{5}\n\n所以甲说得不对。"),
 ]  # fmt: skip

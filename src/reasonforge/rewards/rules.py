@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from reasonforge.rewards.config import FormatStyle
-from reasonforge.verify.extract import last_boxed
+from reasonforge.verify.extract import last_boxed, strip_end_marker
 
 _TAG = re.compile(r"</?(?:think|answer)>")
 _LATEX_COMMAND = re.compile(r"\\[A-Za-z]+")
@@ -52,7 +52,7 @@ def keeps_format(text: str, style: FormatStyle, *, think_in_prompt: bool = False
     """
     if style == "boxed":
         return last_boxed(text) is not None
-    text = f"<think>{text}" if think_in_prompt else text.lstrip()
+    text = strip_end_marker(f"<think>{text}" if think_in_prompt else text.lstrip())  # others' rollouts keep their end-of-turn tokens
     tags = list(_TAG.finditer(text))
     expected = ["<think>", "</think>"] + (["<answer>", "</answer>"] if style == "think_answer" else [])
     if [tag.group() for tag in tags] != expected or tags[0].start() != 0:

@@ -18,7 +18,7 @@ from reasonforge.verify.tree import Apply, Name, Node, Number
 _SPACED_MARK = re.compile(r"\s*([^\w\s])\s*")
 _WORDS_ONLY = re.compile(r"[^\W\d_]{2,}(?:\s[^\W\d_]+)*")
 _ARTICLE = re.compile(r"(?:an?|the) (?=[a-z]{3})")
-_LEAD = re.compile(r"(?:\\text\{)?\s{0,4}(?:the )?(?:final )?answer is:?\s*(?:\})?\s*", re.IGNORECASE)
+_LEAD = re.compile(r"(?:\\text\{)?\s{0,4}(?:the )?(?:final )?answer(?: is:?|\s?[:：])\s*(?:\})?\s*", re.IGNORECASE)
 _ALL_TEXT = re.compile(r"\s*\$?\\(?:text(?:bf|rm|it)?|mbox|mathrm|textnormal)\s?\{([^{}]*)\}\$?\.?\s*")
 _NO_SOLUTION = ("no solution", "no solutions", "no real solution", "no real solutions", "no solution exists", "there is no solution")
 _NOTHING = frozenset([*_NO_SOLUTION, "empty set", "the empty set", "无解", "空集"])

@@ -22,8 +22,17 @@ _MARKS = r"[\s$()\[\]*{},./;、|&-]{0,8}"
 _SAME_BREATH = re.compile(rf"{_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}[A-J](?![A-Za-z'])")
 _LETTER_BESIDE = re.compile(rf"(?<![A-Za-z])([A-J])(?![A-Za-z']){_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}\Z")
 _OR_LETTER = re.compile(
-    rf"{_MARKS}(?:\\text\s?\{{\s{{0,2}})?(?:or|或者?)(?![A-Za-z]){_MARKS}(?:{_CONNECTIVE}{_MARKS}){{0,2}}([A-J])(?![A-Za-z'])",
+    rf"{_MARKS}(?:\\text\s?\{{\s{{0,2}})?(?:or|maybe|possibly|perhaps|alternatively|或者?|还是)(?![A-Za-z]){_MARKS}"
+    rf"(?:{_CONNECTIVE}{_MARKS}){{0,2}}([A-J])(?![A-Za-z'])",
     re.IGNORECASE,
+)
+_LETTER_ENDS = r"(?<![A-Za-z'])([A-J])[\s)$*}]{0,6}(?:[.。!！?？\n]|\Z)"
+_AND_LETTER = re.compile(rf"[\s$)}}*]{{0,6}}[,，、/&|][\s$(*]{{0,6}}{_LETTER_ENDS}")
+# "Wait, it is D.", and not "no, D is too large".
+_REVISED_LETTER = re.compile(
+    r"(?:\A|[\n.!?。！？,，;—–-])[\s$}*)]{0,6}"
+    r"(?i:wait|no|hold on|actually|correction|alternatively|on second thought|更正|等等|不对)(?![A-Za-z])"
+    rf"[^\n.。]{{0,60}}?{_LETTER_ENDS}"
 )
 _LETTERS = re.compile(r"\W*([A-J](?:(?:[\s,、;]*|\s(?:and|&)\s|和|与)[A-J])*)(?![A-Za-z])(?P<words>.*)", re.DOTALL)
 
@@ -42,7 +51,8 @@ def grade_letters(gold: str, section: str, found: Found | None, *, guess: bool) 
             return Verdict(status="no_answer", reason="no choice is declared")
         words = normal_text(found.answer[:MAX_ANSWER_CHARS]) or "?"
         return Verdict(status="wrong", prediction=words, reason="the answer names no single choice")
-    if found is not None and (offered := _OR_LETTER.match(found.after)) and offered.group(1).upper() != prediction:
+    offered = None if found is None else _OR_LETTER.match(found.after) or _AND_LETTER.match(found.after)
+    if offered is not None and offered.group(1).upper() != prediction:
         return Verdict(status="wrong", prediction=prediction, reason="the words after the answer offer another")
     if found is not None and not guess and prediction == reference:
         others = {_choice(other) for other in found.others}
@@ -50,7 +60,7 @@ def grade_letters(gold: str, section: str, found: Found | None, *, guess: bool) 
             return Verdict(status="wrong", prediction=prediction, reason="two different answers are declared")
         if is_denied(found):
             return Verdict(status="wrong", prediction=prediction, reason="the words before the answer deny it")
-        later = {match.group(1) for match in _LETTER_PHRASE.finditer(found.after)}
+        later = {match.group(1) for phrase in (_LETTER_PHRASE, _REVISED_LETTER) for match in phrase.finditer(found.after)}
         if later - {prediction} or is_taken_back(found.after, "", lambda _: True):
             return Verdict(status="wrong", prediction=prediction, reason="the words after the answer take it back")
     return Verdict(status="correct" if prediction == reference else "wrong", prediction=prediction)

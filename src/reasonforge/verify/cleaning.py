@@ -26,6 +26,10 @@ _DRESSING = re.compile(
     r"|\\(?:text)?color\s?\{[A-Za-z0-9!]{1,20}\}"
 )
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:bf|it|rm|sf)|boldsymbol|operatorname|mbox|hbox|emph)\s*\{([^{}]*)\}")
+# The same around more than one level of braces can hold: \boldsymbol{\frac{1}{2}}.
+_STYLE = re.compile(
+    r"\\(?:text(?:bf|rm|it)?|math(?:bf|rm|sf)|boldsymbol|bm|(?:text)?color\s?\{[A-Za-z0-9!]{1,20}\}|(?:displaystyle|bf)(?=\s?\{))\s?\{"
+)
 _UPRIGHT = r"\{\s?\\(?:text|mathrm)\{([A-Za-z ]{1,20})\}\s?\}"
 _UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?{_UPRIGHT}\s?{_UPRIGHT}")
 _ORDINAL = re.compile(r"(?<=[0-9]) ?(?:\^ ?\{? ?)?(?:st|nd|rd|th)(?![A-Za-z])(?: ?\})?")
@@ -58,6 +62,7 @@ def strip_dressing(text: str) -> str:
         return text
     text = strip_fences(text)
     if "\\" in text:
+        text = _without_style(text)
         text = text.replace("\\!", "").replace("\\%", "%").replace("\\times", "*").replace("\\cdot", "*")
         text = _UNIT_FRACTION.sub(r"\\text{ \1/\2}", text)
         text = _DEGREES.sub(" degrees", text)
@@ -73,6 +78,21 @@ def strip_dressing(text: str) -> str:
     # The 5th is number 5.
     text = _ORDINAL.sub("", text)
     return strip_fences(text)
+
+
+def _without_style(text: str) -> str:
+    """Return the text without a command that colours or thickens the whole of it."""
+    style = _STYLE.match(text)
+    if style is None or not text.endswith("}"):
+        return text
+    depth = 0
+    for position in range(style.end() - 1, len(text)):
+        mark = text[position]
+        if mark in "{}" and text[position - 1] != "\\":
+            depth += 1 if mark == "{" else -1
+            if not depth:
+                return text[style.end() : -1].strip() if position == len(text) - 1 else text
+    return text
 
 
 def _strip_full_stop(text: str) -> str:

@@ -12,40 +12,65 @@ from reasonforge.verify.numbers import parse_number
 
 # A false retraction pays nothing for a right answer, so these words count only where a sentence about the answer would have them:
 # people wait for buses, apples, pears 等等 are fruit, and a coin that is not fair is no wrong answer.
-_SENTENCE_START = r"(?:\A|[\n.!?。！？,，;—-])[\s$}*)]{0,6}(?:(?:oh|but|ah|um)\b,?\s{1,3})?"
+_SENTENCE_START = r"(?:\A|[\n.!?。！？,，;—–-])[\s$}*)]{0,6}(?:(?:oh|but|ah|um|no)\b,?\s{1,3})?"
 _DOUBTED = re.compile(
-    rf"{_SENTENCE_START}(?:wait|hold on|hmm+|oops|sorry|no(?=[,:.!])|correction|on second thought|let me (?:re|double))\b"
+    rf"{_SENTENCE_START}(?:wait|hold on|hmm+|oops|sorry|no(?=[,:.!])|correction|(?:edit|update)(?=\s{{0,3}}:)"
+    r"|on (?:second thought|(?:further |closer )?(?:reflection|inspection))"
+    r"|let me (?:re(?:-?(?:consider|compute|calculate|think|do|examine|evaluate))?|double))\b"
+    r"|\b(?:it|answer|result) (?:might|may|could)(?: also| well| instead)? be(?= [$\\*(]{0,3}-?[0-9]| [$]?\\frac)"
     r"|\bactually,?\s{1,3}(?:it|that|this|the (?:answer|result)|\$|\\|-?[0-9])"
-    r"|\b(?:it|that|answer|result) should(?: have)? be|\bbut (?:it|that|the (?:\w{1,10} )?answer) (?:is|should)\b"
-    rf"|{_SENTENCE_START}(?:等等|等一下)(?=[，,。！!…\s])|应该是|更正|其实[是应]",
+    r"|\b(?:it|that|answer|result) should(?: have)? be(?! (?:rounded|given|written|expressed|left|simplified|in|an? (?:integer|whole))\b)"
+    r"|\bbut (?:it|that|the (?:\w{1,10} )?answer) (?:is|should)\b|\b(?:but|however),? the (?:true|actual|correct|real) \w{1,10} is\b"
+    rf"|{_SENTENCE_START}(?:等等|等一下)(?=[，,。！!…\s])|应该是|(?<![对相反])应[为是]|更正|其实[是应]",
     re.IGNORECASE,
 )
+# One of these is in every match of the pattern above it: most texts are done with them, at a tenth of the cost.
+_DOUBT_WORDS = (
+    "wait", "hold on", "hmm", "oops", "sorry", "no,", "no.", "no:", "no!", "correction", "edit", "update", "second thought", "reflection",
+    "inspection", "let me", "might", "may", "could", "actually", "should", "but", "however", "等", "应", "更正", "其实",
+)  # fmt: skip
 _REVISED = re.compile(
     r"\bactually\b|\bcorrection\b|\bshould(?: have)? be(?:en)?\b|\bbut (?:it|that|the (?:\w{1,10} )?answer) is\b|应该是|更正|其实[是应]",
     re.IGNORECASE,
 )
 _CONFIRMED = re.compile(
-    r"\b(?:correct|confirm(?:s|ed)?|verified|checks out|matches|consistent|indeed|right)\b|正确|没错|符合|成立|✓|✔", re.IGNORECASE
+    r"\b(?:correct|right)\b(?! (?:answer|value|result|solution|number|one|choice|side|hand|angle|triangle)s?\b)"
+    r"|\b(?:confirm(?:s|ed)?|verified|checks out|matches|consistent|indeed)\b|正确(?!的?(?:答案|结果|值))|没错|符合|成立|✓|✔|✅",
+    re.IGNORECASE,
 )
 _WRONG = r"(?:wrong|incorrect|mistaken|not (?:right|correct|it|the (?:\w{1,10} )?answer)\b)"
 _SAYS_WRONG = re.compile(
-    rf"\b(?:i (?:was|am) (?:wrong|mistaken)|i made an? (?:mistake|error)|scratch that|(?:answer|result) (?:is|was) {_WRONG})"
-    rf"|\A[^\n]{{0,40}}?\b(?:that|this|it)(?:'s| is| was) {_WRONG}|\A[\s$}}.*)]{{0,6}}(?:is|was) {_WRONG}"
-    rf"|{_SENTENCE_START}oops\b|{_SENTENCE_START}wait[^\n]{{0,40}}?\b(?:that|this|it)(?:'s| is| was) {_WRONG}|不对|错了",
+    rf"\b(?:i (?:was|am) (?:wrong|mistaken)|i made an? (?:mistake|error)|i mis(?:read|calculated|counted)|scratch that|just kidding"
+    rf"|(?:answer|result) (?:is|was) {_WRONG})"
+    rf"|\A\s{{0,6}}[^\n]{{0,40}}?\b(?:that|this|it)(?:'s| is| was) {_WRONG}"
+    rf"|\A[\s$}}.*)\]]{{0,6}}(?:(?:is|was|seems|looks|appears)(?: to be)? {_WRONG}|❌|✗|✘"
+    rf"|(?:cannot|can't|could not|couldn't|must not) be (?:right|correct|true|the (?:\w{{1,10}} )?answer)\b"
+    rf"|(?:is|was) (?:only )?(?:my|a) (?:first|initial) (?:guess|thought|answer)|\?\s{{0,3}}(?:no|not sure)\b|[–—-]\s{{0,3}}no,)"
+    rf"|{_SENTENCE_START}oops\b|{_SENTENCE_START}wait[^\n]{{0,40}}?\b(?:that|this|it)(?:'s| is| was) {_WRONG}"
+    # Not 甲说得不对: a solution tells who is wrong.
+    rf"|(?:{_SENTENCE_START}|答案|结果|[上前]面|刚才|我|这个?)(?:是|算)?(?:不对|错了)(?=[，,。.！!？?：:；…\s]|\Z)",
     re.IGNORECASE,
 )
+_WRONG_WORDS = (
+    "wrong", "incorrect", "mistake", "not", "error", "misread", "miscalculated", "miscounted", "scratch that", "just kidding", "cannot be",
+    "can't be", "couldn't be", "first", "initial", "?", "no,", "oops", "❌", "✗", "✘", "不对", "错了",
+)  # fmt: skip
 _SENTENCE_END = re.compile(r"[\n。！？]|\.(?=\s|$)")
-_NUMBER = re.compile(r"-?[0-9][0-9,]{0,30}(?:\.[0-9]{1,30})?(?:/[0-9]{1,30})?")
+_NUMBER = re.compile(r"-?\\[dt]?frac\{[0-9]{1,30}\}\{[0-9]{1,30}\}|-?[0-9][0-9,]{0,30}(?:\.[0-9]{1,30})?(?:/[0-9]{1,30})?")
 _OR_NEXT = re.compile(
-    r"[\s$.(){}\]*,]{0,6}(?:\\text\{)?\s{0,3}(?:or|或)\b\s{0,3}(?:(?:maybe|possibly|perhaps|probably|even|else|just|simply|equivalently)\b,?\s{1,3})?"
+    r"[\s$.(){}\]*,，;?–—-]{0,8}(?:\\text\{)?\s{0,3}(?:or\b|或者?|还是|(?P<weak>alternatively\b[,:]?|(?:maybe|perhaps)\b))\**\s{0,3}"
+    r"(?:(?:maybe|possibly|perhaps|probably|even|else|just|simply|equivalently|is it|it is|it's)\b,?\s{1,3})?"
     r"(?P<other>(?:[^\n.]|\.(?=[0-9])){1,60})",
     re.IGNORECASE,
 )
-_OR_MORE = re.compile(r"(?:more(?! (?:precisely|exactly|simply))|less|so|greater|fewer|higher|lower|above|below|over)\b", re.IGNORECASE)
+_OR_MORE = re.compile(r"(?:not|more(?! (?:precisely|exactly|simply))|less|so|greater|fewer|higher|lower|above|below|over)\b", re.IGNORECASE)
+_OPEN_END = re.compile(r"[ \t$})]{0,4}(?:以上|以下|以内|左右)")
+_FENCED_OTHER = re.compile(r"(?:\$([^$\n]{1,60})\$|\\\(([^\n]{1,60}?)\\\))[\s.?!)*]*\Z")
 # "more often than not" and "whether or not" deny nothing, and a false denial pays nothing for a right answer.
 _NEGATED = re.compile(
     r"(?:\b(?:is|are|was|be|does|do|should|could|would|can|must|it|that|answer|result|value|certainly|definitely)\s{1,3}not\b"
-    r"|n't\b|\bcannot\b|\bnever\b|\A\W{0,8}not\b|[:：,，]\s{0,3}not\b|\\neq?|≠|不是|不等于)"
+    r"|n't\b|\bcannot\b|\bnever\b|\A\W{0,8}not\b|[:：,，]\s{0,3}not\b|\\neq?|≠|不是|不等于|~~|❌"
+    r"|\b(?:wrong|incorrect|mistaken) (?:answer|result|value|solution)(?: (?:is|would be|here is))?)"
     r"(?: (?:be|equal(?: to)?))?[ \t$:*(]{0,4}\n?[ \t$*(]{0,4}\Z",
     re.IGNORECASE,
 )
@@ -68,11 +93,19 @@ def second_thoughts(found: Found, prediction_text: str, same: Callable[[str], bo
         return ""
     if match := _OR_NEXT.match(after):
         other = match.group("other").strip(" $*}")
+        fenced = _FENCED_OTHER.match(match.group("other"))
+        if fenced and "approx" not in (formula := fenced.group(1) or fenced.group(2)) and read_answer(formula).node is not None:
+            if not same(formula):
+                return "the words after the answer offer another"
+            other = formula
         first = _first_words(other)
         # "or six" is a number, the first word of "or one half" is none.
-        numeral = parse_number(first) is not None and (first == other or any(mark.isdigit() for mark in first))
+        whole = not match.group("weak") or first == other.rstrip(" .,;:!?)")
+        numeral = whole and parse_number(first) is not None and (first == other or any(mark.isdigit() for mark in first))
         if _OR_MORE.match(other) or (numeral and not same(first)):
             return "the words after the answer offer another"
+    if _OPEN_END.match(after):
+        return "the words after the answer leave its end open"
     statement = last_statement(after)
     if statement is not None and not same(statement) and read_answer(statement).node is not None:
         return "another answer is declared after it"
@@ -86,7 +119,9 @@ def is_denied(found: Found) -> bool:
 
 def is_taken_back(after: str, prediction_text: str, same: Callable[[str], bool]) -> bool:
     """Tell whether the words after an answer take it back: they call it wrong, or doubt it and do not come back to it."""
-    doubt, wrong = _DOUBTED.search(after), _SAYS_WRONG.search(after)
+    lowered = after.lower()
+    doubt = _DOUBTED.search(after) if any(word in lowered for word in _DOUBT_WORDS) else None
+    wrong = _SAYS_WRONG.search(after) if any(word in lowered for word in _WRONG_WORDS) else None
     if doubt is None and wrong is None:
         return False
     start = min(match.start() for match in (doubt, wrong) if match)

@@ -18,6 +18,9 @@ dozens score hundred thousand million billion trillion hundreds thousands millio
 cos tan cot csc log ln exp mod modulo choose factorial one two three four five six seven eight nine ten eleven twelve twenty thirty forty
 fifty sixty seventy eighty ninety zero infinity maybe perhaps probably possibly either neither but actually wait except without is are
 was were equals equal unknown wrong correct false true base bits negative positive up down
+mil mln mio bln bil lakh lakhs crore crores mille permille gross fold double doubled twice triple thrice inverse reciprocal conjugate
+transpose opposite complement plusminus otherwise sometimes usually always never hopefully guess guessed invalid rejected incorrectly
+unlikely likely mistaken onwards upwards onward upward
 """
 _SYNONYM_WORDS = """
 mm millimeter millimetre; cm centimeter centimetre; km kilometer kilometre; metre meter; kg kilogram; gramme gram;

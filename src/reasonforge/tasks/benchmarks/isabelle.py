@@ -62,6 +62,8 @@ _ANTIQUOTATION = re.compile(r"@\{|\\<proof>|\\<\^(?:ML|eval|cancel|verbatim|file
 _MATHEMATICAL = frozenset({"Lu", "Ll", "Lo", "Sm", "Ps", "Pe", "Pi", "Pf", "No", "Nd"})
 _MARKS = "⇩⇧…·°"
 """Isabelle reads some other characters as commands of its own (U+2326 hides text), so only letters and mathematics pass."""
+_ENVIRONMENT = frozenset({"HOME", "JAVA_HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TMPDIR", "USER"})
+"""What Isabelle gets to see of the environment: it reads text that a model wrote, and keys and tokens are not for that."""
 _FENCE = re.compile(r"^```[ \t]*(?:isabelle|isar)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 _THEORY = re.compile(r"^\s*theory\s+([A-Za-z]\w*)", re.MULTILINE)
 _THEOREM = re.compile(r"^\s*theorem\b", re.MULTILINE)
@@ -192,6 +194,7 @@ def _build(command: str, folder: Path, session: str, prediction: str, deadline_s
             process = subprocess.Popen(
                 [command, "build", "-d", str(folder), session],
                 cwd=folder,
+                env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT or name.startswith("ISABELLE_")},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
