@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonforge.core.records import ProblemKind
+from reasonforge.verify import pool
 from reasonforge.verify.extract import MAX_TEXT_CHARS
 from reasonforge.verify.grade import equivalence_classes, equivalent, grade
 from reasonforge.verify.profiles import PROFILES, Profile
+from reasonforge.verify.tree import Node
 from tests.verify.cases import COMPLETION_HACKS, COMPLETIONS, HACKS, ONE_SIDED, ORDINARY
 
 WRAPPERS = ("\\boxed{%s}", "<think>0</think><answer>%s</answer>", "So\n\\boxed{%s}.<|im_end|>")
@@ -174,6 +176,7 @@ def test_a_choice_that_is_taken_back_or_not_declared_is_not_correct_in_strict(te
         "故选择$C$．",
         "故选答案$C$",
         "因此选C。",
+        "so (C) fits\n#### C",
         "因此，正确选项是 **C**。",
         "\\boxed{C}\n\n甲说得不对，所以排除。",
         "Answer: C",
@@ -269,8 +272,6 @@ def test_what_exact_rules_leave_open_goes_to_the_symbolic_worker() -> None:
 
 
 def test_a_symbolic_worker_that_is_late_or_dead_is_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reasonforge.verify import pool
-
     class Broken:
         def __init__(self, error: Exception) -> None:
             self.error = error
@@ -374,3 +375,19 @@ def test_three_thousand_grades_take_at_most_a_second() -> None:
     for number in range(3_000):
         grade(str(number), text)
     assert time.process_time() - start < 1.0
+
+
+def test_the_symbolic_comparisons_of_one_completion_share_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 100, 3))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
+    asked: list[Node] = []
+
+    class Slow:
+        def symbolic_equal(self, a: Node, b: Node) -> bool | None:
+            asked.append(b)
+            return True
+
+    monkeypatch.setattr(pool, "default_pool", Slow)
+    doubled = r"\boxed{\{2\sin(x)\cos(x), 2\sin(2x)\cos(2x), 2\sin(4x)\cos(4x)\}}"
+    assert grade(r"\{\sin(2x), \sin(4x), \sin(8x)\}", doubled).status == "timeout"
+    assert len(asked) == 1

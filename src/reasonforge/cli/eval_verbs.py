@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,6 +35,7 @@ _JUDGED = "How answers are judged and counted"
 _SAMPLE_FILES = (".jsonl", ".jsonl.gz")
 _OTHER_FILES = (".json", ".txt", ".csv", ".tsv", ".parquet", ".gz", ".zst", ".xz", ".bz2", ".zip", ".html")
 """Endings that are no recipe's."""
+_MOST_REASONS = 8
 _Profile = Literal["strict", "deepseek-math", "qwen-math", "prm800k", "bbh", "mcq"]
 _Ties = Literal["expected", "first", "last"]
 _Style = Literal["question", "cot", "pot", "tir"]
@@ -76,6 +78,10 @@ def grade(
 
     status is correct, wrong, no_answer, timeout or error; what else a line holds stays. Interrupted or killed, the same command goes on
     where it ended. Exit code 65 says that some lines could not be read; all others are graded, and each of these has a line in the output.
+
+    Graders also read, where a line has them: "kind" (math, choice, code, logic or open; without it math, so name choice where the answer
+    is a letter), "question" (options and units stand in it), "language" (en, zh, ...: how numbers are written), "source" ("task:NAME" is
+    judged by that task's own rules) and "meta" ({"profile": NAME} takes the place of strict, {"tests": ...} are a program's tests).
     """
     from reasonforge.evaluation.grade_file import grade_file
     from reasonforge.evaluation.samples import REFUSED
@@ -84,22 +90,28 @@ def grade(
 
     invocation: Invocation = context.obj
     samples = samples.expanduser()
+    _refuse_folder(samples)
     out = samples.with_name(f"{_stem(samples)}.graded.jsonl") if out is None else out.expanduser()
     resume = f"{program_name()} {shlex.join(argument for argument in invocation.argv[1:] if argument != '--overwrite')}"
     with Console(quiet=quiet, log="json" if log == "json" else "auto") as console, StopRequest() as stop:
         found = grade_file(samples, out, profile=profile, workers=workers, overwrite=overwrite, console=console, stop=stop, resume=resume)
-        count = max(1, found.num_samples)
-        console.table(
-            "verdicts",
-            ["status", "completions", "share"],
-            [[status.replace("_", " "), str(number), f"{number / count:.1%}"] for status, number in found.statuses.most_common()],
-        )
+        if count := found.num_samples:
+            console.table(
+                "verdicts",
+                ["status", "completions", "share"],
+                [[status.replace("_", " "), str(number), f"{number / count:.1%}"] for status, number in found.statuses.most_common()],
+            )
+            _print_errors(console, found.errors)
+        if found.num_contradictions > 1:
+            console.warn(f"{found.num_contradictions} lines have another reference answer than an earlier line with their id")
         graded_now = found.num_lines - found.num_found
         facts = [("graded", str(out)), ("lines", f"{found.num_lines}, {graded_now} of them now, {len(found.refused)} not readable")]
         if found.refused:
             facts += [("to mend", f'the lines that are named above; each is a line with "{REFUSED}" in {out}')]
-        facts += [("accuracy", f"{found.statuses['correct'] / count:.4f}"), ("seconds", f"{found.seconds:.1f}")]
-        console.end("graded", facts, [f"{program_name()} eval {shlex.quote(str(out))}"] if found.num_samples else [])
+        if count:
+            facts.append(("accuracy", f"{found.statuses['correct'] / count:.4f}"))
+        facts.append(("seconds", f"{found.seconds:.1f}"))
+        console.end("graded" if count else "nothing graded", facts, [f"{program_name()} eval {shlex.quote(str(out))}"] if count else [])
     return DataError.exit_code if found.refused else 0
 
 
@@ -366,13 +378,15 @@ def _finished_samples(
         print_figures(console, read[-1])
         if comparison is not None:
             rows = [
-                [name, f"{100 * found.difference:+.1f}", f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"]
+                [name, f"{100 * found.difference:+.1f}", f"[{100 * found.bootstrap.low:+.1f}, {100 * found.bootstrap.high:+.1f}]"]
                 for name, found in comparison.differences.items()
             ]
-            console.table(f"change against {against}, in points", ["figure", "change", "95 %, paired"], rows)
+            console.table(f"change against {against}, in points", ["figure", "change", "95 %, paired bootstrap over problems"], rows)
             console.note(
-                f"{len(comparison.better)} problems better, {len(comparison.worse)} worse, {comparison.num_left_out} in one file only"
+                f"{counted(len(comparison.better), 'problem')} better, {len(comparison.worse)} worse, "
+                f"{comparison.num_left_out} in one file only"
             )
+            _warn_of_few(console, comparison.num_problems)
         following = [] if against is not None else [f"{program_name()} eval {shlex.quote(str(path))} --against OTHER.jsonl"]
         console.end("measured", [("report", str(page)), ("figures", str(results))], following)
     return 0
@@ -380,6 +394,8 @@ def _finished_samples(
 
 def print_figures(console: Console, finished: Finished) -> None:
     """Print what an evaluation came to."""
+    from reasonforge.evaluation.job import error_reasons
+
     measured = finished.measurement
     rows = []
     for name, figure in measured.figures.items():
@@ -391,6 +407,35 @@ def print_figures(console: Console, finished: Finished) -> None:
     for name, value in measured.uses.items():
         shown.append([name.replace("_", " "), f"{value:.4g} per sample" if name in ("tool_calls", "thinking_tokens") else f"{value:.1%}"])
     console.table("samples", ["", "share"], shown)
+    _print_errors(console, error_reasons(finished))
+    _warn_of_few(console, measured.num_problems)
+
+
+def _warn_of_few(console: Console, num_problems: int) -> None:
+    from reasonforge.evaluation.measure import FEW_PROBLEMS
+
+    if num_problems < FEW_PROBLEMS:
+        console.note(
+            f"{counted(num_problems, 'problem')}: intervals over fewer than {FEW_PROBLEMS} are too narrow more often than 1 time in 20, "
+            "the closed form above all"
+        )
+
+
+def _print_errors(console: Console, reasons: Counter[str]) -> None:
+    """Print why there is no verdict."""
+    if not reasons:
+        return
+    rows = [[str(count), reason or "no reason given"] for reason, count in reasons.most_common(_MOST_REASONS)]
+    if (rest := reasons.total() - sum(int(count) for count, _ in rows)) > 0:
+        rows.append([str(rest), "for other reasons"])
+    console.table("errors, which are not the model's", ["completions", "reason"], rows)
+
+
+def _refuse_folder(path: Path) -> None:
+    if not path.is_dir():
+        return
+    inside = next((file for file in sorted(path.iterdir()) if file.name.lower().endswith(_SAMPLE_FILES)), None)
+    raise DataError(f"{path}: a folder, not a file" + ("" if inside is None else f". Name a file, for example {inside}"))
 
 
 def _stem(path: Path) -> str:

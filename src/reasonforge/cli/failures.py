@@ -56,7 +56,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if callable(format_message := getattr(error, "format_message", None)):
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "reasonforge"
-        message = " ".join(str(format_message()).split())
+        # Newer versions of Typer read values with pydantic, and let its prefix through.
+        message = " ".join(str(format_message()).split()).replace(": Value error, ", ": ")
         return f"{message}{'' if message.endswith(('.', '?')) else '.'} See {command} --help", _USAGE
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         return f"{error.filename or 'disk'}: {error.strerror}. Free space or choose another folder with --out", StorageError.exit_code

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reasonforge.core.errors import DataError, RecipeError
-from reasonforge.core.records import Problem, Verdict
+from reasonforge.core.records import Message, Problem, Verdict
 from reasonforge.core.rollouts import Reward, RolloutGroup, SamplingParams, ScoredRollout
 from reasonforge.core.seeds import derive_seed
 from reasonforge.evaluation.budget import BudgetSampler, budget_use
@@ -71,7 +71,7 @@ class Evaluator:
         self._config = config
         self._problems = [problems[i] for i in range(min(config.num_problems, len(problems)))]
         asked = asked_problems(self._problems, config)
-        self._prompts = [tuple(render_prompt(messages, tokenizer, layout)) for messages in asked]
+        self._prompts = [_prompt(problem, messages, tokenizer, layout) for problem, messages in zip(self._problems, asked)]
         if max_context is not None:
             check_prompts(self._problems, [len(prompt) for prompt in self._prompts], max_context=max_context)
         self._tokenizer = tokenizer
@@ -223,7 +223,7 @@ class Evaluator:
 class LocalSource:
     """Draws samples from a model on this machine, a few problems at a time."""
 
-    failures: Sequence[str] = ()
+    failures: Mapping[str, Sequence[str]] = {}
 
     def __init__(self, evaluator: Evaluator, sampler: Sampler, *, at_once: int) -> None:
         """Args:
@@ -235,10 +235,22 @@ class LocalSource:
         self._sampler = sampler
         self._at_once = at_once
 
+    def waits_for(self) -> str:
+        """Say what a stop waits for."""
+        return "finishing the problems that are being drawn, then saving"
+
     def draw(self, rows: Sequence[int], *, stop: Callable[[], bool]) -> Iterator[SampledProblem]:
         """Yield the problems at these positions, sampled and graded; nothing more is begun once ``stop`` says so."""
         for group in self._evaluator.groups(self._sampler, chosen=rows, at_once=self._at_once, stop=stop):
             yield self._evaluator.as_samples(group)
+
+
+def _prompt(problem: Problem, messages: Sequence[Message], tokenizer: Tokenizer, layout: Layout) -> tuple[int, ...]:
+    try:
+        return tuple(render_prompt(messages, tokenizer, layout))
+    except DataError as error:
+        source = f"{problem.source}: " if problem.source else ""
+        raise DataError(f"{source}problem {problem.id}: {error}") from None
 
 
 def check_prompts(problems: Sequence[Problem], lengths: Sequence[int], *, max_context: int) -> None:

@@ -36,8 +36,12 @@ class DrawSource(Protocol):
     """Where samples come from."""
 
     @property
-    def failures(self) -> Sequence[str]:
-        """What went wrong for good, one line per sample."""
+    def failures(self) -> Mapping[str, Sequence[str]]:
+        """What went wrong for good -> the samples that are missing for it."""
+        ...
+
+    def waits_for(self) -> str:
+        """Say what a stop waits for. Called by a signal's handler: it must neither wait nor take a lock."""
         ...
 
     def draw(self, rows: Sequence[int], *, stop: Callable[[], bool]) -> Iterator[SampledProblem]:

@@ -11,9 +11,10 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 from reasonforge.core.errors import DataError, RecipeError, UnavailableError
 from reasonforge.core.files import storage_errors
+from reasonforge.core.records import Problem
 from reasonforge.evaluation.grading import Graders
 from reasonforge.evaluation.samples import MAX_ROW_BYTES, REFUSED, SampledProblem, json_line, parse_samples, verdict_columns
 from reasonforge.runs.console import Console
@@ -34,6 +36,8 @@ _SAMPLES_AT_ONCE = 512
 _LEAST_AT_ONCE, _MOST_AT_ONCE = 8, 2048
 _SHORT_SECONDS, _LONG_SECONDS = 0.5, 2.0
 _MOST_REFUSALS_SHOWN = 10
+_MOST_REFUSALS_ALIKE = 3
+_PLACE = re.compile(r"^.*?:\d+: ")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,12 +52,53 @@ class Graded:
     """Completions by the status of their verdict."""
     refused: list[str] = field(default_factory=list)
     """What is wrong with the lines that could not be read."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """Completions that got no verdict, by the reason."""
     seconds: float = 0.0
+    _golds: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Id -> its reference answer, and where it stands first."""
+    num_contradictions: int = 0
+    """Lines whose id has another reference answer than in an earlier line."""
+    _shown: Counter[str] = field(default_factory=Counter)
+    """Lines that were shown, by what is wrong with them."""
+    _is_cut: bool = False
 
     @property
     def num_samples(self) -> int:
         """Completions graded, in this attempt and before."""
         return sum(self.statuses.values())
+
+    def count(self, statuses: Iterable[str], reasons: Iterable[str]) -> None:
+        """Take note of verdicts."""
+        for status, reason in zip(statuses, reasons):
+            self.statuses[status] += 1
+            if status == "error":
+                self.errors[reason] += 1
+
+    def check_gold(self, row: Row, problem: Problem, console: Console) -> None:
+        """Warn of an id with two reference answers: each line is graded by its own, but they are not one problem."""
+        if row.values.get("id") is None:
+            return
+        gold, place = self._golds.setdefault(problem.id, (problem.answer, row.place))
+        if gold == problem.answer:
+            return
+        self.num_contradictions += 1
+        if self.num_contradictions == 1:
+            console.warn(
+                f"{row.place}: id {problem.id[:40]!r} has another reference answer than in {place}. Each line is graded by its own; "
+                "reasonforge eval refuses such a file"
+            )
+
+    def refuse(self, error: DataError, console: Console) -> None:
+        """Take note of a line that cannot be read, and show it unless there were many, or many like it."""
+        self.refused.append(str(error))
+        reason = _PLACE.sub("", str(error))
+        if self._shown[reason] < _MOST_REFUSALS_ALIKE and self._shown.total() < _MOST_REFUSALS_SHOWN:
+            self._shown[reason] += 1
+            console.warn(str(error))
+        elif not self._is_cut:
+            self._is_cut = True
+            console.warn(f"more lines cannot be read; each has a line with {json.dumps(REFUSED)} in the output")
 
 
 def grade_file(
@@ -128,6 +173,7 @@ def _grade_rest(
 ) -> None:
     """Grade what the output does not hold yet."""
     writer = LineWriter(out)
+    stop.waits_for = lambda: "finishing the completions that are being graded, then saving"
     try:
         console.stage("grade", total_steps=_num_lines(path), unit="line")
         if found.num_found:
@@ -181,7 +227,7 @@ def _pass_over(
             if REFUSED in written:
                 if not _is_refused(row):
                     raise RecipeError(f"{place}: this line of the input could not be read before and can be now. {advice}")
-                _refuse(DataError(str(written[REFUSED])), found, console)
+                found.refuse(DataError(str(written[REFUSED])), console)
                 continue
             if isinstance(row, DataError) or any(written.get(name) != row.values.get(name) for name in ("id", "gold", "text", "samples")):
                 raise other
@@ -189,8 +235,9 @@ def _pass_over(
                 raise RecipeError(
                     f"{place}: was graded by profile {str(written.get('profile'))[:40]!r}, which --profile can name. {advice}"
                 )
-            statuses = written["status"]
-            found.statuses.update(map(str, statuses if isinstance(statuses, list) else [statuses]))
+            found.count(_texts(written["status"]), _texts(written.get("reason", "")))
+            if isinstance(parsed := _parsed(row), SampledProblem):
+                found.check_gold(row, parsed.problem, console)
 
 
 def _written(line: bytes) -> dict[str, Any] | None:
@@ -200,6 +247,11 @@ def _written(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) and (REFUSED in values or {"status", "profile"} <= values.keys()) else None
+
+
+def _texts(column: Any) -> list[str]:
+    """Return what stands in a column: one value beside a ``text``, a list beside ``samples``."""
+    return [str(value) for value in (column if isinstance(column, list) else [column])]
 
 
 def _may_be_torn(line: bytes, first: Row | DataError) -> bool:
@@ -267,22 +319,15 @@ def _grade_chunk(
         line: dict[str, Any]
         if isinstance(parsed, DataError) or row is None:
             line = {REFUSED: str(parsed)}
-            _refuse(DataError(str(parsed)), found, console)
+            found.refuse(DataError(str(parsed)), console)
         else:
             own = [next(verdicts) for _ in parsed.samples]
-            found.statuses.update(verdict.status for verdict in own)
+            found.count([verdict.status for verdict in own], [verdict.reason for verdict in own])
+            found.check_gold(row, parsed.problem, console)
             line = {**row.values, **verdict_columns(own, as_lists="samples" in row.values), "profile": profile}
         with storage_errors(writer.path):
             writer.append(json_line(line))
         found.num_lines += 1
-
-
-def _refuse(error: DataError, found: Graded, console: Console) -> None:
-    found.refused.append(str(error))
-    if len(found.refused) <= _MOST_REFUSALS_SHOWN:
-        console.warn(str(error))
-    elif len(found.refused) == _MOST_REFUSALS_SHOWN + 1:
-        console.warn(f"more lines cannot be read; each has a line with {json.dumps(REFUSED)} in the output")
 
 
 def _num_lines(path: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ def complete(
     if done:
         console.resumed(len(done))
     count, num_right, num_samples = len(done), 0, 0
+    stop.waits_for = source.waits_for
     try:
         for found in source.draw(rows, stop=lambda: stop.requested):
             folder.append(found)
@@ -86,11 +88,14 @@ def complete(
     if stop.requested and count < len(problems):
         raise stop.error(f"stopped after {count} of {len(problems)} problems, all of them stored. Go on with: {resume}")
     if source.failures:
-        for failure in source.failures[:_SHOWN_FAILURES]:
-            console.warn(failure)
-        raise UnavailableError(
-            f"{len(source.failures)} samples could not be had; {count} of {len(problems)} problems are stored. Go on with: {resume}"
-        )
+        stored = f"{count} of {len(problems)} problems are stored. Go on with: {resume}"
+        missing = counted(sum(map(len, source.failures.values())), "sample")
+        if len(source.failures) == 1:
+            (reason,) = source.failures
+            raise UnavailableError(f"{reason}: {missing} could not be had; {stored}")
+        for reason, samples in sorted(source.failures.items(), key=lambda found: -len(found[1]))[:_SHOWN_FAILURES]:
+            console.warn(f"{reason}: {counted(len(samples), 'sample')}, such as {samples[0]}")
+        raise UnavailableError(f"{missing} could not be had; {stored}")
     folder.drop_answers()
     console.stage_done(f"{counted(config.samples, 'sample')} each")
     finished = folder.found()
@@ -105,9 +110,15 @@ def check_samples(path: Path, *, ks: Sequence[int], console: Console) -> list[Sa
         DataError: the file cannot be read, or a k is larger than the number of samples.
     """
     refused: list[str] = []
-    problems = read_samples(path, refused=refused.append)
+    repeated: list[str] = []
+    problems = read_samples(path, refused=refused.append, repeated=repeated.append)
     if refused:
         console.warn(f"{path}: left out: {counted(len(refused), 'line')} that could not be read when graded, such as {refused[0]}")
+    if repeated:
+        lines = f"1 line is a copy of an earlier one ({repeated[0]}) and counts"
+        if len(repeated) > 1:
+            lines = f"{len(repeated)} lines are copies of earlier ones (the first is {repeated[0]}) and count"
+        console.warn(f"{lines} as further samples of the same problem. Delete what was doubled by mistake")
     fewest = min(len(found.samples) for found in problems)
     if too_large := [k for k in ks if k > fewest]:
         short = next(found.problem.id for found in problems if len(found.samples) == fewest)
@@ -147,6 +158,11 @@ def read_finished(
     return Finished(
         name=path.name, problems=problems, measurement=measure(problems, ks=ks, ties=ties, profile=profile or "strict", seed=seed)
     )
+
+
+def error_reasons(finished: Finished) -> Counter[str]:
+    """Return why samples got no verdict, with their counts."""
+    return Counter(verdict.reason for found in finished.problems for verdict in found.verdicts or () if verdict.status == "error")
 
 
 def write_results(

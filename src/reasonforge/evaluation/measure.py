@@ -42,6 +42,8 @@ REPEATED_NGRAM = 20
 """Words in a row that count as repeated when they occur again."""
 _REFLECTIVE = re.compile(r"\b(?:wait|mistake|however|but|retry|error|verify|wrong|evaluate|check)\b", re.IGNORECASE)
 """Words that show a model looking back. Source: DeepSeek-R1 (arXiv:2501.12948), appendix C.2."""
+FEW_PROBLEMS = 30
+"""Below, a mean's distribution is far from normal, and a bootstrap has seen too little."""
 _MOST_ROWS = 60
 """Of a table; a grouping into more is no grouping."""
 

@@ -13,7 +13,8 @@ from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.folder import EvaluationFolder
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.evaluation.samples import SampledProblem
-from reasonforge.sampling.http import Answer, HttpModel, Refused
+from reasonforge.runs.text import counted
+from reasonforge.sampling.http import STOP_SECONDS, Answer, HttpModel, Refused
 from reasonforge.tasks.judge import Judge
 
 _MOST_FAILURES_IN_A_ROW = 8
@@ -66,8 +67,8 @@ class RemoteSource:
         self._judge = judge
         self._seed = seed
         self._folder = folder
-        self.failures: list[str] = []
-        """What went wrong for good, one line per sample."""
+        self.failures: dict[str, list[str]] = {}
+        """What went wrong for good -> the samples that are missing for it."""
 
     def draw(self, rows: Sequence[int], *, stop: Callable[[], bool]) -> Iterator[SampledProblem]:
         """Ask for some problems and yield them, graded, as they are complete. One whose samples could not all be had is left out.
@@ -87,8 +88,10 @@ class RemoteSource:
         in_a_row = 0
         for (row, index), answer in self._model.ask_all(self._questions(missing), params, stop=stop):
             if isinstance(answer, UnavailableError):
+                if stop():
+                    continue  # cut off, or not asked again: the next attempt asks
                 in_a_row += 1
-                self.failures.append(f"problem {self._problems[row].id}, sample {index + 1}: {answer}")
+                self.failures.setdefault(str(answer), []).append(f"problem {self._problems[row].id}, sample {index + 1}")
                 if isinstance(answer, Refused) or in_a_row >= _MOST_FAILURES_IN_A_ROW:
                     raise answer
                 continue
@@ -99,6 +102,13 @@ class RemoteSource:
                 yield self._finished(found)
             else:
                 self._folder.keep_answer(found.problem, index, answer)
+
+    def waits_for(self) -> str:
+        """Say what a stop waits for."""
+        count = self._model.num_on_their_way
+        if not count:
+            return "saving"
+        return f"asking nothing more; waiting at most {STOP_SECONDS:g} s for {counted(count, 'answer')} on the way, then saving"
 
     def _questions(self, missing: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Sequence[Message], int]]:
         for row, index in missing:

@@ -13,6 +13,7 @@ Optional: ``kind``, ``subject``, ``level``, ``language``, ``source`` and ``meta`
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,8 @@ _PER_SAMPLE: tuple[tuple[str, str, tuple[type, ...]], ...] = (
 """Field of ``SampledProblem`` and column beside ``samples``; column beside a ``text``; what may stand there."""
 _KINDS: tuple[str, ...] = get_args(ProblemKind)
 _STATUSES: tuple[str, ...] = get_args(VerdictStatus)
+_JSON_TYPES = ((int, "a number"), (float, "a number"), (str, "text"), (list, "a list"), (dict, "an object"), (object, "something else"))
+_SHOWN_NAMES, _SHOWN_NAME = 8, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +81,21 @@ class SampledProblem:
         return _stated(self.problem.difficulty if level is None else level)
 
 
-def read_samples(path: Path, *, refused: Callable[[str], None] = lambda what: None) -> list[SampledProblem]:
+def read_samples(
+    path: Path, *, refused: Callable[[str], None] = lambda what: None, repeated: Callable[[str], None] = lambda place: None
+) -> list[SampledProblem]:
     """Return the problems of a file in order; lines of one ``text`` each that share an id are one problem.
 
     Args:
         path: the file.
         refused: told of each line that ``reasonforge grade`` could not read, and that is passed over here.
+        repeated: told of each line that says exactly what an earlier one says; it counts as a further sample.
 
     Raises:
         DataError: the file cannot be read, a line is wrong, an id comes twice, or one id has two reference answers.
     """
     problems: dict[str, list[SampledProblem]] = {}
+    seen: set[str] = set()
     for row in read_rows(path, max_row_bytes=MAX_ROW_BYTES):
         if REFUSED in row.values:
             refused(str(row.values[REFUSED]))
@@ -100,6 +107,9 @@ def read_samples(path: Path, *, refused: Callable[[str], None] = lambda what: No
         if earlier and earlier[0].problem.answer != found.problem.answer:
             raise DataError(f"{row.place}: id {found.problem.id!r} has another reference answer than in an earlier line")
         earlier.append(found)
+        if (fingerprint := _fingerprint(row)) in seen:
+            repeated(row.place)
+        seen.add(fingerprint)
     if not problems:
         raise DataError(f"{path}: no samples")
     return [_joined(path, parts) for parts in problems.values()]
@@ -112,16 +122,17 @@ def parse_samples(row: Row) -> SampledProblem:
         DataError: something is missing or of the wrong type; the line says where.
     """
     values, place = row.values, row.place
+    _require_columns(row)
     if "samples" in values:
         samples = values["samples"]
         if not isinstance(samples, list) or not samples or not all(isinstance(sample, str) for sample in samples):
             raise DataError(f'{place}: "samples" must be a list of one or more texts')
         columns = {name: values.get(name) for name, _, _ in _PER_SAMPLE}
-    elif isinstance(values.get("text"), str):
+    elif isinstance(values["text"], str):
         samples = [values["text"]]
         columns = {name: None if values.get(single) is None else [values[single]] for name, single, _ in _PER_SAMPLE}
     else:
-        raise DataError(f'{place}: no "text" (one completion) and no "samples" (a list of them)')
+        raise DataError(f'{place}: "text" is {_called(values["text"])}, not text')
     count = len(samples)
     as_lists = "samples" in values
     return SampledProblem(
@@ -176,6 +187,21 @@ def write_samples(path: Path, problems: Iterable[SampledProblem]) -> None:
     write_atomic(path, text.encode("utf-8", "backslashreplace"))
 
 
+def _require_columns(row: Row) -> None:
+    """Refuse a line that lacks columns, naming all of them at once and what stands there instead."""
+    has = row.values.keys()
+    missing = [] if "gold" in has else ['"gold"']
+    if not has & {"text", "samples"}:
+        missing.append('"text" (one completion) or "samples" (a list of them)')
+    if missing:
+        shown = [json.dumps(str(name)[:_SHOWN_NAME]) for name in list(has)[:_SHOWN_NAMES]] + ["..."] * (len(has) > _SHOWN_NAMES)
+        raise DataError(f"{row.place}: no {' and no '.join(missing)}; columns here: {', '.join(shown) or 'none'}")
+
+
+def _fingerprint(row: Row) -> str:
+    return hashlib.sha256(repr(row.values).encode("utf-8", "backslashreplace")).hexdigest()
+
+
 def _problem(row: Row) -> Problem:
     values, place = row.values, row.place
     kind, meta = values.get("kind") or "math", values.get("meta") or {}
@@ -201,7 +227,7 @@ def _text(row: Row, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise DataError(f'{row.place}: "{name}" is a {type(value).__name__}, not text')
+        raise DataError(f'{row.place}: "{name}" is {_called(value)}, not text')
     return value
 
 
@@ -214,8 +240,16 @@ def _scalar(row: Row, name: str) -> str:
         return str(value)
     if isinstance(value, str):
         return value
-    what = f"a {type(value).__name__}, not text or a number" if value is not None else "null" if name in row.values else "missing"
-    raise DataError(f'{row.place}: "{name}" is {what}')
+    raise DataError(f'{row.place}: "{name}" is {_called(value)}, not text or a number')
+
+
+def _called(value: Any) -> str:
+    """Return what JSON calls a value."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "no finite number"
+    return next(name for kind, name in _JSON_TYPES if isinstance(value, kind))
 
 
 def _per_sample(place: str, name: str, values: Any, count: int, types: tuple[type, ...]) -> tuple[Any, ...] | None:

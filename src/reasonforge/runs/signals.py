@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ class StopRequest:
     """
 
     def __init__(self) -> None:
+        self.waits_for: Callable[[], str] = lambda: "finishing the step, then saving"
+        """Says what happens after the first signal. Called by the signal's handler: it must neither wait nor take a lock."""
         self._signal: int | None = None
         self._earlier: dict[int, Any] = {}
 
@@ -53,7 +56,7 @@ class StopRequest:
             _say(_SHOW_CURSOR + "\n" if sys.stderr.isatty() else "\n")
             os._exit(128 + number)
         self._signal = number
-        _say("\nfinishing the step, then saving; press Ctrl-C again to exit now\n")
+        _say(f"\n{self.waits_for()}; press Ctrl-C again to exit now\n")
 
 
 def _say(text: str) -> None:

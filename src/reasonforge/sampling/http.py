@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import os
 import random
 import socket
@@ -35,6 +36,9 @@ _PIECE_BYTES = 1 << 16
 _MOST_WAIT_SECONDS = 60.0
 _CONNECT_SECONDS = 30.0
 _SHOWN_CHARS = 200
+STOP_SECONDS = 5.0
+"""How long answers on their way are waited for once the asking is to stop."""
+_POLL_SECONDS = 0.1
 
 
 class EndpointConfig(Section):
@@ -112,6 +116,8 @@ class _Calls:
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
+        """Nothing more is asked, a failed request not again either; answers on their way are still welcome."""
+        self._ended = False
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
 
@@ -122,7 +128,7 @@ class _Calls:
             _TryAgain: nobody wants the answer any more.
         """
         with self._lock:
-            if self.stopping.is_set():
+            if self._ended:
                 raise _TryAgain("the work was stopped")
             self._sockets.add(connected)
 
@@ -133,8 +139,9 @@ class _Calls:
 
     def end(self) -> None:
         """End them all; no further one begins."""
+        self.stopping.set()
         with self._lock:
-            self.stopping.set()
+            self._ended = True
             for connected in self._sockets:
                 with contextlib.suppress(OSError):
                     connected.shutdown(socket.SHUT_RDWR)
@@ -166,6 +173,8 @@ class HttpModel:
             raise RecipeError(f"{config.api_key_env}: the key holds characters that no HTTP header can carry")
         self._sleep = sleep
         self.usage = Usage()
+        self.num_on_their_way = 0
+        """Questions of ``ask_all`` that wait for their answer."""
 
     def ask(self, messages: Sequence[Message], params: SamplingParams, *, seed: int) -> Answer:
         """Return one answer.
@@ -184,10 +193,12 @@ class HttpModel:
                 return self._answer(self._post(body, calls))
             except _TryAgain as failure:
                 if attempt == self._config.retries or calls.stopping.is_set():
-                    raise UnavailableError(f"{self._config.url}: {failure} ({attempt + 1} tries)") from None
+                    raise UnavailableError(f"{self._config.url}: {failure} ({attempt + 1} {'try' if attempt == 0 else 'tries'})") from None
                 self.usage.add(retries=1)
                 pause = self._config.backoff_seconds * 2**attempt * (0.5 + jitter.random())
                 sleep(min(_MOST_WAIT_SECONDS, pause if failure.wait_seconds is None else max(failure.wait_seconds, 0.0)))
+                if calls.stopping.is_set():
+                    raise UnavailableError(f"{self._config.url}: {failure} (stopped)") from None
         raise AssertionError("the last try returns or raises")
 
     def ask_all(
@@ -202,26 +213,34 @@ class HttpModel:
         Args:
             questions: (name, messages, seed); read as they are needed.
             params: how to draw.
-            stop: once it says so, nothing more is asked; the answers on their way are waited for, they cost the same.
+            stop: once it says so, nothing more is asked. Answers on their way are waited for, they cost the same, but not for long.
         """
         calls = _Calls()
         threads = ThreadPoolExecutor(max_workers=self._config.concurrency, thread_name_prefix="reasonforge-http")
         on_their_way: dict[Future[Answer], Any] = {}
+        deadline = math.inf
         try:
             while True:
                 while not stop() and len(on_their_way) < self._config.concurrency and (question := next(questions, None)) is not None:
                     name, messages, seed = question
                     on_their_way[threads.submit(self._ask, messages, params, seed, calls)] = name
-                if not on_their_way:
+                    self.num_on_their_way = len(on_their_way)
+                if stop() and not calls.stopping.is_set():
+                    calls.stopping.set()
+                    deadline = time.monotonic() + STOP_SECONDS
+                if not on_their_way or time.monotonic() >= deadline:
                     return
-                done, _ = wait(on_their_way, return_when=FIRST_COMPLETED)
+                # A signal does not end a wait, so whether to stop is asked every moment.
+                done, _ = wait(on_their_way, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
                     name = on_their_way.pop(future)
+                    self.num_on_their_way = len(on_their_way)
                     try:
                         yield name, future.result()
                     except UnavailableError as error:
                         yield name, error
         finally:
+            self.num_on_their_way = 0
             calls.end()
             threads.shutdown(wait=False, cancel_futures=True)
 

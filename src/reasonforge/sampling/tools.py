@@ -188,12 +188,15 @@ class ToolLoop:
         program = last_program(self._tokenizer.decode(talk.model_tokens()))
         if program is None:
             return None
-        if talk.session is None or not talk.session.alive:
-            # A program that met a limit or left took its interpreter with it: the next one begins with nothing defined.
-            talk.close()
+        if talk.session is None:
             limits = Limits(wall_seconds=self._config.wall_seconds, cpu_seconds=self._config.wall_seconds, memory_mb=self._config.memory_mb)
             talk.session = self._sandbox.session(limits)
-        return talk.session.run(program)
+        result = talk.session.run(program)
+        if not talk.session.alive:
+            # A program that met a limit or left took its interpreter with it: the next one begins with nothing defined. A session that
+            # the sandbox loses between two programs is asked again, and says so: its conversation is no answer of the model.
+            talk.close()
+        return result
 
     def _go_on(self, sampler: Sampler, talks: Sequence[_Talk], params: SamplingParams) -> None:
         # One limit for all, so the drawing is one call; a conversation with less room is cut to it, whoever its neighbours are.

@@ -76,7 +76,7 @@ class Outputs:
                 raise WorkerLost("the sandbox is closed")
             out, error, values = self.descriptors
             stdout = os.pread(out, out_size, 0)
-            stderr = os.pread(error, ERROR_RING, 0)
+            stderr = os.pread(error, min(error_size, ERROR_RING), 0)
             said = os.pread(values, values_size, 0)
             for descriptor, size in zip(self.descriptors, sizes, strict=True):
                 if size:

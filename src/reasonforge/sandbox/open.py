@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from reasonforge.sandbox.pool import PoolSandbox
 from reasonforge.sandbox.probe import MEND, SAFE_BACKENDS, UNSAFE_REFUSAL
@@ -30,8 +30,11 @@ def open_sandbox(
         i_understand: needed beside ``unsafe-subprocess``.
 
     Raises:
+        ValueError: there is no such backend.
         SandboxUnavailable: the backend does not work here; the message says what was tried, why it failed and how to mend it.
     """
+    if backend not in (names := ("auto", *get_args(Backend))):
+        raise ValueError(f"backend {backend!r} is not one of {', '.join(names)}")
     if backend == "unsafe-subprocess":
         if not i_understand:
             raise SandboxUnavailable(UNSAFE_REFUSAL)

@@ -1,8 +1,12 @@
-"""A sandbox of several workers: programs wait for a free one, infrastructure failures are tried once more on a fresh one."""
+"""A sandbox of several workers: programs wait for a free one, infrastructure failures are tried once more on a fresh one.
+
+A worker that has failed, is worn or is full of sessions retires: it gets no new programs, and ends with the last of its sessions.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import weakref
@@ -12,16 +16,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from reasonforge.sandbox.flavours import Flavour, flavour_of
 from reasonforge.sandbox.inside.watch import VALUE_BYTES
 from reasonforge.sandbox.messages import Reply, Request, WorkerLost, call_results
-from reasonforge.sandbox.protocol import Backend, Limits, Program, RunResult, SandboxUnavailable, Session
+from reasonforge.sandbox.protocol import Backend, Limits, Profile, Program, RunResult, SandboxUnavailable, Session
 from reasonforge.sandbox.worker import Worker
 
 RECYCLE_AFTER = 2000
-"""Runs of one worker; a fresh one costs less than a second, a slow leak a night."""
+"""Runs of one worker, before it retires; a fresh one costs less than a second, a slow leak a night."""
 TRIES = 2
 _LONGEST_PATH = 255
 _BLOCK = 4096
@@ -35,17 +39,26 @@ class Slot:
 
     def __init__(self) -> None:
         self.workers: dict[Flavour, Worker] = {}
+        self.retired: list[Worker] = []
+        """Workers that live on for their sessions alone."""
         self.busy = False
 
     @property
     def sessions(self) -> int:
         """Sessions that live here."""
-        return sum(worker.sessions for worker in self.workers.values())
+        return sum(len(worker.sessions) for worker in (*self.workers.values(), *self.retired))
+
+    def retire(self, worker: Worker) -> None:
+        """Give a worker no new programs."""
+        if self.workers.get(worker.flavour) is worker:
+            del self.workers[worker.flavour]
+            self.retired.append(worker)
 
     def drop(self, worker: Worker) -> None:
         """Forget a worker and end it."""
-        if self.workers.get(worker.flavour) is worker:
-            del self.workers[worker.flavour]
+        self.retire(worker)
+        if worker in self.retired:
+            self.retired.remove(worker)
         worker.close()
 
 
@@ -84,7 +97,7 @@ class PoolSandbox:
         """Run one program. Never raises because of what the program does.
 
         Raises:
-            ValueError: the request itself is wrong: a file's path, files beyond their limit, a limit that is not positive.
+            ValueError: the request itself is wrong: no such profile, a file's path, files beyond their limit, a limit that is not positive.
             TypeError: a call's argument is not JSON.
             SandboxUnavailable: the sandbox is closed, or its backend has no such profile.
         """
@@ -121,7 +134,10 @@ class PoolSandbox:
         return result
 
     def ask(self, slot: Slot, worker: Worker, request: Request, limits: Limits, *, calls: int = 0) -> tuple[RunResult, bool]:
-        """Have a worker of an acquired slot do one thing. After a failure of the worker's own, the worker is gone.
+        """Have a worker of an acquired slot do one thing.
+
+        A worker that gives no answer is gone, and its sessions with it. One that answers that it could not start a program, for want of
+        memory or descriptors, is sound: it retires, so that the next try is on a fresh one, and its sessions live on.
 
         Returns:
             What came of it, and whether its process lives on (a session's).
@@ -134,17 +150,28 @@ class PoolSandbox:
             alive = reply.header["alive"]
             result = _result(reply, limits, calls=calls)
         except WorkerLost as error:
-            result = RunResult(status="infra", reason=str(error))
-        if result.status == "infra" or (worker.runs >= self._recycle_after and not worker.sessions and not alive):
             self._drop(slot, worker)
+            return RunResult(status="infra", reason=str(error)), False
+        if session := request.header.get("session"):
+            (worker.sessions.add if alive else worker.sessions.discard)(session)
+        if result.status == "infra" or worker.runs >= self._recycle_after or len(worker.sessions) >= worker.most_sessions:
+            slot.retire(worker)
+        self._drop_needless(slot, worker)
         return result, alive
 
     def end_sessions(self, slot: Slot, worker: Worker) -> None:
         """Have a worker of an acquired slot end the sessions that nobody needs any more."""
         try:
             while worker.ending:
-                worker.ask(Request(header={"kind": "close", "session": worker.ending.pop()}), wall_seconds=0.0)
+                name = worker.ending.pop()
+                worker.ask(Request(header={"kind": "close", "session": name}), wall_seconds=0.0)
+                worker.sessions.discard(name)
         except WorkerLost:
+            self._drop(slot, worker)
+        self._drop_needless(slot, worker)
+
+    def _drop_needless(self, slot: Slot, worker: Worker) -> None:
+        if worker in slot.retired and not worker.sessions:
             self._drop(slot, worker)
 
     def run_many(self, programs: Sequence[Program]) -> list[RunResult]:
@@ -157,7 +184,7 @@ class PoolSandbox:
         from reasonforge.sandbox.sessions import PoolSession
 
         self._follow_fork()
-        _check_limits(limits)
+        check_limits(limits)
         return PoolSession(self, limits)
 
     @contextmanager
@@ -190,11 +217,13 @@ class PoolSandbox:
                 self._free.notify_all()
 
     def worker(self, slot: Slot, flavour: Flavour) -> Worker:
-        """Return the slot's worker, started where there is none yet.
+        """Return the slot's worker, started where there is none yet. Sessions here that nobody needs any more end first.
 
         Raises:
             WorkerLost: it does not start.
         """
+        for each in (*slot.workers.values(), *slot.retired):
+            self.end_sessions(slot, each)
         worker = slot.workers.get(flavour)
         if worker is None:
             try:
@@ -221,7 +250,9 @@ class PoolSandbox:
             self._open(len(self._slots))
 
     def _check(self, program: Program) -> None:
-        _check_limits(program.limits)
+        check_limits(program.limits)
+        if program.profile not in get_args(Profile):
+            raise ValueError(f"profile {program.profile!r} is not one of {', '.join(get_args(Profile))}")
         if program.profile == "shell" and (self._backend != "namespace" or os.geteuid() == 0):
             raise SandboxUnavailable(
                 "profile shell needs the namespace backend, and a user other than root: the kernel lets root fork without limit"
@@ -300,9 +331,14 @@ def _check_files(program: Program) -> None:
         raise ValueError(f"a program's files are more than its limits allow: max_files {limits.max_files}, files_mb {limits.files_mb}")
 
 
-def _check_limits(limits: Limits) -> None:
+def check_limits(limits: Limits) -> None:
+    """Refuse limits under which nothing could run, or anything for ever.
+
+    Raises:
+        ValueError: one is not positive, or not finite.
+    """
     for name in ("wall_seconds", "cpu_seconds", "memory_mb", "output_kb", "files_mb", "max_files"):
-        if not getattr(limits, name) > 0:
-            raise ValueError(f"limits: {name} must be more than 0")
-    if limits.call_seconds is not None and not limits.call_seconds > 0:
-        raise ValueError("limits: call_seconds must be more than 0")
+        if not 0 < getattr(limits, name) < math.inf:
+            raise ValueError(f"limits: {name} must be more than 0, and finite")
+    if limits.call_seconds is not None and not 0 < limits.call_seconds < math.inf:
+        raise ValueError("limits: call_seconds must be more than 0, and finite")

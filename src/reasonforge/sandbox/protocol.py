@@ -102,7 +102,7 @@ class Session(Protocol):
 
     @property
     def alive(self) -> bool:
-        """False once the interpreter is gone; further blocks come back with status ``error``."""
+        """False once the interpreter is gone. Further blocks come back with ``error``, or with ``infra`` where the sandbox has lost it."""
         ...
 
     def close(self) -> None:

@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from reasonforge.sandbox.messages import Request, WorkerLost
-from reasonforge.sandbox.pool import TRIES, PoolSandbox, Slot
+from reasonforge.sandbox.pool import TRIES, PoolSandbox, Slot, check_limits
 from reasonforge.sandbox.protocol import Limits, RunResult, SandboxUnavailable
 from reasonforge.sandbox.worker import Worker
 
 _NAMES = itertools.count(1)
+_ENDED = RunResult(status="error", reason="the session has ended")
 
 
 class PoolSession:
@@ -25,22 +26,27 @@ class PoolSession:
         self._limits = limits
         self._name = str(next(_NAMES))
         self._home: tuple[Slot, Worker] | None = None
-        self._ended = False
+        self._end: RunResult | None = None
+        """What every later block comes back with; None = there may be later ones."""
 
     @property
     def alive(self) -> bool:
-        """False once the interpreter is gone; further blocks come back with status ``error``."""
-        return not self._ended
+        """False once the interpreter is gone. Further blocks come back with ``error``, or with ``infra`` where the sandbox has lost it."""
+        return self._end is None and (self._home is None or self._home[1].alive)
 
     def run(self, code: str, *, limits: Limits | None = None) -> RunResult:
         """Run one block; the value of its last expression is printed, as in a notebook.
 
         Args:
             limits: of this block, in place of the session's; memory and files stay the session's.
+
+        Raises:
+            ValueError: a limit is not positive.
         """
-        if self._ended:
-            return RunResult(status="error", reason="the session has ended")
         limits = limits or self._limits
+        check_limits(limits)
+        if self._end is not None:
+            return self._end
         whole = self._limits
         limits = replace(limits, memory_mb=whole.memory_mb, files_mb=whole.files_mb, max_files=whole.max_files)
         if self._home is None:
@@ -49,7 +55,8 @@ class PoolSession:
         with self._sandbox.slot(slot):
             result, alive = self._sandbox.ask(slot, worker, self._request(code, limits, first=False), limits)
         if not alive:
-            self._end(worker)
+            self._finalizer.detach()
+            self._note_end(result)
         return result
 
     def _first(self, code: str, limits: Limits) -> RunResult:
@@ -66,30 +73,29 @@ class PoolSession:
                 result, alive = self._sandbox.ask(slot, worker, self._request(code, limits, first=True), limits)
                 if alive:
                     self._home = slot, worker
-                    worker.sessions += 1
                     self._finalizer = weakref.finalize(self, worker.ending.append, self._name)
                 if result.status != "infra":
                     break
-        self._ended = not alive
+        if not alive:
+            self._note_end(result)
         return result
+
+    def _note_end(self, result: RunResult) -> None:
+        # What the sandbox has lost stays its failure, and is never the fault of a later block.
+        self._end = RunResult(status="infra", reason=f"the session was lost: {result.reason}") if result.status == "infra" else _ENDED
 
     def _request(self, code: str, limits: Limits, *, first: bool) -> Request:
         header = {"kind": "block", "session": self._name, "first": first, "profile": "tool", "seed": 0, "limits": asdict(limits)}
         block = code.encode("utf-8", "surrogatepass")
         return Request(header=header, content=struct.pack("!I", len(block)) + block)
 
-    def _end(self, worker: Worker) -> None:
-        self._ended = True
-        worker.sessions -= 1
-        self._finalizer.detach()
-
     def close(self) -> None:
         """End the interpreter and everything it started."""
-        if self._ended or self._home is None:
-            self._ended = True
+        needed, self._end = self._end is None and self._home is not None, self._end or _ENDED
+        if not needed or self._home is None:
             return
         slot, worker = self._home
-        self._end(worker)
+        self._finalizer.detach()
         worker.ending.append(self._name)
         try:
             with self._sandbox.slot(slot):

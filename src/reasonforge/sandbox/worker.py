@@ -102,7 +102,8 @@ class Worker:
         """
         self.flavour: Flavour = flavour
         self.runs = 0
-        self.sessions = 0
+        self.sessions: set[str] = set()
+        """Names of those that live here. This and ``runs`` belong to whoever holds the worker's slot."""
         self.ending: list[str] = []
         """Names of sessions whose processes are to be ended before the next request."""
         self._requests = 0
@@ -146,7 +147,7 @@ class Worker:
         }
         try:
             send_frame(self._control, settings, timeout=_START_SECONDS)
-            receive_frame(self._control, timeout=_START_SECONDS)
+            self.most_sessions: int = receive_frame(self._control, timeout=_START_SECONDS)["most_sessions"]
         except WorkerLost as error:
             said = self._last_words()
             self.close()
@@ -156,6 +157,11 @@ class Worker:
     def pid(self) -> int:
         """The process that this worker hangs on."""
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """False once it has been closed or has ended by itself."""
+        return not self._closed.locked() and self._process.poll() is None
 
     def ask(self, request: Request, *, wall_seconds: float) -> Reply:
         """Ask, and wait for the answer.

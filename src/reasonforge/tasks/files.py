@@ -119,6 +119,22 @@ def _refuse_other_kinds(path: Path, raw: IO[bytes], *, compressed: bool) -> None
         raise DataError(f"{path}: is gzip data. Rename it to end in .jsonl.gz")
     if start[:4] == b"PAR1":
         raise DataError(f"{path}: is Parquet data. Rename it to end in .parquet")
+    if not compressed and _is_binary(start):
+        raise DataError(f"{path}: is no text file. Give JSON Lines, one object per line")
+
+
+def _is_binary(start: bytes) -> bool:
+    """Say whether these are the first bytes of no text in any encoding. Text in a wrong one gets a message of its own."""
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or start[:2] in (b"{\0", b"\0{"):
+        return False
+    if b"\0" in start:
+        return True
+    try:
+        start.decode()
+    except UnicodeDecodeError as error:
+        is_cut = error.end == len(start) and error.reason == "unexpected end of data"
+        return not is_cut and any(byte < 32 and byte not in b"\t\n\r\f" for byte in start)
+    return False
 
 
 def refuse_placeholder(path: Path, start: bytes) -> None:

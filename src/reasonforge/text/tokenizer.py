@@ -235,8 +235,9 @@ class Tokenizer:
             # A tag's own characters need not be in the alphabet; outside a tag they are as wrong as any other.
             if character in refused and not self._inside_tag(text, position):
                 return (
-                    f"tokenizer: character {position} ({character!r}, U+{ord(character):04X}) is not in the vocabulary; "
-                    "add it to the alphabet or clean the text"
+                    f"tokenizer: character {position} ({character!r}, U+{ord(character):04X}) is not in the vocabulary: "
+                    "this model's tokenizer knows only its own alphabet. "
+                    "Take data written in it (of a procedural task, say), or clean the text"
                 )
         return "tokenizer: the text cannot be encoded"
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from reasonforge.verify.approximate import approximate
-from reasonforge.verify.cleaning import plain_characters, strip_dressing, strip_fences
+from reasonforge.verify.cleaning import plain_characters, strip_dressing, strip_fences, without_style
 from reasonforge.verify.latex import Parsed, parse_with_unit
 from reasonforge.verify.numbers import parse_number
 from reasonforge.verify.regions import region_variable
@@ -71,6 +71,8 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
     """Return what an answer says. Pure and bounded; never raises."""
     if (lead := _LEAD.match(raw)) and lead.end() < len(raw):
         raw = raw[lead.end() :]
+    if "{" in raw:
+        raw = without_style(raw, words=False)
     if "=" in raw and (named := _NAMED_IN_WORDS.match(raw) or _DERIVATIVE.match(raw)):
         raw = raw[named.end() :]
     if "\\}" in raw and (condition := _SET_BUILDER.fullmatch(raw)):

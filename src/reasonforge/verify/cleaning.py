@@ -28,7 +28,8 @@ _DRESSING = re.compile(
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:bf|it|rm|sf)|boldsymbol|operatorname|mbox|hbox|emph)\s*\{([^{}]*)\}")
 # The same around more than one level of braces can hold: \boldsymbol{\frac{1}{2}}.
 _STYLE = re.compile(
-    r"\\(?:text(?:bf|rm|it)?|math(?:bf|rm|sf)|boldsymbol|bm|(?:text)?color\s?\{[A-Za-z0-9!]{1,20}\}|(?:displaystyle|bf)(?=\s?\{))\s?\{"
+    r"\\(?:(?P<words>text(?:bf|rm|it)?|math(?:rm|sf))|mathbf|boldsymbol|bm|(?:text)?color\s?\{[A-Za-z0-9!]{1,20}\}"
+    r"|(?:displaystyle|bf)(?=\s?\{))\s?\{"
 )
 _UPRIGHT = r"\{\s?\\(?:text|mathrm)\{([A-Za-z ]{1,20})\}\s?\}"
 _UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?{_UPRIGHT}\s?{_UPRIGHT}")
@@ -62,7 +63,7 @@ def strip_dressing(text: str) -> str:
         return text
     text = strip_fences(text)
     if "\\" in text:
-        text = _without_style(text)
+        text = without_style(text)
         text = text.replace("\\!", "").replace("\\%", "%").replace("\\times", "*").replace("\\cdot", "*")
         text = _UNIT_FRACTION.sub(r"\\text{ \1/\2}", text)
         text = _DEGREES.sub(" degrees", text)
@@ -80,10 +81,10 @@ def strip_dressing(text: str) -> str:
     return strip_fences(text)
 
 
-def _without_style(text: str) -> str:
-    """Return the text without a command that colours or thickens the whole of it."""
+def without_style(text: str, *, words: bool = True) -> str:
+    r"""Return the text without a command that colours or thickens the whole of it; also without ``\text`` where words may be bared."""
     style = _STYLE.match(text)
-    if style is None or not text.endswith("}"):
+    if style is None or not text.endswith("}") or (style["words"] and not words):
         return text
     depth = 0
     for position in range(style.end() - 1, len(text)):

@@ -35,9 +35,9 @@ _BLOCK = re.compile(r"<answer>|</answer>")
 _PLACEHOLDER = re.compile(r"[\s.…]*|\\[lc]?dots|(?:your |the |final )*answer(?: here)?", re.IGNORECASE)
 # Also inside a line; "#### Step 2" is a heading and left out where numbers are read.
 _HASHES = re.compile(r"(?<!#)####[ \t]*(?![0-9]{1,2}[.)][ \t])([^\s#][^\n#]{0,200})(?=####|$)", re.MULTILINE)
-_LAST_HASHES = re.compile(r"(?<!#)####[ \t]*((?:\$|\\[(a-z])[^\n#]{1,200}|[-0-9(\[][-0-9.,/()\[\] ]{0,200})\Z")
+_LAST_HASHES = re.compile(r"(?<!#)####[ \t]*((?:\$|\\[(a-z])[^\n#]{1,200}|[-0-9(\[][-0-9.,/()\[\] ]{0,200}|\(?[A-J]\)?)\Z")
 _ENGLISH = (
-    r"(?<![^\W_])(?:answer(?:\s{1,3}to\s{1,3}(?:the|this|your)\s{1,3}(?:question|problem|exercise))?|final\s{1,3}(?:result|value|solution))"
+    r"(?<![^\W_])(?:answer(?:\s{1,3}to\s{1,3}(?:the|this|your)\s{1,3}(?:question|problem|exercise))?|final\s{1,3}result)"
     r"(?:[*_]{0,2}\s{0,3}[:：=—]|\s{0,3}is\b|\s{1,3}(?:would|should|must|will)\s{1,3}be\b|,\s{1,3}(?:then|therefore|thus),\s{1,3}is\b)"
     r"(?:\s{1,3}(?:therefore|thus|then|hence|simply|just|clearly|exactly|indeed|equal\s{1,3}to|given\s{1,3}by)\b,?)?"
     r"|^[^\w\n\\$]{0,10}(?:the[\t ])?(?:final[\t ])?answer[*\t ]{0,4}$"
@@ -280,7 +280,7 @@ def _after_hashes(section: str) -> Found | None:
 
 
 def _last_line(section: str) -> Found | None:
-    """Return the formula or the list of numbers behind the #### of the last line."""
+    """Return the formula, the list of numbers or the letter of a choice behind the #### of the last line."""
     match = _LAST_HASHES.search(section, max(0, len(section) - _MAX_PHRASE_CHARS))
     return None if match is None else Found(answer=match.group(1), place="hashes")
 

@@ -7,6 +7,7 @@ killed. Everything before that last step is pure, bounded and linear in the text
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -178,6 +179,7 @@ class _SymbolicJudge:
 
     def __init__(self, *, allowed: bool) -> None:
         self._calls_left = MAX_SYMBOLIC_CALLS if allowed else 0
+        self._deadline: float | None = None
         self.failure: Verdict | None = None
         self.undecided = False
 
@@ -186,8 +188,13 @@ class _SymbolicJudge:
             return False
         self._calls_left -= 1
         # Not at the top: the pool is heavier than all exact rules together, and most answers never need it.
-        from reasonforge.verify.pool import DeadlineExceeded, WorkerFailed, default_pool
+        from reasonforge.verify.pool import DEADLINE_SECONDS, DeadlineExceeded, WorkerFailed, default_pool
 
+        if self._deadline is None:
+            self._deadline = time.monotonic() + DEADLINE_SECONDS
+        elif time.monotonic() > self._deadline:
+            self.failure = Verdict(status="timeout", reason="the symbolic comparisons of one completion passed their deadline together")
+            return False
         try:
             equal = default_pool().symbolic_equal(gold, answer)
             self.undecided |= equal is None
@@ -200,20 +207,20 @@ class _SymbolicJudge:
 
 
 def _grade_math(gold: str, found: Found, rules: Rules, question: str, *, symbolic: bool) -> Verdict:
-    reference, prediction = read_answer(gold), read_answer(found.answer)
+    # [box 50] % says 50 %, never 50.
+    answer = f"{found.answer}\\%" if "%" in found.after[:12] and _PERCENT_NEXT.match(found.after) else found.answer
+    reference, prediction = read_answer(gold), read_answer(answer)
     if not prediction.text:
         return Verdict(status="no_answer", reason="the answer is empty")
     judge = _SymbolicJudge(allowed=symbolic and rules.symbolic)
-    correct = _equal(reference, prediction, gold, found.answer, rules, judge)
-    if not correct and "%" in found.after[:12] and _PERCENT_NEXT.match(found.after):
-        correct = _equal(reference, read_answer(f"{found.answer}\\%"), gold, found.answer, rules, judge)
+    correct = _equal(reference, prediction, gold, answer, rules, judge)
     if not correct and rules.percent_agrees and "%" in prediction.key and question and _ASKS_PERCENT.search(question[-2_000:]):
-        correct = _equal(_in_percent(reference), prediction, gold, found.answer, rules, judge)
+        correct = _equal(_in_percent(reference), prediction, gold, answer, rules, judge)
     if not correct and found.others and isinstance(reference.node, Apply) and reference.node.op in ("list", "set"):
         # x = [box 3] or [box 2/5]: where several values are asked for, several boxes may hold them.
         together = ", ".join(dict.fromkeys((*found.others, found.answer)))
         if len(together) <= MAX_ANSWER_CHARS and _equal(reference, read_answer(together), gold, together, rules, judge):
-            return Verdict(status="correct", prediction=reference.key)
+            found, prediction, correct = replace(found, answer=together, others=()), read_answer(together), True
     if not correct and judge.failure is not None:
         return Verdict(status=judge.failure.status, prediction=prediction.key, reason=judge.failure.reason)
     shown = reference.key if correct else _with_unit(prediction, reference, rules)

@@ -27,6 +27,8 @@ from reasonforge.verify.worker import Closed, frame, read_frame, readable, write
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+DEADLINE_SECONDS = 2.0
+"""What one item may take, and all symbolic comparisons of one completion together may take before the last of them."""
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 """A keeper that says nothing for this long beyond the deadline is itself lost (a stopped process, a machine out of memory)."""
@@ -168,7 +170,7 @@ class WorkerPool:
     """
 
     def __init__(
-        self, workers: int | None = None, *, deadline_seconds: float = 2.0, memory_mb: int = 512, recycle_after: int = 2_000
+        self, workers: int | None = None, *, deadline_seconds: float = DEADLINE_SECONDS, memory_mb: int = 512, recycle_after: int = 2_000
     ) -> None:
         """Describe the pool; nothing is started yet.
 
@@ -325,7 +327,7 @@ class GradePool:
     """Grades whole items in worker processes: nothing a model wrote is looked at in this one. Never raises for an item's sake."""
 
     def __init__(
-        self, workers: int | None = None, *, deadline_seconds: float = 2.0, memory_mb: int = 512, recycle_after: int = 2_000
+        self, workers: int | None = None, *, deadline_seconds: float = DEADLINE_SECONDS, memory_mb: int = 512, recycle_after: int = 2_000
     ) -> None:
         """Describe the pool; the arguments are those of ``WorkerPool``."""
         self._pool = WorkerPool(workers, deadline_seconds=deadline_seconds, memory_mb=memory_mb, recycle_after=recycle_after)

@@ -68,6 +68,11 @@ class Child:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
+    def end(self) -> None:
+        """Kill it, whatever has become of it, and let go of all it had."""
+        self.kill()
+        self.close()
+
     def close(self) -> None:
         """Let go of its pipes, remove its folder. The process must be gone."""
         for descriptor in (self.pidfd, self.stdout, self.stderr, self.state, self.values, self.blocks):

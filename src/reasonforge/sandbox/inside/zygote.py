@@ -7,6 +7,7 @@ program's own process reads after the fork; output goes to the parent unread.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
@@ -23,7 +24,18 @@ from .watch import Child, Files, Outcome, ParentGone, Watch
 
 _BOX = "/box"
 _SETUP_FAILED = 70
+_DESCRIPTORS_OF_A_SESSION = 5
+_DESCRIPTORS_KEPT = 64
+"""For what the forkserver itself holds, for one fork's pipes, and for a request."""
+_MOST_SESSIONS = 256
+"""Of one worker, so that its end costs no more than these."""
+_MOST_THREADS = 256
+"""Of a worker's programs together, beyond the first of each."""
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+
+
+class Unusable(Exception):
+    """This forkserver can start no program any more."""
 
 
 class Zygote:
@@ -50,15 +62,15 @@ class Zygote:
         self.sessions: dict[str, Child] = {}
         self.running: Child | None = None
         self.boxes = 0
-        self.null = os.open(os.devnull, os.O_RDWR)
         self.own_namespaces = os.pidfd_open(self.pid)
+        self.most_sessions = _room_for_sessions()
         warm.warm_up(settings["flavour"])
         self.address_space = warm.used_address_space()
         self.pure_ruleset = kernel.landlock_ruleset(self._rules()) if self.kind == "landlock" else -1
 
     def serve(self) -> NoReturn:
         """Answer requests until the parent is gone."""
-        send(self.control, {"ready": True})
+        send(self.control, {"ready": True, "most_sessions": self.most_sessions})
         while True:
             request, letter = receive(self.control)
             try:
@@ -84,24 +96,30 @@ class Zygote:
     def _answer(self, request: dict[str, Any], letter: int | None) -> Outcome:
         kind = request["kind"]
         if kind == "close":
-            child = self.sessions.pop(request["session"], None)
-            if child is not None:
-                child.kill()
-                child.close()
+            self._end_session(request["session"])
             return Outcome()
-        if letter is None:
-            return Outcome(status="infra", reason="a request came without its content")
         try:
-            if kind == "run":
-                child = self.running = self._fork(request, letter)
-                try:
-                    return self._watch(child, request)
-                finally:
-                    self.running = None
-                    child.close()
-            return self._run_block(request, letter)
+            if letter is None:
+                raise OSError("a request came without its content")
+            return self._run(request, letter) if kind == "run" else self._run_block(request, letter)
         except OSError as error:
+            if kind == "block":
+                self._end_session(request["session"])
             return Outcome(status="infra", reason=f"{type(error).__name__}: {error}")
+
+    def _run(self, request: dict[str, Any], letter: int) -> Outcome:
+        child = self.running = self._fork(request, letter)
+        try:
+            return self._watch(child, request)
+        finally:
+            # Watched to its end or not: it does not outlive its run.
+            child.end()
+            self.running = None
+
+    def _end_session(self, name: str) -> None:
+        child = self.sessions.pop(name, None)
+        if child is not None:
+            child.end()
 
     def _run_block(self, request: dict[str, Any], letter: int) -> Outcome:
         name = request["session"]
@@ -113,50 +131,66 @@ class Zygote:
         child.signal(signal.SIGCONT)
         outcome = self._watch(child, request, letter)
         if not outcome.alive:
-            del self.sessions[name]
-            child.close()
+            self._end_session(name)
         return outcome
 
     # Forking: from here to the program's first line.
 
     def _fork(self, request: dict[str, Any], letter: int) -> Child:
         session = request["kind"] == "block"
-        pipes = [os.pipe() for _ in range(4)]
-        (out_read, out_write), (err_read, err_write), (state_read, state_write), (last_read, last_write) = pipes
-        inside = [out_write, err_write, state_write, last_read if session else last_write]
-        box = self._new_box(request["profile"])
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        try:
-            if self.kind == "namespace":
-                kernel.unshare(kernel.CLONE_NEWPID)
+        with contextlib.ExitStack() as undo:
+            pipes: list[tuple[int, int]] = []
+            for _ in range(4):
+                pipes.append(os.pipe())
+                for descriptor in pipes[-1]:
+                    undo.callback(os.close, descriptor)
+            (out_read, out_write), (err_read, err_write), (state_read, state_write), (last_read, last_write) = pipes
+            inside = [out_write, err_write, state_write, last_read if session else last_write]
+            last = last_write if session else last_read
+            box = self._new_box(request["profile"])
+            if box is not None:
+                undo.callback(folders.remove_tree, box)
+            pid = self._fork_apart()
+            if pid == 0:
+                self._become_program(request, letter, inside, box)
             try:
-                pid = os.fork()
-            finally:
-                if self.kind == "namespace" and os.getpid() == self.pid:
-                    kernel.join_namespace(self.own_namespaces, kernel.CLONE_NEWPID)
-        except OSError:
-            for pair in pipes:
-                os.close(pair[0])
-                os.close(pair[1])
-            raise
-        if pid == 0:
-            self._become_program(request, letter, inside, box)
+                pidfd = os.pidfd_open(pid)
+            except OSError:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                raise
+            undo.pop_all()
         for descriptor in inside:
             os.close(descriptor)
-        last = last_write if session else last_read
         for descriptor in (out_read, err_read, state_read, last):
             os.set_blocking(descriptor, False)
         values, blocks = (None, last) if session else (last, None)
-        return Child(pid, os.pidfd_open(pid), out_read, err_read, state_read, values, blocks, box)
+        return Child(pid, pidfd, out_read, err_read, state_read, values, blocks, box)
+
+    def _fork_apart(self) -> int:
+        """Fork; under ``namespace`` the child is the first process of a namespace of its own."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        if self.kind != "namespace":
+            return os.fork()
+        kernel.unshare(kernel.CLONE_NEWPID)
+        try:
+            return os.fork()
+        finally:
+            if os.getpid() == self.pid:
+                try:
+                    kernel.join_namespace(self.own_namespaces, kernel.CLONE_NEWPID)
+                except OSError as error:
+                    raise Unusable from error
 
     def _become_program(self, request: dict[str, Any], letter: int, inside: list[int], box: str | None) -> NoReturn:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            stdin, content = self.null, {}
+            # Opened anew for each: what one program sets on an open file, another that shares it would find.
+            stdin, content = os.open(os.devnull, os.O_RDWR), {}
             if request["kind"] == "run":
-                stdin = self._stdin(letter, request["content"], request["stdin"])
+                stdin = self._stdin(letter, request["content"], request["stdin"]) if request["stdin"] else stdin
                 content = json.loads(os.pread(letter, request["content"], 0))
             # Moved up first, so that no descriptor is overwritten before it is in its place.
             high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100) for descriptor in (stdin, *inside)]
@@ -165,7 +199,7 @@ class Zygote:
                 os.dup2(descriptor, place)
             ruleset = fcntl.fcntl(self.pure_ruleset, fcntl.F_DUPFD, 100) if self.kind == "landlock" else -1
             self._isolate(request, content.get("files", {}), box, ruleset)
-            os.closerange(len(high), 4096)
+            kernel.close_from(len(high))
             kernel_filter = self.filters.get(filter_name(request["profile"]), b"")
             if self.kind != "unsafe-subprocess":
                 kernel.load_filter(kernel_filter)
@@ -183,6 +217,8 @@ class Zygote:
 
     def _isolate(self, request: dict[str, Any], files: dict[str, str], box: str | None, ruleset: int) -> None:
         profile, limits = request["profile"], request["limits"]
+        # A process group is signalled across process namespaces: in the forkserver's, a program could end it and every session.
+        os.setsid()
         files_bytes = limits["files_mb"] << 20
         if self.kind == "namespace":
             if profile != "pure":
@@ -195,8 +231,6 @@ class Zygote:
                 os._exit(_SETUP_FAILED)
             os.chdir(box or self.empty)
             os.environ["HOME"] = os.environ["TMPDIR"] = os.getcwd()
-            if self.kind == "unsafe-subprocess":
-                os.setsid()
         folders.write_files(files)
         if self.kind == "landlock":
             kernel.landlock_restrict(kernel.landlock_ruleset([*self._rules(), (box, kernel.WRITABLE)]) if box else ruleset)
@@ -213,7 +247,7 @@ class Zygote:
             hard.append((resource.RLIMIT_CPU, math.ceil(limits["cpu_seconds"]) + 1))
         if self.kind == "namespace":
             # Counts only this worker's processes. The kernel exempts root outside; there the filter forbids processes.
-            hard.append((resource.RLIMIT_NPROC, 256))
+            hard.append((resource.RLIMIT_NPROC, _MOST_THREADS + self.most_sessions))
         for name, most in hard:
             ceiling = resource.getrlimit(name)[1]
             most = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
@@ -235,8 +269,6 @@ class Zygote:
 
     def _stdin(self, letter: int, start: int, size: int) -> int:
         """Put standard input into a sealed file in memory: a program that never reads it holds up nobody."""
-        if not size:
-            return self.null
         descriptor = os.memfd_create("stdin", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
         end = start + size
         while start < end:
@@ -264,6 +296,14 @@ class Zygote:
         if self.kind != "namespace":
             folders.remove_tree(self.folder)
         os._exit(0)
+
+
+def _room_for_sessions() -> int:
+    """Take all the descriptors that this process may have; return how many sessions they are enough for. Programs get a limit of their own."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = _MOST_SESSIONS if hard == resource.RLIM_INFINITY else (hard - _DESCRIPTORS_KEPT) // _DESCRIPTORS_OF_A_SESSION
+    return max(1, min(_MOST_SESSIONS, room))
 
 
 def filter_name(profile: str) -> str:
@@ -324,5 +364,5 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: zygote.end())
     try:
         zygote.serve()
-    except (EOFError, ConnectionError, ParentGone):
+    except (EOFError, ConnectionError, ParentGone, Unusable):
         zygote.end()
