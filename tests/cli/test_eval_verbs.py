@@ -95,9 +95,35 @@ def test_two_files_are_compared_by_problem(call: Call) -> None:
     samples("new.jsonl", ["7", "8"], ["7", "7"], ["7", "7"])
     code, out, _ = call("eval", "new.jsonl", "--against", "old.jsonl", "--workers", "1", "--out", "diff", "--ks", "2")
     assert code == 0
-    assert "1 problems better, 0 worse, 1 in one file only" in out
+    assert "1 problem better, 0 worse, 1 in one file only" in out
+    change = results("diff")["against"]["differences"]["pass@1"]
+    low, high = (f"{100 * bound:+.1f}" for bound in change["bootstrap"])
+    assert change["bootstrap"] != change["interval"]
+    assert f"pass@1   +25.0  [{low}, {high}]" in " ".join(out.split()).replace("pass@1 +25.0 [", "pass@1   +25.0  [")
+    assert "95 %, paired bootstrap over problems" in out
+    assert "2 problems: of fewer than 30, intervals are rough" in out
     assert results("diff")["against"]["differences"]["pass@1"]["difference"] == 0.25
     assert set(results("diff")["figures"]) == {"pass@1", "pass@2", "maj@2"}
+
+
+def test_lines_that_are_there_twice_are_warned_of(call: Call) -> None:
+    row = json.dumps({"id": "1", "gold": "7", "text": "\\boxed{7}"}) + "\n"
+    Path("s.jsonl").write_text(row * 3)
+    code, out, errors = call("eval", "s.jsonl", "--workers", "1")
+    assert code == 0
+    assert "2 lines are copies of earlier ones (the first is s.jsonl:2) and count as further samples" in out + errors
+
+
+def test_errors_are_listed_by_reason(call: Call) -> None:
+    row = {"kind": "code", "gold": "", "text": "x"}
+    Path("s.jsonl").write_text("".join(json.dumps({"id": str(i), **row}) + "\n" for i in range(2)))
+    for verb in ("grade", "eval"):
+        code, out, _ = call(verb, "s.jsonl", "--workers", "1")
+        assert code == 0
+        lines = out.splitlines()
+        start = lines.index("errors, which are not the model's")
+        reason, count = lines[start + 2].strip().rsplit(maxsplit=1)
+        assert (count, reason.startswith("its tests cannot be read")) == ("2", True), reason
 
 
 def test_the_profile_decides(call: Call) -> None:
@@ -116,7 +142,13 @@ def test_the_profile_decides(call: Call) -> None:
         ("eval s.jsonl t.jsonl", 2, "t.jsonl: one file of samples at a time"),
         ("eval s.jsonl --ks 2,x", 2, "--ks 2,x: expected whole numbers of 1 or more"),
         ("eval s.jsonl --ks 64 --workers 1", 65, "s.jsonl: no figure for k = 64: problem 0 has 2 samples"),
-        ("eval s.jsonl --profile loose", 2, "Invalid value for '--profile'"),
+        ("eval s.jsonl --profile loose", 2, "Invalid value for '--profile': 'loose' is not one of 'strict'"),
+        ("grade s.jsonl --profile loose", 2, "Invalid value for '--profile': 'loose' is not one of 'strict'"),
+        ("grade .", 65, ".: a folder, not a file. Name a file, for example s.jsonl"),
+        ("grade ..", 65, "..: a folder, not a file"),
+        ("grade /", 65, "/: a folder, not a file"),
+        ("eval s.jsonl --against .", 65, ".: is a directory. Name the file"),
+        ("eval .", 2, ".: this is a folder, not a recipe"),
         ("eval t.jsonl", 65, "t.jsonl: no such file"),
         ("eval s.json", 2, "s.json: neither a recipe (.toml) nor finished samples (.jsonl, .jsonl.gz)"),
         ("eval s.jsonl.zst", 2, "s.jsonl.zst: neither a recipe (.toml) nor finished samples (.jsonl, .jsonl.gz)"),
@@ -170,6 +202,9 @@ def test_nothing_is_offered_next_where_no_line_could_be_read(call: Call) -> None
     Path("s.jsonl").write_text('{"id": "1", "gold": null, "text": "x"}\n')
     code, out, errors = call("grade", "s.jsonl", "--out", "g.jsonl", "--workers", "1")
     assert (code, next_commands(out)) == (65, [])
+    assert "nothing graded" in out
+    assert "accuracy" not in out
+    assert "verdicts" not in out
     assert 's.jsonl:1: "gold" is null' in out + errors
 
 

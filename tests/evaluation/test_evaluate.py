@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from reasonforge.core.errors import DataError
 from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
 from reasonforge.evaluation.config import EvaluationConfig
@@ -119,6 +120,11 @@ def test_no_answer_does_not_vote(tokenizer: Tokenizer) -> None:
     script = Script(tokenizer, {"a?": ["x", "x", "x", right("1")]})
     metrics = evaluator(tokenizer, PROBLEMS[:1]).evaluate(script).metrics
     assert (metrics["maj@4"], metrics["pass@1"]) == (1.0, 0.25)
+
+
+def test_a_question_outside_the_models_alphabet_is_named_with_its_source(tokenizer: Tokenizer) -> None:
+    with pytest.raises(DataError, match=r"^test: problem a’: tokenizer: character 1 \('’', U\+2019\) .* only its own alphabet"):
+        evaluator(tokenizer, [*PROBLEMS[:2], problem("a’", "4")])
 
 
 def test_one_sample_has_neither_pass_at_k_nor_votes(tokenizer: Tokenizer) -> None:

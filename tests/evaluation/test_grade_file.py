@@ -107,6 +107,45 @@ def test_an_output_of_another_file_or_profile_is_not_gone_on_with(tmp_path: Path
     assert (found.num_found, rows_of(out)[0]["profile"]) == (0, "qwen-math")
 
 
+def test_of_many_lines_with_one_fault_few_are_shown(tmp_path: Path) -> None:
+    found, said = run(write(tmp_path / "s.jsonl", [{"prompt": "q", "answer": "7"}] * 30), tmp_path / "g.jsonl")
+    assert (len(found.refused), found.num_samples) == (30, 0)
+    assert (said.count('columns here: "prompt", "answer"'), said.count("more lines cannot be read")) == (3, 1)
+
+
+def test_an_id_with_two_reference_answers_is_warned_of_and_graded(tmp_path: Path) -> None:
+    path, out = write(tmp_path / "s.jsonl", [line(1), line(1) | {"gold": "8"}, line(1) | {"gold": "8"}]), tmp_path / "g.jsonl"
+    found, said = run(path, out)
+    assert found.num_contradictions == 2
+    assert found.statuses == {"correct": 1, "wrong": 2}
+    assert said.count("s.jsonl:2: id '1' has another reference answer than in") == 1
+    again, said = run(path, out)
+    assert (again.num_found, again.num_contradictions) == (3, 2)
+    assert "has another reference answer" in said
+
+
+def test_lines_without_an_id_contradict_nobody(tmp_path: Path) -> None:
+    rows = [{"gold": gold, "text": "\\boxed{7}"} for gold in ("7", "8")]
+    assert run(write(tmp_path / "s.jsonl", rows), tmp_path / "g.jsonl")[0].num_contradictions == 0
+
+
+def test_errors_are_counted_by_reason_now_and_when_gone_on_with(tmp_path: Path) -> None:
+    rows = [line(1), *({"id": f"c{i}", "kind": "code", "gold": "", "text": "x"} for i in range(2))]
+    path, out = write(tmp_path / "s.jsonl", rows), tmp_path / "g.jsonl"
+    first, _ = run(path, out)
+    assert first.errors.total() == first.statuses["error"] == 2
+    assert len(first.errors) == 1
+    assert run(path, out)[0].errors == first.errors
+
+
+def test_a_binary_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(bytes(range(128, 256)) + b"\x01\n" * 40)
+    with pytest.raises(DataError, match=r"s\.jsonl: is no text file"):
+        run(path, tmp_path / "g.jsonl")
+    assert not (tmp_path / "g.jsonl").exists()
+
+
 def test_verdicts_that_lines_bring_are_not_believed(tmp_path: Path) -> None:
     lied = line(1, "8") | {"status": "correct", "correct": True, "prediction": "7", "reason": 5}
     run(write(tmp_path / "s.jsonl", [lied]), tmp_path / "g.jsonl")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from reasonforge.evaluation.job import Finished, complete, write_results
 from reasonforge.evaluation.remote import RemoteSource
 from reasonforge.runs.console import Console
 from reasonforge.runs.signals import StopRequest
+from reasonforge.sampling import http
 from reasonforge.sampling.config import ToolConfig
 from reasonforge.sampling.http import EndpointConfig, HttpModel
 from tests.sampling.scripted_server import Reply, Server, refuses, says, serve
@@ -108,6 +110,37 @@ def test_a_signal_keeps_what_is_finished_and_what_is_on_its_way(tmp_path: Path) 
         assert len((tmp_path / "e" / "answers.jsonl").read_text().splitlines()) == 1 + 1  # of the first problem, of the second
         assert evaluate(server, tmp_path / "e").measurement.num_problems == 6
         assert len(server.asked) == 12
+
+
+def test_a_stop_waits_for_no_slow_server_and_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "STOP_SECONDS", 0.1)
+    released = threading.Event()
+    said: list[str] = []
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if not released.is_set() and len(server.asked) > 1:
+            said.append(stop.waits_for())
+            signal.raise_signal(signal.SIGINT)
+            released.wait(20)
+        return right(body, number)
+
+    with serve(script) as server:
+        with StopRequest() as stop, pytest.raises(InterruptedRun, match=r"stopped after 0 of 6 problems.*go on") as caught:
+            evaluate(server, tmp_path / "e", stop=stop)
+        assert caught.value.exit_code == 130
+        released.set()
+        assert said == ["asking nothing more; waiting at most 5 s for 1 answer on the way, then saving"]
+        assert len((tmp_path / "e" / "answers.jsonl").read_text().splitlines()) == 1
+        assert evaluate(server, tmp_path / "e").measurement.num_problems == 6
+        assert len(server.asked) == 2 + 11
+
+
+def test_one_outage_is_one_line(tmp_path: Path) -> None:
+    with serve(right) as server:
+        pass  # gone
+    with pytest.raises(UnavailableError, match=r"refused \(1 try\): 6 samples could not be had; 0 of 6") as caught:
+        evaluate(server, tmp_path / "e", config(samples=1, temperature=0))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_torn_last_line_is_drawn_again(tmp_path: Path) -> None:

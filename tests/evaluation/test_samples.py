@@ -55,13 +55,29 @@ def test_lines_that_grade_has_marked_are_passed_over(tmp_path: Path) -> None:
     assert len(read_samples(path)) == 1
 
 
+def test_lines_that_repeat_an_earlier_one_are_told_of_and_count(tmp_path: Path) -> None:
+    row = {"id": "1", "gold": "7", "text": "t"}
+    repeated: list[str] = []
+    (found,) = read_samples(write(tmp_path, row, {**row, "text": "u"}, row), repeated=repeated.append)
+    assert found.samples == ("t", "u", "t")
+    assert [place.rpartition(":")[2] for place in repeated] == ["3"]
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
         (['{"id": "1", "gold"'], ":1: not valid JSON"),
-        ([{"id": "1", "text": "t"}], ':1: "gold" is missing'),
+        ([{"id": "1", "text": "t"}], ':1: no "gold"; columns here: "id", "text"'),
         ([{"id": "1", "gold": ["7"], "text": "t"}], ':1: "gold" is a list'),
         ([{"id": "1", "gold": "7"}], ':1: no "text"'),
+        (
+            [{"prompt": "q", "answer": "7"}],
+            ':1: no "gold" and no "text" (one completion) or "samples" (a list of them); columns here: "prompt", "answer"',
+        ),
+        ([{"id": "1", "gold": "7", "text": 5}], ':1: "text" is a number, not text'),
+        ([{"id": "1", "gold": "7", "text": None}], ':1: "text" is null, not text'),
+        ([{"id": "1", "gold": True, "text": "t"}], ':1: "gold" is true, not text or a number'),
+        ([{"id": "1", "gold": "7", "text": "t", "question": 5}], ':1: "question" is a number, not text'),
         ([{"id": "1", "gold": "7", "samples": []}], ':1: "samples" must be a list of one or more texts'),
         ([{"id": "1", "gold": "7", "samples": ["t", 1]}], ':1: "samples" must be a list'),
         ([{"id": "1", "gold": "7", "samples": ["t"], "scores": [1, 2]}], ':1: "scores" must be a list with one value for each of the 1'),

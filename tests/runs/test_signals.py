@@ -60,6 +60,13 @@ def test_the_second_signal_ends_at_once(number: signal.Signals, code: int) -> No
     assert output == ""
 
 
+def test_whoever_works_says_what_a_stop_waits_for(capfd: pytest.CaptureFixture[str]) -> None:
+    with StopRequest() as stop:
+        stop.waits_for = lambda: "waiting for 3 answers"
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == "\nwaiting for 3 answers; press Ctrl-C again to exit now\n"
+
+
 def test_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:

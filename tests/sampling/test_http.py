@@ -13,6 +13,7 @@ import pytest
 from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import SamplingParams
+from reasonforge.sampling import http
 from reasonforge.sampling.http import EndpointConfig, HttpModel, Refused
 from tests.sampling.scripted_server import Reply, refuses, says, serve
 
@@ -233,6 +234,41 @@ def test_nobody_waits_for_answers_that_are_not_wanted_any_more() -> None:
         assert not any(thread.is_alive() for thread in waiting)
         assert not released.is_set()
         released.set()
+
+
+def test_once_told_to_stop_it_waits_for_no_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "STOP_SECONDS", 0.2)
+    released, told = threading.Event(), threading.Event()
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if len(server.asked) == 4:
+            told.set()
+        if body["seed"]:
+            released.wait(20)
+        return says("7")
+
+    with serve(script) as server:
+        asked = HttpModel(EndpointConfig(url=server.url, name="m", timeout_seconds=20.0, concurrency=4))
+        answers = list(asked.ask_all(iter([(seed, QUESTION, seed) for seed in range(3)] + [(0, QUESTION, 0)] * 9), PARAMS, stop=told.is_set))
+        assert not released.is_set()
+        released.set()
+    assert {name for name, _ in answers} == {0}
+    assert len(answers) + 2 <= len(server.asked) < 12
+    assert asked.num_on_their_way == 0
+
+
+def test_once_told_to_stop_nothing_is_asked_a_second_time() -> None:
+    told = threading.Event()
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        told.set()
+        return refuses(503, "busy", retry_after="50")
+
+    with serve(script) as server:
+        asked = HttpModel(EndpointConfig(url=server.url, name="m", timeout_seconds=20.0, concurrency=2))
+        answers = list(asked.ask_all(iter([(seed, QUESTION, seed) for seed in range(2)]), PARAMS, stop=told.is_set))
+    assert all(isinstance(answer, UnavailableError) for _, answer in answers)
+    assert len(server.asked) <= 2
 
 
 def test_once_told_to_stop_it_asks_nothing_more_and_takes_what_is_on_its_way() -> None:

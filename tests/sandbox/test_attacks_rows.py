@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -471,6 +472,57 @@ def test_row_90_with_a_corrupt_filter_no_sandbox_opens(backend: Backend, corrupt
 def test_no_program_passes_for_a_failure_of_the_sandbox(sandbox: Sandbox, code: str, profile: Profile) -> None:
     result = sandbox.run(Program(code=code, profile=profile, limits=BRIEF))
     assert result.status != "infra", result.reason
+
+
+OPEN = """
+import os
+found = []
+for descriptor in range(LAST):
+    try: os.fstat(descriptor)
+    except OSError: continue
+    found.append(descriptor)
+print(found)
+"""
+
+
+def test_no_descriptor_reaches_a_program_however_high_it_is(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if 0 < hard <= 5000:
+        pytest.skip(f"this machine's hard limit is {hard} descriptors")
+    high = [5000, 5001, min(hard, 20_000) - 1] if hard > 0 else [5000, 5001, 19_999]
+    # As in a forkserver that has some thousand sessions open: ends of pipes above every number that could be guessed.
+    pipes = f"resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard)); [os.dup2(os.pipe()[1], number) for number in {high}]"
+    crowd = f"import os, resource; hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]; {pipes}"
+    monkeypatch.setattr(
+        "reasonforge.sandbox.worker._python",
+        lambda folder: [
+            *(sys.executable, "-s", "-P", "-B", "-c"),
+            f"import sys; sys.path.insert(0, {folder!r}); {crowd}; from inside.zygote import main; main()",
+        ],
+    )
+    code = OPEN.replace("LAST", str(max(high) + 1))
+    with open_sandbox(backend, workers=1) as sandbox:
+        assert output_of(sandbox, code) == "[0, 1, 2, 3, 4]\n"
+        with sandbox.session(QUICK) as session:
+            assert session.run(code).stdout == "[0, 1, 2, 3, 4]\n"
+
+
+def test_a_signal_to_its_process_group_reaches_nobody_else(sandbox: Sandbox) -> None:
+    code = "import os\ntry: os.kill(0, 9)\nexcept OSError: pass"
+    with sandbox.session(QUICK) as one, sandbox.session(QUICK) as other:
+        assert (one.run("x = 1").status, other.run("x = 2").status) == ("ok", "ok")
+        for _ in range(3):
+            assert sandbox.run(Program(code=code, limits=QUICK)).status in ("ok", "signal")
+        assert one.run(code).status in ("ok", "signal")
+        assert other.run("x").stdout == "2\n"
+
+
+def test_what_a_program_sets_on_its_standard_input_the_next_one_does_not_find(backend: Backend) -> None:
+    leave = "import fcntl, os\nfcntl.fcntl(0, fcntl.F_SETFL, os.O_APPEND)\nfcntl.flock(0, fcntl.LOCK_EX)"
+    look = "import fcntl, os\nprint(fcntl.fcntl(0, fcntl.F_GETFL) & os.O_APPEND)\nfcntl.flock(os.open('/dev/null', 0), fcntl.LOCK_EX)"
+    with open_sandbox(backend, workers=1) as sandbox:
+        assert output_of(sandbox, leave) == ""
+        assert output_of(sandbox, look) == "0\n"
 
 
 def test_a_session_that_forges_the_end_of_its_block_spoils_only_itself(sandbox: Sandbox) -> None:

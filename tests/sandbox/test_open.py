@@ -70,6 +70,11 @@ def test_an_attack_that_gets_through_at_start_is_a_refusal(backend: Backend, bro
         open_sandbox(backend, workers=1)
 
 
+def test_a_wrong_backend_is_a_wrong_request() -> None:
+    with pytest.raises(ValueError, match="backend 'nope' is not one of auto, namespace, landlock, unsafe-subprocess"):
+        open_sandbox("nope")  # pyright: ignore[reportArgumentType]
+
+
 def test_an_interpreter_that_does_not_work_is_a_refusal(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reasonforge.sandbox.worker._python", lambda folder: ["/nonexistent/python"])
     with pytest.raises(SandboxUnavailable, match="an honest program of profile pure does not run"):

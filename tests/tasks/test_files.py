@@ -94,6 +94,8 @@ BROKEN_LINES = {
     "string": (b'"x"\n', "a str, not a JSON object"),
     "null": (b"null\n", "a NoneType, not a JSON object"),
     "latin-1": ('{"a": "é"}\n'.encode("latin-1"), "a.jsonl:1: not UTF-8 at byte 7"),
+    "an image": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is no text file"),
+    "random bytes": (bytes(range(200, 256)) + b"\x02\n", "is no text file"),
     "UTF-16": (LINES.decode().encode("utf-16"), "looks like UTF-16"),
     "UTF-16 without mark": (LINES.decode().encode("utf-16-le"), "looks like UTF-16"),
     "deep": (b"[" * 200_000 + b"\n", "nested too deeply"),

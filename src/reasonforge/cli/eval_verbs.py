@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -79,9 +80,9 @@ def grade(
     status is correct, wrong, no_answer, timeout or error; what else a line holds stays. Interrupted or killed, the same command goes on
     where it ended. Exit code 65 says that some lines could not be read; all others are graded, and each of these has a line in the output.
 
-    Graders also read, where a line has them: "kind" (math, choice, code, logic or open; without it math, so name choice where the answer
-    is a letter), "question" (options and units stand in it), "language" (en, zh, ...: how numbers are written), "source" ("task:NAME" is
-    judged by that task's own rules) and "meta" ({"profile": NAME} takes the place of strict, {"tests": ...} are a program's tests).
+    Graders also read, where a line has them: "question" (options and units stand in it), "kind" (math, where nothing is said; choice
+    compares letters; code runs the tests in "meta"; logic, open), "language" (zh reads Chinese phrases too), "source" (task:NAME is judged
+    by that task's own rules) and "meta" ("profile" in it takes the place of strict; "tests" are those of a program).
     """
     from reasonforge.evaluation.grade_file import grade_file
     from reasonforge.evaluation.samples import REFUSED
@@ -105,7 +106,7 @@ def grade(
         if found.num_contradictions > 1:
             console.warn(f"{found.num_contradictions} lines have another reference answer than an earlier line with their id")
         graded_now = found.num_lines - found.num_found
-        facts = [("graded", str(out)), ("lines", f"{found.num_lines}, {graded_now} of them now, {len(found.refused)} not readable")]
+        facts = [("graded" if count else "output", str(out)), ("lines", f"{found.num_lines}, {graded_now} of them now, {len(found.refused)} not readable")]
         if found.refused:
             facts += [("to mend", f'the lines that are named above; each is a line with "{REFUSED}" in {out}')]
         if count:
@@ -386,7 +387,8 @@ def _finished_samples(
                 f"{counted(len(comparison.better), 'problem')} better, {len(comparison.worse)} worse, "
                 f"{comparison.num_left_out} in one file only"
             )
-            _warn_of_few(console, comparison.num_problems)
+            if comparison.num_problems < read[-1].measurement.num_problems:
+                _note_few(console, comparison.num_problems)
         following = [] if against is not None else [f"{program_name()} eval {shlex.quote(str(path))} --against OTHER.jsonl"]
         console.end("measured", [("report", str(page)), ("figures", str(results))], following)
     return 0
@@ -408,16 +410,16 @@ def print_figures(console: Console, finished: Finished) -> None:
         shown.append([name.replace("_", " "), f"{value:.4g} per sample" if name in ("tool_calls", "thinking_tokens") else f"{value:.1%}"])
     console.table("samples", ["", "share"], shown)
     _print_errors(console, error_reasons(finished))
-    _warn_of_few(console, measured.num_problems)
+    _note_few(console, measured.num_problems)
 
 
-def _warn_of_few(console: Console, num_problems: int) -> None:
+def _note_few(console: Console, num_problems: int) -> None:
     from reasonforge.evaluation.measure import FEW_PROBLEMS
 
     if num_problems < FEW_PROBLEMS:
         console.note(
-            f"{counted(num_problems, 'problem')}: intervals over fewer than {FEW_PROBLEMS} are too narrow more often than 1 time in 20, "
-            "the closed form above all"
+            f"{counted(num_problems, 'problem')}: of fewer than {FEW_PROBLEMS}, intervals are rough and come out too narrow; the bootstrap "
+            "shown here and the closed form (in the results) may disagree about a difference. Ask more problems before you believe one"
         )
 
 
@@ -425,16 +427,19 @@ def _print_errors(console: Console, reasons: Counter[str]) -> None:
     """Print why there is no verdict."""
     if not reasons:
         return
-    rows = [[str(count), reason or "no reason given"] for reason, count in reasons.most_common(_MOST_REASONS)]
-    if (rest := reasons.total() - sum(int(count) for count, _ in rows)) > 0:
-        rows.append([str(rest), "for other reasons"])
-    console.table("errors, which are not the model's", ["completions", "reason"], rows)
+    shown = reasons.most_common(_MOST_REASONS)
+    rows = [[reason or "no reason given", str(count)] for reason, count in shown]
+    if rest := reasons.total() - sum(count for _, count in shown):
+        rows.append(["for other reasons", str(rest)])
+    console.table("errors, which are not the model's", ["reason", "completions"], rows)
 
 
 def _refuse_folder(path: Path) -> None:
     if not path.is_dir():
         return
-    inside = next((file for file in sorted(path.iterdir()) if file.name.lower().endswith(_SAMPLE_FILES)), None)
+    inside = None
+    with suppress(OSError):
+        inside = next((file for file in sorted(path.iterdir()) if file.name.lower().endswith(_SAMPLE_FILES)), None)
     raise DataError(f"{path}: a folder, not a file" + ("" if inside is None else f". Name a file, for example {inside}"))
 
 

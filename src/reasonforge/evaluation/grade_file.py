@@ -24,7 +24,7 @@ from reasonforge.core.errors import DataError, RecipeError, UnavailableError
 from reasonforge.core.files import storage_errors
 from reasonforge.core.records import Problem
 from reasonforge.evaluation.grading import Graders
-from reasonforge.evaluation.samples import MAX_ROW_BYTES, REFUSED, SampledProblem, json_line, parse_samples, verdict_columns
+from reasonforge.evaluation.samples import MAX_ROW_BYTES, REFUSED, SampledProblem, general_reason, json_line, parse_samples, verdict_columns
 from reasonforge.runs.console import Console
 from reasonforge.runs.files import LineWriter
 from reasonforge.runs.signals import StopRequest
@@ -68,12 +68,12 @@ class Graded:
         """Completions graded, in this attempt and before."""
         return sum(self.statuses.values())
 
-    def count(self, statuses: Iterable[str], reasons: Iterable[str]) -> None:
+    def count(self, problem: Problem, statuses: Iterable[str], reasons: Iterable[str]) -> None:
         """Take note of verdicts."""
         for status, reason in zip(statuses, reasons):
             self.statuses[status] += 1
             if status == "error":
-                self.errors[reason] += 1
+                self.errors[general_reason(problem, reason)] += 1
 
     def check_gold(self, row: Row, problem: Problem, console: Console) -> None:
         """Warn of an id with two reference answers: each line is graded by its own, but they are not one problem."""
@@ -235,9 +235,11 @@ def _pass_over(
                 raise RecipeError(
                     f"{place}: was graded by profile {str(written.get('profile'))[:40]!r}, which --profile can name. {advice}"
                 )
-            found.count(_texts(written["status"]), _texts(written.get("reason", "")))
-            if isinstance(parsed := _parsed(row), SampledProblem):
-                found.check_gold(row, parsed.problem, console)
+            parsed = _parsed(row)
+            if isinstance(parsed, DataError):
+                raise other
+            found.count(parsed.problem, _texts(written["status"]), _texts(written.get("reason", "")))
+            found.check_gold(row, parsed.problem, console)
 
 
 def _written(line: bytes) -> dict[str, Any] | None:
@@ -322,7 +324,7 @@ def _grade_chunk(
             found.refuse(DataError(str(parsed)), console)
         else:
             own = [next(verdicts) for _ in parsed.samples]
-            found.count([verdict.status for verdict in own], [verdict.reason for verdict in own])
+            found.count(parsed.problem, [verdict.status for verdict in own], [verdict.reason for verdict in own])
             found.check_gold(row, parsed.problem, console)
             line = {**row.values, **verdict_columns(own, as_lists="samples" in row.values), "profile": profile}
         with storage_errors(writer.path):

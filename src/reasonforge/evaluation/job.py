@@ -17,8 +17,8 @@ from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.estimators import Ties
 from reasonforge.evaluation.folder import DrawSource, EvaluationFolder
 from reasonforge.evaluation.grading import Graders, graded
-from reasonforge.evaluation.measure import Measurement, measure
-from reasonforge.evaluation.samples import SampledProblem, read_samples
+from reasonforge.evaluation.measure import FEW_PROBLEMS, Measurement, measure
+from reasonforge.evaluation.samples import SampledProblem, general_reason, read_samples
 from reasonforge.report.evaluation import write_evaluation_page
 from reasonforge.runs.console import Console
 from reasonforge.runs.files import write_json
@@ -162,7 +162,12 @@ def read_finished(
 
 def error_reasons(finished: Finished) -> Counter[str]:
     """Return why samples got no verdict, with their counts."""
-    return Counter(verdict.reason for found in finished.problems for verdict in found.verdicts or () if verdict.status == "error")
+    return Counter(
+        general_reason(found.problem, verdict.reason)
+        for found in finished.problems
+        for verdict in found.verdicts or ()
+        if verdict.status == "error"
+    )
 
 
 def write_results(
@@ -195,6 +200,7 @@ def results_of(
         "facts": dict(facts),
         "num_problems": measured.num_problems,
         "num_samples": measured.num_samples,
+        "few_problems": min(measured.num_problems, comparison.num_problems if comparison else measured.num_problems) < FEW_PROBLEMS,
         "figures": {
             name: {"value": figure.value, "bootstrap": _finite(figure.bootstrap), "closed": _finite(figure.closed)}
             for name, figure in measured.figures.items()

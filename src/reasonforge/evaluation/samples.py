@@ -161,6 +161,11 @@ def samples_row(found: SampledProblem) -> dict[str, Any]:
     return row
 
 
+def general_reason(problem: Problem, reason: str) -> str:
+    """Return why a verdict fell without the problem that it names, so that like reasons can be counted."""
+    return reason.removeprefix(f"problem {problem.id}: ")
+
+
 def verdict_columns(verdicts: Sequence[Verdict], *, as_lists: bool) -> dict[str, Any]:
     """Return verdicts as they stand in a file: one value each beside a ``text``, lists beside ``samples``."""
     columns: dict[str, list[Any]] = {

@@ -25,6 +25,10 @@ class WorkerLost(Exception):
     """A worker ended, hung, or said what it cannot have meant to say. It says nothing about the program."""
 
 
+class NotAsked(Exception):
+    """This process could not put a request together. No worker has heard of it, so each of them is as good as before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a worker is asked to do."""

@@ -20,7 +20,7 @@ from typing import Self, get_args
 
 from reasonforge.sandbox.flavours import Flavour, flavour_of
 from reasonforge.sandbox.inside.watch import VALUE_BYTES
-from reasonforge.sandbox.messages import Reply, Request, WorkerLost, call_results
+from reasonforge.sandbox.messages import NotAsked, Reply, Request, WorkerLost, call_results
 from reasonforge.sandbox.protocol import Backend, Limits, Profile, Program, RunResult, SandboxUnavailable, Session
 from reasonforge.sandbox.worker import Worker
 
@@ -144,15 +144,17 @@ class PoolSandbox:
         """
         self.end_sessions(slot, worker)
         worker.runs += 1
-        alive = False
+        session = request.header.get("session")
         try:
             reply = worker.ask(request, wall_seconds=limits.wall_seconds)
             alive = reply.header["alive"]
             result = _result(reply, limits, calls=calls)
+        except NotAsked as error:
+            return RunResult(status="infra", reason=str(error)), session in worker.sessions
         except WorkerLost as error:
             self._drop(slot, worker)
             return RunResult(status="infra", reason=str(error)), False
-        if session := request.header.get("session"):
+        if session is not None:
             (worker.sessions.add if alive else worker.sessions.discard)(session)
         if result.status == "infra" or worker.runs >= self._recycle_after or len(worker.sessions) >= worker.most_sessions:
             slot.retire(worker)
@@ -199,6 +201,8 @@ class PoolSandbox:
             SandboxUnavailable: the sandbox is closed.
         """
         self._follow_fork()
+        if wanted is not None and wanted not in self._slots:
+            raise SandboxUnavailable("this session belongs to the process that this one was forked from")
         with self._free:
             while True:
                 if self._closed:

@@ -17,7 +17,7 @@ from typing import cast
 
 from reasonforge.sandbox import inside
 from reasonforge.sandbox.flavours import Flavour
-from reasonforge.sandbox.messages import Outputs, Reply, Request, WorkerLost, receive_frame, send_frame
+from reasonforge.sandbox.messages import NotAsked, Outputs, Reply, Request, WorkerLost, receive_frame, send_frame
 from reasonforge.sandbox.protocol import Backend
 from reasonforge.sandbox.seccomp import Machine, build_filter
 
@@ -83,6 +83,24 @@ def bwrap_command(bwrap: str) -> Iterator[str]:
     for name in _DEVICES:
         yield from ("--dev-bind", f"/dev/{name}", f"/dev/{name}")
     yield from ("--dir", "/box", "--remount-ro", "/", "--chdir", "/box", "--")
+
+
+def _letter(request: Request) -> int | None:
+    """Put what a request says into a file in memory; None = it says nothing."""
+    if not request.content and not request.stdin:
+        return None
+    letter = -1
+    try:
+        letter = os.memfd_create("request")
+        for part in (request.content, request.stdin):
+            left = memoryview(part)
+            while left:
+                left = left[os.write(letter, left) :]
+    except OSError as error:
+        if letter >= 0:
+            os.close(letter)
+        raise NotAsked(f"the request cannot be written: {error}") from error
+    return letter
 
 
 def _python(folder: str) -> list[str]:
@@ -167,23 +185,16 @@ class Worker:
         """Ask, and wait for the answer.
 
         Raises:
+            NotAsked: there is no memory, or no descriptor, left for the request.
             WorkerLost: there is no answer to this request; the worker is of no more use.
         """
         self._requests += 1
-        sizes = {"content": len(request.content), "stdin": len(request.stdin)}
-        letter = -1
+        header = {"id": self._requests, **request.header, "content": len(request.content), "stdin": len(request.stdin)}
+        letter = _letter(request)
         try:
-            letter = os.memfd_create("request")
-            for part in (request.content, request.stdin):
-                left = memoryview(part)
-                while left:
-                    left = left[os.write(letter, left) :]
-            header = {"id": self._requests, **request.header, **sizes}
             send_frame(self._control, header, timeout=_GRACE_SECONDS, descriptor=letter)
-        except OSError as error:
-            raise WorkerLost(f"the request cannot be written: {error}") from error
         finally:
-            if letter >= 0:
+            if letter is not None:
                 os.close(letter)
         answer = receive_frame(self._control, timeout=wall_seconds + _GRACE_SECONDS)
         if answer.get("id") != self._requests:

@@ -2,6 +2,7 @@
 
 const PLOT = { width: 720, height: 300, left: 46, right: 116, top: 12, bottom: 34 };
 const LABEL_HEIGHT = 14;
+const WHISKER_STEP = 5;
 const FAMILIES = [
   ["pass", "pass@k: at least one of k is right"],
   ["maj", "maj@k: the majority of k is right"],
@@ -10,24 +11,55 @@ const FAMILIES = [
 const PER_PAGE = 20;
 const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
 const range = (interval) => (interval ? `[${(100 * interval[0]).toFixed(1)}, ${(100 * interval[1]).toFixed(1)}]` : "–");
-const cells = (tag, values) => values.map((value) => el(tag, tag === "th" ? { scope: "col" } : {}, value));
+// A cell is what stands in it, or [what stands in it, what it means].
+const cells = (tag, values) =>
+  values.map((value) => {
+    const [shown, title] = Array.isArray(value) ? value : [value, null];
+    return el(tag, { scope: tag === "th" ? "col" : null, title, class: title ? "explained" : null }, shown);
+  });
 const tableOf = (header, rows) => el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, cells("th", header))), el("tbody", {}, rows.map((row) => el("tr", {}, cells("td", row))))));
+
+const BOOTSTRAP = "95 % interval: percentiles of the mean over 10,000 draws of as many problems, with replacement";
+const PAIRED = `${BOOTSTRAP}. Of each problem's difference between the two runs`;
+const CLOSED = "95 % interval by a formula: Wilson's where each problem has one sample, otherwise the mean ± 1.96 standard errors. It takes the mean for normally distributed, which it is not where problems are few";
+const MEANINGS = {
+  pass: (k) => `The chance that at least one of ${k} samples is right, mean over problems`,
+  maj: (k) => `How often the most frequent answer of ${k} samples is right, mean over problems`,
+  best: (k) => `How often the sample with the highest score of ${k} is right, mean over problems`,
+  weighted: (k) => `How often the answer with the largest sum of scores over ${k} samples is right, mean over problems`,
+};
+
+// A figure's name, and what it means.
+function figureName(name, numSamples) {
+  if (name === "pass@1") return numSamples === 1 ? [name, "The share of problems whose one sample is right"] : [`pass@1 (avg@${numSamples})`, `The share of right samples, mean over problems; all ${numSamples} samples of a problem are used`];
+  const [family, k] = name.split("@");
+  return [name === "maj@64" ? "maj@64 (cons@64)" : name, MEANINGS[family]?.(k) ?? null];
+}
 
 function summary(results) {
   const { figures, against } = results;
-  const header = ["figure", "value", "95 %, bootstrap", "95 %, closed form"];
-  if (against) header.push(against.name, "change", "95 % of the change, bootstrap", "95 % of the change, closed form");
-  const named = { "pass@1": `pass@1 (avg@${results.num_samples})`, "maj@64": "maj@64 (cons@64)" };
-  const rows = Object.entries(figures).map(([name, figure]) => {
-    const row = [named[name] ?? name, percent(figure.value), range(figure.bootstrap), range(figure.closed)];
-    if (against) {
-      const found = against.differences[name];
-      row.push(percent(against.figures[name]), found ? `${signed(100 * found.difference)} points` : "–", found ? range(found.bootstrap) : "–", found ? range(found.interval) : "–");
-    }
-    return row;
-  });
+  const header = ["figure", "value", ["95 %, bootstrap", BOOTSTRAP]];
+  const everything = ["figure", ["value, bootstrap", BOOTSTRAP], ["value, closed form", CLOSED]];
+  if (against) {
+    header.push(["before", against.name], ["change", "On the problems that both runs have, paired by problem"], ["95 %, paired bootstrap", PAIRED]);
+    everything.push(["change, bootstrap", PAIRED], ["change, closed form", `${CLOSED}. Of each problem's difference`]);
+  }
+  const [rows, intervals] = [[], []];
+  for (const [name, figure] of Object.entries(figures)) {
+    const label = figureName(name, results.num_samples);
+    const found = against?.differences[name];
+    rows.push([label, percent(figure.value), range(figure.bootstrap)]);
+    intervals.push([label, range(figure.bootstrap), range(figure.closed)]);
+    if (!against) continue;
+    rows[rows.length - 1].push(percent(against.figures[name]), found ? `${signed(100 * found.difference)} points` : "–", range(found?.bootstrap));
+    intervals[intervals.length - 1].push(range(found?.bootstrap), range(found?.interval));
+  }
+  const compared = against ? el("p", { class: "small dim" }, `Before: ${against.name}. A change counts ${plural(against.num_problems, "problem")} that both runs have.`) : null;
+  const fewest = Math.min(results.num_problems, against?.num_problems ?? Infinity);
+  const few = results.few_problems ? el("p", { class: "notice" }, `${plural(fewest, "problem")}: of so few, intervals are rough and come out too narrow, and the two forms of them may disagree.`) : null;
+  const all = el("details", { id: "intervals" }, el("summary", {}, "show all intervals"), tableOf(everything, intervals));
   const left = against && against.num_left_out ? el("p", { class: "notice" }, `${plural(against.num_left_out, "problem")} stand in one of the two files only and are left out of the change.`) : null;
-  return el("section", {}, el("h2", {}, "Figures"), tableOf(header, rows), left);
+  return el("section", { id: "figures" }, el("h2", {}, "Figures"), compared, tableOf(header, rows), few, left, all);
 }
 
 function pointsOf(results, family) {
@@ -65,15 +97,16 @@ function curveOverK(results) {
     shapes.push(svg("text", { x: x(k), y: height - 16, "text-anchor": "middle" }, String(k)));
   }
   shapes.push(svg("text", { x: (left + width - right) / 2, y: height - 2, "text-anchor": "middle" }, "k, samples"));
-  for (const { family, colour, points, earlier } of families) {
+  for (const [order, { family, colour, points, earlier }] of families.entries()) {
+    // Whiskers stand side by side: intervals of several curves would cover each other.
+    const aside = WHISKER_STEP * (order - (families.length - 1) / 2);
     if (earlier.length > 1) {
       const path = linePath(earlier.map((point) => x(point.k)), earlier.map((point) => y(point.value)));
       const title = `${family}@k of ${results.against.name}: ${earlier.map((point) => `${point.k} ${percent(point.value)}`).join(", ")}`;
       shapes.push(svg("path", { class: `curve earlier ${colour}`, d: path, "stroke-dasharray": "5 4" }, svg("title", {}, title)));
     }
-    const upper = points.map((point) => `${x(point.k).toFixed(1)} ${y(point.bootstrap[1]).toFixed(1)}`);
-    const lower = points.map((point) => `${x(point.k).toFixed(1)} ${y(point.bootstrap[0]).toFixed(1)}`).reverse();
-    shapes.push(svg("path", { class: `band ${colour}`, d: `M${[...upper, ...lower].join("L")}Z` }));
+    const whiskers = points.filter((point) => point.bootstrap).map(({ k, bootstrap: [low, high] }) => `M${(x(k) + aside).toFixed(1)} ${y(low).toFixed(1)}V${y(high).toFixed(1)}`);
+    shapes.push(svg("path", { class: `error-bar ${colour}`, d: whiskers.join("") }));
     shapes.push(svg("path", { class: `curve ${colour}`, d: linePath(points.map((point) => x(point.k)), points.map((point) => y(point.value))) }));
     for (const point of points) {
       shapes.push(svg("circle", { class: `dot ${colour}`, cx: x(point.k), cy: y(point.value), r: 4 }, svg("title", {}, `${family}@${point.k}: ${percent(point.value)} ${range(point.bootstrap)}`)));
@@ -130,7 +163,7 @@ function shares(results) {
 function breakdowns(results) {
   const tables = Object.entries(results.tables).map(([name, rows]) => {
     const votes = rows.some((row) => row.majority !== null);
-    const header = [name, "problems", "pass@1", "95 %", ...(votes ? ["majority"] : [])];
+    const header = [name, "problems", "pass@1", ["95 %, closed form", `${CLOSED}. Groups are small, and a bootstrap of few problems sees too little`], ...(votes ? [["majority", "How often the most frequent answer of all samples is right"]] : [])];
     return tableOf(header, rows.map((row) => [row.name, row.num_problems, percent(row.pass1), range(row.interval), ...(votes ? [percent(row.majority)] : [])]));
   });
   return tables.length ? el("section", {}, el("h2", {}, "By kind of problem"), el("div", { class: "row tops" }, tables)) : null;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import time
@@ -52,6 +53,8 @@ class Child:
     """Its folder on the host; None = it has none there."""
     ready: bool = False
     """It has been isolated and has begun to run model-written code; from then on every failure is its own."""
+    reaped: bool = False
+    """Its number may by now be another's."""
 
     def cpu_seconds(self) -> float:
         """CPU time of all its threads so far."""
@@ -62,11 +65,20 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, number)
 
+    def reap(self) -> tuple[int, resource.struct_rusage]:
+        """Wait for its end and take with it what it has left in its process group; return how it ended and what it used."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        _, code, usage = os.wait4(self.pid, 0)
+        self.reaped = True
+        return code, usage
+
     def kill(self) -> None:
-        """End it and wait for its end; what its own session group holds goes with it."""
-        self.signal(signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+        """End it and wait for its end."""
+        if not self.reaped:
+            self.signal(signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):  # a signal handler was quicker
+                self.reap()
 
     def end(self) -> None:
         """Kill it, whatever has become of it, and let go of all it had."""
@@ -157,7 +169,6 @@ class Watch:
         control: int,
         block: int | None = None,
         block_bytes: int = 0,
-        whole_group: bool = False,
     ) -> None:
         """Begin.
 
@@ -166,7 +177,6 @@ class Watch:
             control: the parent's socket; when its other end is gone, so is the reason to go on.
             block: file of a session's next block; None = none.
             block_bytes: its size.
-            whole_group: processes that the child started are in its process group and end with it.
         """
         self.child = child
         self.limits = limits
@@ -174,7 +184,6 @@ class Watch:
         self.block = block
         self.unsent = block_bytes
         self.sent = 0
-        self.whole_group = whole_group
         self.outcome = Outcome()
         self.out_of_memory = False
         self.block_done = 0
@@ -296,10 +305,7 @@ class Watch:
 
     def _reap(self, killed: str) -> None:
         outcome = self.outcome
-        if self.whole_group:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.child.pid, signal.SIGKILL)
-        _, code, usage = os.wait4(self.child.pid, 0)
+        code, usage = self.child.reap()
         outcome.cpu_seconds = usage.ru_utime + usage.ru_stime - self.cpu_before
         outcome.max_rss_mb = usage.ru_maxrss / 1024
         if os.WIFSIGNALED(code):

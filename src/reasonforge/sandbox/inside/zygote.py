@@ -30,7 +30,7 @@ _DESCRIPTORS_KEPT = 64
 _MOST_SESSIONS = 256
 """Of one worker, so that its end costs no more than these."""
 _MOST_THREADS = 256
-"""Of a worker's programs together, beyond the first of each."""
+"""Of a worker's programs together, beyond the first of each session."""
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 
 
@@ -117,9 +117,10 @@ class Zygote:
             self.running = None
 
     def _end_session(self, name: str) -> None:
-        child = self.sessions.pop(name, None)
+        child = self.sessions.get(name)
         if child is not None:
             child.end()
+            del self.sessions[name]
 
     def _run_block(self, request: dict[str, Any], letter: int) -> Outcome:
         name = request["session"]
@@ -194,10 +195,10 @@ class Zygote:
                 content = json.loads(os.pread(letter, request["content"], 0))
             # Moved up first, so that no descriptor is overwritten before it is in its place.
             high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100) for descriptor in (stdin, *inside)]
+            ruleset = fcntl.fcntl(self.pure_ruleset, fcntl.F_DUPFD, 100) if self.kind == "landlock" else -1
             places = (0, 1, 2, 3, 4)
             for place, descriptor in zip(places, high, strict=False):
                 os.dup2(descriptor, place)
-            ruleset = fcntl.fcntl(self.pure_ruleset, fcntl.F_DUPFD, 100) if self.kind == "landlock" else -1
             self._isolate(request, content.get("files", {}), box, ruleset)
             kernel.close_from(len(high))
             kernel_filter = self.filters.get(filter_name(request["profile"]), b"")
@@ -247,7 +248,8 @@ class Zygote:
             hard.append((resource.RLIMIT_CPU, math.ceil(limits["cpu_seconds"]) + 1))
         if self.kind == "namespace":
             # Counts only this worker's processes. The kernel exempts root outside; there the filter forbids processes.
-            hard.append((resource.RLIMIT_NPROC, _MOST_THREADS + self.most_sessions))
+            others = self.most_sessions if request["kind"] == "block" else len(self.sessions)
+            hard.append((resource.RLIMIT_NPROC, _MOST_THREADS + others))
         for name, most in hard:
             ceiling = resource.getrlimit(name)[1]
             most = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
@@ -285,7 +287,6 @@ class Zygote:
             control=self.control.fileno(),
             block=block,
             block_bytes=request["content"] if block is not None else 0,
-            whole_group=self.kind == "unsafe-subprocess",
         )
         return watch.run()
 
@@ -299,10 +300,12 @@ class Zygote:
 
 
 def _room_for_sessions() -> int:
-    """Take all the descriptors that this process may have; return how many sessions they are enough for. Programs get a limit of their own."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = _MOST_SESSIONS if hard == resource.RLIM_INFINITY else (hard - _DESCRIPTORS_KEPT) // _DESCRIPTORS_OF_A_SESSION
+    """Take leave to have as many descriptors as can be had (programs get a limit of their own); return for how many sessions they do."""
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # the system's own bound may have been lowered below the limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        most = hard
+    room = _MOST_SESSIONS if most == resource.RLIM_INFINITY else (most - _DESCRIPTORS_KEPT) // _DESCRIPTORS_OF_A_SESSION
     return max(1, min(_MOST_SESSIONS, room))
 
 
