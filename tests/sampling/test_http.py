@@ -249,7 +249,9 @@ def test_once_told_to_stop_it_waits_for_no_slow_answer(monkeypatch: pytest.Monke
 
     with serve(script) as server:
         asked = HttpModel(EndpointConfig(url=server.url, name="m", timeout_seconds=20.0, concurrency=4))
-        answers = list(asked.ask_all(iter([(seed, QUESTION, seed) for seed in range(3)] + [(0, QUESTION, 0)] * 9), PARAMS, stop=told.is_set))
+        answers = list(
+            asked.ask_all(iter([(seed, QUESTION, seed) for seed in range(3)] + [(0, QUESTION, 0)] * 9), PARAMS, stop=told.is_set)
+        )
         assert not released.is_set()
         released.set()
     assert {name for name, _ in answers} == {0}

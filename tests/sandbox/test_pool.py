@@ -161,13 +161,13 @@ def test_a_session_whose_worker_dies_is_over(backend: Backend) -> None:
         assert sandbox.run(ONE).stdout == "1\n"
 
 
-def open_many_sessions(count: int, *, descriptors: str) -> str:
+def open_many_sessions(count: int, *, backend: Backend, descriptors: str) -> str:
     """Open sessions on one worker in a process of its own, which may have so many descriptors ("soft, hard"); say what came of it."""
     code = f"""
 import collections, resource
 resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}))
 from reasonforge.sandbox.open import open_sandbox
-with open_sandbox(workers=1) as sandbox:
+with open_sandbox({backend!r}, workers=1) as sandbox:
     sessions = [sandbox.session() for _ in range({count})]
     print(collections.Counter(session.run(f"mine = {{n}}").status for n, session in enumerate(sessions)))
     print(sum(session.run("mine").stdout == f"{{n}}\\n" for n, session in enumerate(sessions)), all(s.alive for s in sessions))
@@ -183,22 +183,22 @@ def test_a_low_soft_limit_of_descriptors_does_not_bound_the_sessions(backend: Ba
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if 0 < hard < 512:
         pytest.skip(f"this machine's hard limit is {hard} descriptors")
-    found = open_many_sessions(40, descriptors=f"128, {hard}")
-    assert found == "Counter({'ok': 40})\n40 True\n0\n0 False\n"
+    found = open_many_sessions(24, backend=backend, descriptors=f"128, {hard}")
+    assert found == "Counter({'ok': 24})\n24 True\n0\n0 False\n"
 
 
 @pytest.mark.slow
-def test_one_worker_keeps_as_many_sessions_as_a_tool_loop_opens() -> None:
+def test_one_worker_keeps_as_many_sessions_as_a_tool_loop_opens(backend: Backend) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if 0 < hard < 2048:
         pytest.skip(f"this machine's hard limit is {hard} descriptors")
     # The last of them fills the worker, which then takes no more.
-    assert open_many_sessions(256, descriptors=f"1024, {hard}") == "Counter({'ok': 256})\n256 True\n1\n0 False\n"
+    assert open_many_sessions(256, backend=backend, descriptors=f"1024, {hard}") == "Counter({'ok': 256})\n256 True\n1\n0 False\n"
 
 
-def test_where_descriptors_are_few_a_full_worker_makes_room_for_another_and_keeps_its_sessions() -> None:
+def test_where_descriptors_are_few_a_full_worker_makes_room_for_another_and_keeps_its_sessions(backend: Backend) -> None:
     # Each worker has room for 12.
-    assert open_many_sessions(30, descriptors="128, 128") == "Counter({'ok': 30})\n30 True\n2\n0 False\n"
+    assert open_many_sessions(14, backend=backend, descriptors="128, 128") == "Counter({'ok': 14})\n14 True\n1\n0 False\n"
 
 
 def test_a_fork_that_fails_costs_no_other_session_its_life(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,10 +210,10 @@ def test_a_fork_that_fails_costs_no_other_session_its_life(backend: Backend, mon
         lambda folder: [sys.executable, "-s", "-P", "-B", "-c", f"import sys; sys.path.insert(0, {folder!r}); {limit}; {start}"],
     )
     with open_sandbox(backend, workers=1) as sandbox:
-        sessions = [sandbox.session() for _ in range(30)]
-        assert [session.run(f"mine = {number}").status for number, session in enumerate(sessions)] == ["ok"] * 30
+        sessions = [sandbox.session() for _ in range(24)]
+        assert [session.run(f"mine = {number}").status for number, session in enumerate(sessions)] == ["ok"] * 24
         assert len(sandbox._slots[0].retired) == 1
-        assert [session.run("mine").stdout for session in sessions] == [f"{number}\n" for number in range(30)]
+        assert [session.run("mine").stdout for session in sessions] == [f"{number}\n" for number in range(24)]
 
 
 def test_an_owner_without_descriptors_left_loses_no_session(backend: Backend) -> None:

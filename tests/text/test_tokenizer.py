@@ -111,7 +111,9 @@ def test_a_lone_surrogate_is_named() -> None:
 
 
 def test_a_character_outside_the_alphabet_is_named() -> None:
-    with pytest.raises(DataError, match=r"character 8 \('t', U\+0074\) is not in the vocabulary: this model's tokenizer knows only its own alphabet"):
+    with pytest.raises(
+        DataError, match=r"character 8 \('t', U\+0074\) is not in the vocabulary: this model's tokenizer knows only its own alphabet"
+    ):
         letters().encode("<think>1t</think>")
 
 

@@ -23,7 +23,7 @@ ORDINARY: list[tuple[str, str]] = [
     # Scientific notation, powers, large numbers.
     ("300000000", "3e8"), ("1500", "1.5 \\times 10^{3}"), ("1500", "1.5\\cdot10^3"), ("0.001", "10^{-3}"), ("1000000", "1 million"),
     ("5000000", "5 million"),
-    ("1024", "2^{10}"), ("25", "5^2"), ("2^{2005}", "2^{2005}"), ("10^{9}", "1,000,000,000"), ("6.02e23", "6.02 × 10^{23}"),
+    ("2^{10}", "2^{10}"), ("2^{10}", "1024"), ("2^{2005}", "2^{2005}"), ("10^{9}", "1,000,000,000"), ("6.02e23", "6.02 × 10^{23}"),
     # Percent, money, units, angles, times of day.
     ("50\\%", "50%"), ("50\\%", "50 percent"), ("12.5%", "\\frac{25}{2}\\%"), ("35", "35 dollars"), ("35", "\\$35"), ("\\$35.50", "35.5"),
     ("35", "€35"),
@@ -46,10 +46,10 @@ ORDINARY: list[tuple[str, str]] = [
     ("\\frac{\\sqrt{65}}{2}", "\\sqrt{\\frac{65}{4}}"), ("2^{1/2}", "\\sqrt2"),
     ("\\sqrt[3]{54}", "3\\sqrt[3]{2}"), ("\\frac{9\\pi}{2}", "4.5\\pi"), ("\\frac{21}{2}\\pi", "\\frac{21\\pi}{2}"), ("2π", "2\\pi"),
     ("3-2i", "-2i+3"),
-    ("\\frac{1}{5}+\\frac{3}{5}i", "\\frac{1+3i}{5}"), ("i", "\\frac{-1}{i}"), ("-1", "i^2"), ("\\frac{i}{5}", "0.2i"),
-    ("2\\sqrt{2}i", "\\sqrt{-8}"), ("-2", "\\sqrt[3]{-8}"),
+    ("\\frac{1}{5}+\\frac{3}{5}i", "\\frac{1+3i}{5}"), ("i", "\\frac{-1}{i}"), ("\\frac{i}{5}", "0.2i"),
+    ("2\\sqrt{2}i", "\\sqrt{-8}"),
     ("\\frac{1+\\sqrt5}{2}", "\\frac{1}{2}+\\frac{\\sqrt{5}}{2}"), ("e^{i\\pi}", "-1"), ("e^2", "e^{2}"),
-    ("\\sqrt{3} + 1", "1 + 3^{\\frac{1}{2}}"), ("3", "|-3|"),
+    ("\\sqrt{3} + 1", "1 + 3^{\\frac{1}{2}}"),
     # Expressions.
     ("x+1", "1+x"), ("(x+1)^2", "x^2+2x+1"), ("7x(x-1)(x-2)", "7x^3-21x^2+14x"), ("\\frac{x+2}{7}", "\\frac{1}{7}x+\\frac{2}{7}"),
     ("\\frac{2}{r}", "2r^{-1}"),
@@ -128,6 +128,16 @@ ORDINARY: list[tuple[str, str]] = [
     ("5", "\\color{blue} 5"), ("80", "80¢"), ("36^\\circ", "36 \\text{ deg}"), ("6 \\text{ R } 1", "6 R1"),
     ("\\frac{1}{2}\\ln 3", "\\ln\\sqrt{3}"), ("\\arctan 2", "\\tan^{-1}(2)"), ("\\pm 2", "x = \\pm 2"),
     ("y=\\pm 2x", "y=2x \\text{ and } y=-2x"), ("2^{n+1}", "2\\cdot 2^n"),
+    # Units by their signs and their names, money of other places, words that count.
+    ("5 hours", "5 h"), ("5 hours", "5\\text{ h}"), ("5\\text{ square centimeters}", "5 cm^2"), ("60\\text{ miles per hour}", "60 mph"),
+    ("60\\text{ km/h}", "60\\text{ kilometers per hour}"), ("5\\text{ m}", "5 meters"), ("12", "12\\ \\Omega"), ("18", "18\\,€"),
+    ("18", "₹18"), ("18", "\\text{Rs. }18"), ("5", "5\\text{ red apples}"), ("5", "5\\text{ sheep}"), ("5", "5\\text{ people}"),
+    ("5", "5\\text{ points}"), ("5", "5立方米"), ("5", "5\\text{ feet tall}"), ("5", "5\\text{ cups of flour}"), ("5", "5 m/s"),
+    # Systems, vectors, dots over what repeats, numbers in words, combinations, quantities with an argument.
+    ("(1,2)", "\\begin{cases}x=1\\\\y=2\\end{cases}"), ("x=1, y=2", "\\begin{cases}x=1\\\\y=2\\end{cases}"),
+    ("(1,2)", "\\langle1,2\\rangle"), ("1/3", "0.\\dot{3}"), ("2/3", "0.\\dot6"), ("\\frac{41}{333}", "0.\\dot{1}2\\dot{3}"),
+    ("120", "one hundred twenty"), ("125", "\\text{one hundred and twenty-five}"), ("2500", "two thousand five hundred"),
+    ("15", "C_6^2=15"), ("1/2", "P(X=2) = 1/2"), ("12", "BC^2 = 12"), ("5", "4.999999999999999"), ("5", "\\frac{10}{2}"),
 ]  # fmt: skip
 
 # Equal in one direction only: 120 answers 5!, and 5! leaves the work to the reader; a + b = 5 names a value, and 5 is no equation.
@@ -135,6 +145,7 @@ ONE_SIDED = frozenset(
     [("5!", "120"), ("\\binom{10}{3}", "120"), ("\\text{(C)}", "(C) 12"), ("\\text{(B)}", "\\text{Option B}")]
     + [("\\text{(B)}", "\\textbf{(B)}\\ 12"), ("7.07", "5\\sqrt{2} \\approx 7.07"), ("3:45", "3:45 \\text{ PM}"), ("7.07", "\\approx 7.07")]
     + [("5", total) for total in ("a+b = 5", "m+n=5", "\\frac{m}{n} = 5", "|AB| = 5")]
+    + [("12", "BC^2 = 12"), ("e^{i\\pi}", "-1"), ("2^{10}", "1024"), ("5 hours", "5 h")]
 )
 
 # (reference, answer): the answer says something else, hedges, or leaves the work to the reader.
@@ -153,6 +164,10 @@ HACKS: list[tuple[str, str]] = [
     # Work left to the reader.
     ("5", "2+3"), ("18", "9*2"), ("18", "9 \\times 2"), ("18", "(16-3-4) \\cdot 2"), ("120", "5!"), ("5", "6-1"), ("5", "x=2+3"),
     ("10", "\\binom{5}{2}"), ("5", "5^2 - 20"), ("5", "5/1/1"), ("3/4", "1/4+1/2"),
+    ("1024", "2^{10}"), ("25", "5^2"), ("-1", "i^2"), ("-2", "\\sqrt[3]{-8}"), ("3", "|-3|"), ("-1/2", "\\cos 120^\\circ"),
+    ("1/2", "\\sin 30^\\circ"), ("5", "\\log_2 32"), ("5", "\\sqrt{25}"), ("5", "\\lfloor 5.5\\rfloor"), ("5", "\\sqrt{16}+1"),
+    ("54", "(\\sqrt6+\\sqrt{24})^2"), ("1/256", "(\\frac i4)^4"), ("-1", "(-1)^{1001}"), ("(5,1)", "(\\sqrt{25},1)"),
+    ("1,2", "1, 1+1"),
     # Factors of 100, percent, units.
     ("5", "5\\%"), ("50\\%", "50"), ("0.5", "50\\%"), ("50\\%", "0.5"), ("25", "2500"), ("1", "100"), ("800", "8"), ("0.05", "0"),
     ("5 cm", "5 mm"), ("5 cm", "5 m"), ("5 cm", "5\\text{ m}"), ("\\$5", "€5"),
@@ -161,6 +176,7 @@ HACKS: list[tuple[str, str]] = [
     # Near, not equal.
     ("0.3333", "0.333333"), ("1/3", "0.333"), ("1/3", "0.33333"), ("3.14", "\\pi"), ("\\pi", "3.14"), ("\\pi", "22/7"),
     ("\\pi", "3.14159"), ("\\sqrt{2}", "1.414"), ("2", "1.99999999"), ("1", "0.9999999"), ("1000000000", "1000000001"),
+    ("7", "7.00000000001"), ("7", "6.999999999"), ("1000000", "1000000.00000001"),
     # Order, brackets, ends, signs.
     ("(1,5)", "(5,1)"), ("(1,5)", "1,5"), ("(1,5)", "\\{1,5\\}"), ("\\{1,5\\}", "(1,5)"), ("(5,1)", "\\{1,5\\}"), ("(1,5)", "[1,5]"),
     ("[1,5)", "(1,5]"), ("(1,5)", "1 \\le x \\le 5"), ("[0,\\infty)", "x>0"), ("(-\\infty,3]", "x \\ge 3"),
@@ -231,11 +247,47 @@ HACKS: list[tuple[str, str]] = [
     ("100000", "100000.001"),
     # Words that change a number.
     ("5", "5 mil"), ("5", "5 lakh"), ("5", "5 crore"), ("5", "5 permille"), ("5", "5 gross"), ("5", "5 fold"), ("5", "5 doubled"),
+    # The value of something else.
+    ("5", "-x=5"), ("5", "|x|=5"), ("5", "a-b=5"), ("5", "xy=5"), ("5", "yx=5"), ("5", "x^{-1}=5"), ("5", "\\text{minus}=5"),
+    ("5", "\\text{not}=5"), ("5", "\\text{twice the answer} = 5"),
+    # Words that are no units.
+    *[("5", f"5 {word}") for word in ("sevenths", "ninths", "twelfths", "grand", "kilo", "pairs", "quadrillion", "zillion", "tripled")],
+    *[("5", f"5\\text{{ {word}}}") for word in ("halved", "imaginary", "etc", "larger", "many", "nope", "estimate", "ish", "minimum")],
+    *[("5", f"5 {word}") for word in ("excluded", "alternatively", "whatever", "nineteenths of a pie", "gnu", "dozens", "elevenths")],
+    *[("5", f"5{words}") for words in ("的平方", "的阶乘", "的倒数", "的相反数", "次方", "打", "倍", "上下", "等等", "错误", "除外")],
+    ("0.3", "0.3 recurring"), ("0.3", "0.3 repeating"), ("25", "twenty fifteen"), ("11", "five six"),
     ("5", "5 inverse"), ("5", "5 sometimes"), ("5", "5 hopefully"), ("5", "5 invalid"), ("5", "5 onwards"), ("5", "5 mistaken"),
 ]  # fmt: skip
 
 # (reference, completion, why): not correct in strict although the reference stands in a box or after a phrase.
 COMPLETION_HACKS: list[tuple[str, str, str]] = [
+    ("7", "It is false that the answer is 7.", "denied"),
+    ("7", "I doubt that the answer is \\boxed{7}.", "denied"),
+    ("7", "Nobody would say the answer is 7.", "denied"),
+    ("7", "答案是7吗？不是。", "asked"),
+    ("7", "我不认为答案是7", "denied"),
+    ("7", "\\boxed{7}. Final: 6", "another after it"),
+    ("7", "\\boxed{7}. I changed my mind: 6", "another after it"),
+    ("7", "\\boxed{7}, 6", "two"),
+    ("7", "\\boxed{7} and 6", "two"),
+    ("7", "\\boxed{7} and $6$", "two"),
+    ("7", "either 4 or \\boxed{7}", "two"),
+    ("7", "\\boxed{7} \\lor 6", "two"),
+    ("7", "\\boxed{7} | 6", "two"),
+    ("7", "\\boxed{7}/6", "part of a formula"),
+    ("7", "\\boxed{7}6", "part of a formula"),
+    ("7", "\\boxed{7}.5", "part of a formula"),
+    ("7", "1\\boxed{7}", "part of a formula"),
+    ("7", "\\boxed{7}^2", "part of a formula"),
+    ("7", "\\boxed{7} \\pm 1", "part of a formula"),
+    ("7", "2\\cdot\\boxed{7}", "part of a formula"),
+    ("7", "\\boxed{7} if x>0, else 6", "one case"),
+    ("7", "\\boxed{7} = 6", "another"),
+    ("7", "-\\boxed{7}", "a sign"),
+    ("7", "\\boxed{7}\\%", "percent"),
+    ("2, 3", "x=\\boxed{2} or x=\\boxed{3}. Wait, that is wrong. The answer is 7.", "taken back"),
+    ("2, 3", "The answer is not \\boxed{2}, not \\boxed{3}", "denied"),
+    ("2, 3", "\\boxed{2}, \\boxed{3} or 4", "another"),
     ("5", "<think>so \\boxed{5}</think>", "only in thinking"), ("5", "<think>so 5</think>", "only in thinking"),
     ("5", "<think>so \\boxed{5}", "thinking never ends"),
     ("5", "\\boxed{5}</think>", "only in thinking whose start stood in the prompt"),
@@ -328,6 +380,25 @@ COMPLETION_HACKS: list[tuple[str, str, str]] = [
 
 # (reference, completion): correct in strict, wherever the answer stands.
 COMPLETIONS: list[tuple[str, str]] = [
+    ("-7", "x = -\\boxed{7}"),
+    ("7", "\\boxed{7}\n\nIt should be noted that there are 3 cases."),
+    ("7", "\\boxed{7}. Actually, the result holds for all n ≥ 2."),
+    ("7", "\\boxed{7}. But it is also possible to solve this with 2 equations."),
+    ("7", "\\boxed{7}. Sorry for the long solution with 3 steps."),
+    ("7", "\\boxed{7}. Actually this uses Theorem 3."),
+    ("7", "\\boxed{7}. No, we do not need the 3 other cases."),
+    ("7", "\\boxed{7}. The other root x = 6 is not valid, so it is wrong to include 6."),
+    ("7", "\\boxed{7}. That is incorrect only if n = 0."),
+    ("7", "So it gives us a final answer of 7."),
+    ("7", "<answer>#### 7</answer>"),
+    ("7", "答案是 **7** 个"),
+    ("7", "答案大概是7"),
+    ("2, 3", "x=\\boxed{2} and x=\\boxed{3}. I hope this helps!"),
+    ("7", "The next number in 1, 3, 5, \\boxed{7}"),
+    ("7", "$36 - 29 = \\boxed{7} = x$."),
+    ("7", "$\\boxed{7}^\\circ$"),
+    ("7", "That is $\\frac{14}{2}$ or $\\boxed{7}$."),
+    ("7", "$\\boxed{7} = 3 + 4$"),
     ("5", "so \\boxed{5}."), ("5", "<think>6?</think>\\boxed{5}"), ("5", "<think>\\boxed{6}</think>\n\nThe answer is \\boxed{5}."),
     ("5", "<think>a</think><answer>5</answer>"), ("5", "<think>a</think><answer>The answer is \\boxed{5}</answer>"),
     ("5", "a</think>b</think>\\boxed{5}"), ("5", "\\fbox{5}"), ("5", "\\boxed{5}<|im_end|>"), ("5", "#### 5"),

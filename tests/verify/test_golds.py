@@ -89,7 +89,7 @@ def test_nearly_every_reference_of_math_is_read_as_mathematics_or_words() -> Non
 
 
 def test_only_solutions_with_several_different_boxes_fail_their_own_last_box() -> None:
-    verdicts = [grade(last_boxed(row["solution"]) or "", row["solution"]) for row in rows("math/test.jsonl.gz")]
+    verdicts = [grade(last_boxed(row["solution"]) or "", row["solution"], question=row["problem"]) for row in rows("math/test.jsonl.gz")]
     failures = [verdict for verdict in verdicts if not verdict.correct]
     assert {verdict.reason for verdict in failures} == {"two different answers are declared"}
     assert len(failures) <= 20

@@ -69,6 +69,56 @@ def test_a_percentage_answers_a_plain_number_only_where_the_question_asks_for_on
     assert grade("35", f"\\boxed{{{answer}}}", question=question).correct == correct
 
 
+@pytest.mark.parametrize(
+    ("question", "gold", "answer"),
+    [
+        ("Expand $(x+1)^2$.", "x^2+2x+1", "(x+1)^2"),
+        ("Factor $x^2 - 1$.", "(x-1)(x+1)", "x^2-1"),
+        ("Simplify \\[\\sqrt{50} + \\sqrt{18}.\\]", "8\\sqrt{2}", "\\sqrt{18}+\\sqrt{50}"),
+        ("Write $x \\le 3$ as an interval.", "(-\\infty,3]", "x \\le 3"),
+        ("Bring the line $2x-y=0$ to slope form.", "y=2x", "2x-y=0"),
+    ],
+)
+def test_a_formula_of_the_question_is_no_answer_where_the_reference_is_another_form(question: str, gold: str, answer: str) -> None:
+    verdict = grade(gold, f"\\boxed{{{answer}}}", question=question)
+    assert (verdict.status, verdict.reason) == ("wrong", "restates the question")
+    assert grade(gold, f"\\boxed{{{answer}}}").correct
+    assert grade(gold, f"\\boxed{{{gold}}}", question=f"{question} Is it ${gold}$?").correct
+
+
+@pytest.mark.parametrize(
+    ("question", "gold", "answer"),
+    [
+        ("Which is larger, $2\\sqrt{3}$ or $3$?", "2\\sqrt3", "2\\sqrt{3}"),
+        ("Which of $0.5$ and $\\frac13$?", "\\frac12", "0.5"),
+        ("How many gnu are there?", "5", "5 gnu"),
+        ("How many times is that?", "5", "5 times"),
+        ("是几倍？", "5", "5倍"),
+    ],
+)
+def test_words_and_formulas_of_the_question_may_stand_in_the_answer(question: str, gold: str, answer: str) -> None:
+    assert grade(gold, f"\\boxed{{{answer}}}", question=question).correct
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "reason"),
+    [
+        ("12", "13", "13 is not 12"),
+        ("5 cm", "5 mm", "5 mm is not 5 cm"),
+        ("5", "2+3", "not worked out: 2+3"),
+        ("x+1", "x+2", "2+x is not 1+x"),
+    ],
+)
+def test_a_wrong_answer_says_what_it_is_and_what_it_should_be(gold: str, answer: str, reason: str) -> None:
+    assert grade(gold, f"\\boxed{{{answer}}}").reason == reason
+    assert grade("C", "\\boxed{D}", kind="choice").reason == "D is not C"
+
+
+def test_the_order_of_votes_decides_nothing() -> None:
+    assert equivalence_classes(["5", "5 cm", "5 mm"]) == equivalence_classes(["5 cm", "5", "5 mm"]) == [0, 1, 2]
+    assert equivalence_classes(["5 cm", "5", None, "6"]) == equivalence_classes(["5", "5 cm", None, "6"]) == [0, 0, None, 1]
+
+
 # What each profile accepts beyond strict, or refuses.
 DIFFERENCES: list[tuple[str, str, set[Profile]]] = [
     ("25", "\\boxed{2500}", {"deepseek-math", "qwen-math"}),
@@ -130,7 +180,30 @@ def test_a_choice_is_its_letters(answer: str, letter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["A", "A or C", "A) or C)", "C. or A", "AC", "CC", "all", "C or D", "C，或 D", "5", "ABCD", "", "not C", "C?D", "A, B, C, D"]
+    "answer",
+    [
+        "A",
+        "A or C",
+        "A) or C)",
+        "C. or A",
+        "AC",
+        "CC",
+        "all",
+        "C or D",
+        "C，或 D",
+        "5",
+        "ABCD",
+        "",
+        "not C",
+        "C?D",
+        "A, B, C, D",
+        "C. D. A",
+        "C: D",
+        "C.D.A",
+        "C) D) A)",
+        "C. No, D.",
+        "C) and also D)",
+    ],
 )
 def test_a_choice_that_hedges_or_names_another_is_not_correct(answer: str) -> None:
     assert not grade("C", f"\\boxed{{{answer}}}", kind="choice").correct
@@ -152,6 +225,9 @@ def test_a_choice_that_hedges_or_names_another_is_not_correct(answer: str) -> No
         "The answer is C. No, D.",
         "The answer is C. Alternatively, D.",
         "\\boxed{C}. Correction: D",
+        "\\boxed{C} and D",
+        "The answer is C. D. A. B.",
+        "Everything except \\boxed{C}",
         "Final answer:\nC\nD",
         "故选项C错误。",
         "<think>\\boxed{C}",
@@ -180,6 +256,8 @@ def test_a_choice_that_is_taken_back_or_not_declared_is_not_correct_in_strict(te
         "因此，正确选项是 **C**。",
         "\\boxed{C}\n\n甲说得不对，所以排除。",
         "Answer: C",
+        "A and B are wrong, so the answer is C, not D.",
+        "因此选择 C 选项",
         "#### C\nThe answer is C",
     ],
 )

@@ -96,7 +96,7 @@ def test_what_is_not_understood_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "unit"),
     [("5\\sqrt2 cm", "cm"), ("99\\pi\\text{ square inches}", "square inch"), ("\\$2\\sqrt{2}", "dollar"),
-     ("3x \\text{ metres}", "metre"), ("450 \\mathrm{~m}", "m"), ("x", "")],
+     ("3x \\text{ metres}", "m"), ("450 \\mathrm{~m}", "m"), ("x", "")],
 )  # fmt: skip
 def test_units_are_kept_apart_from_the_tree(text: str, unit: str) -> None:
     parsed = parse_with_unit(text)

@@ -106,7 +106,10 @@ def grade(
         if found.num_contradictions > 1:
             console.warn(f"{found.num_contradictions} lines have another reference answer than an earlier line with their id")
         graded_now = found.num_lines - found.num_found
-        facts = [("graded" if count else "output", str(out)), ("lines", f"{found.num_lines}, {graded_now} of them now, {len(found.refused)} not readable")]
+        facts = [
+            ("graded" if count else "output", str(out)),
+            ("lines", f"{found.num_lines}, {graded_now} of them now, {len(found.refused)} not readable"),
+        ]
         if found.refused:
             facts += [("to mend", f'the lines that are named above; each is a line with "{REFUSED}" in {out}')]
         if count:

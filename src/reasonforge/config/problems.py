@@ -72,7 +72,6 @@ def _split_path(path: KeyPath, text: str, origins: Mapping[KeyPath, str]) -> tup
 
 def _otherwise(finding: Finding) -> str:
     message = finding.details["msg"]
-    message = message.removeprefix("Value error, ")
     return f"{message[:1].lower()}{message[1:]}; got {_shown(finding.details['input'])}"
 
 
@@ -82,7 +81,7 @@ def _expected(finding: Finding) -> str:
 
 def _validator_message(finding: Finding) -> str:
     cause = finding.details.get("ctx", {}).get("error")
-    return " ".join(str(cause if cause is not None else finding.details["msg"].removeprefix("Value error, ")).split())
+    return " ".join(str(cause if cause is not None else finding.details["msg"]).split())
 
 
 def _limit(wording: str, limit: str) -> Callable[[Finding], str]:

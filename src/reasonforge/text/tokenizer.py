@@ -237,7 +237,7 @@ class Tokenizer:
                 return (
                     f"tokenizer: character {position} ({character!r}, U+{ord(character):04X}) is not in the vocabulary: "
                     "this model's tokenizer knows only its own alphabet. "
-                    "Take data written in it (of a procedural task, say), or clean the text"
+                    "Take data written in it, such as a procedural task (eval --task NAME), or clean the text"
                 )
         return "tokenizer: the text cannot be encoded"
 

@@ -24,15 +24,63 @@ _NO_SOLUTION = ("no solution", "no solutions", "no real solution", "no real solu
 _NOTHING = frozenset([*_NO_SOLUTION, "empty set", "the empty set", "无解", "空集"])
 _EVERYTHING = frozenset(["all real numbers", "all reals", "any real number", "the set of all real numbers", "全体实数", "任意实数"])
 _NAMED_IN_WORDS = re.compile(
-    r"\s{0,3}\\(?:text|mathrm|mbox)(?:it|rm|bf)?\s?\{\s?[A-Za-z][A-Za-z ]{1,40}\}(?:\\[ ,;])?\s{0,3}=\s{0,3}(?=\S)"
+    r"\s{0,3}\\(?:text|mathrm|mbox)(?:it|rm|bf)?\s?\{\s?([A-Za-z][A-Za-z ]{1,40})\}(?:\\[ ,;])?\s{0,3}=\s{0,3}(?=\S)"
 )
 _DERIVATIVE = re.compile(
-    r"\s{0,3}(?:[A-Za-z](?:'{1,3}|\^ ?\{?-1\}?|\^ ?\{\\prime\})\s?(?:\([a-z]\))?|\\frac\{d[a-z]\}\{d[a-z]\})\s{0,3}=\s{0,3}(?=\S)"
+    r"\s{0,3}(?:(?:[A-Za-z](?:'{1,3}|\^ ?\{\\prime\})|[f-hF-H]\^ ?\{?-1\}?)\s?(?:\([a-z]\))?"
+    r"|(?:P|E|\\Pr|\\mathbb\s?\{?[PE]\}?)\s?(?:\\left)?[(\[][^()\[\]]{1,24}(?:\\right)?[)\]]|\\frac\{d[a-z]\}\{d[a-z]\})\s{0,3}=\s{0,3}(?=\S)"
 )
 _REALS = r"(?:\s*\\in\s*(?:\\mathbb\s?\{?R\}?|R))?"
 _SET_BUILDER = re.compile(
     rf"\s*\$?(?:\\left)?\\\{{\s*[a-z]{_REALS}\s*(?:\\mid|\\vert|\\middle\||[|｜:])(?![a-z])(.{{1,200}}?)(?:\\right)?\\\}}\$?\s*"
 )
+_OTHER_QUANTITY = frozenset(
+    [
+        "not",
+        "minus",
+        "negative",
+        "plus",
+        "twice",
+        "double",
+        "triple",
+        "thrice",
+        "half",
+        "times",
+        "wrong",
+        "incorrect",
+        "invalid",
+        "false",
+        "except",
+        "without",
+        "opposite",
+        "inverse",
+        "reciprocal",
+        "factorial",
+        "squared",
+        "cubed",
+        "square",
+        "root",
+        "percent",
+        "percentage",
+        "log",
+        "sin",
+        "cos",
+        "never",
+        "maybe",
+        "probably",
+        "approximately",
+        "about",
+        "almost",
+    ]
+)
+"""Words that make a name the name of something else: twice the answer = 5."""
+_OHM = re.compile(r"(?<=[0-9}])(?:\\[ ,;]|~|\s){0,3}(?:\\(?:text|mathrm)\s?\{\s?)?(?:\\Omega|Ω|\u2126)\s?\}?\s*(?=\$?\Z)")
+_MONEY_BEHIND = re.compile(r"(?<=[0-9}])(?:\\[ ,;]|~|\s){0,3}(?:\\text\s?\{\s?)?([€£¥₹])\s?\}?\s*(?=\$?\Z)")
+_RUPEES = re.compile(r"\A\s*(?:\\(?:text|mathrm)\s?\{\s?)?(?:₹|Rs\.?|INR)\s*\}?(?:\\[ ,;]|~|\s){0,3}(?=[0-9])")
+_MONEY = {"€": "euros", "£": "pounds", "¥": "yuan", "₹": "rupees"}
+_COMBINATIONS = re.compile(r"C_\s?\{?([0-9]{1,3})\}?\s?\^\s?\{?([0-9]{1,3})\}?")
+_FORMULAS = re.compile(r"\\\[(.{2,400}?)\\\]|\\\((.{2,400}?)\\\)|\$\$([^$]{2,400})\$\$|\$([^$]{2,400})\$", re.DOTALL)
+_MAX_FORMULAS = 24
 _MAX_CHAIN = 6
 _TO = re.compile(r"([0-9]{1,9}) to ([0-9]{1,9})")
 _ROUNDED = re.compile(r"\s{0,3}(?:\\approx(?![a-z])|\\simeq|≈)\s{0,3}")
@@ -73,8 +121,9 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
         raw = raw[lead.end() :]
     if "{" in raw:
         raw = without_style(raw, words=False)
-    if "=" in raw and (named := _NAMED_IN_WORDS.match(raw) or _DERIVATIVE.match(raw)):
+    if "=" in raw and (named := _name_in_words(raw) or _DERIVATIVE.match(raw)):
         raw = raw[named.end() :]
+    raw = _with_sign_as_word(raw)
     if "\\}" in raw and (condition := _SET_BUILDER.fullmatch(raw)):
         inside = parse_with_unit(condition.group(1), thousands=thousands)
         if inside is not None and isinstance(inside.node, Apply) and inside.node.op in ("relation", "both", "either"):
@@ -114,7 +163,48 @@ def read_answer(raw: str, *, thousands: bool = True) -> Answer:
             return _of_tree(text, first, parsed.unit)  # 1/4 or 0.25
         case _:
             pass
-    return _of_tree(text, parsed.node, parsed.unit)
+    return _of_tree(text, _as_product(parsed.node, raw), parsed.unit)
+
+
+def _as_product(node: Node, raw: str) -> Node:
+    """Return an equation whose left side is a product of two names (yx = 5) in a form that no rule takes for a function, as f(x) = 5."""
+    match node:
+        case Apply(op="equation", args=(Apply(op="mul", args=(Name() as left, Name() as right)), value)) if (
+            "(" not in raw.partition("=")[0]
+        ):
+            return Apply("equation", (Apply("mul", (Number(Fraction(1)), left, right)), value))
+        case _:
+            return node
+
+
+def _name_in_words(raw: str) -> re.Match[str] | None:
+    """Return the match of a name in words in front of a value (Area = 5); None where the words say that the value is another's."""
+    named = _NAMED_IN_WORDS.match(raw)
+    return None if named is None or not _OTHER_QUANTITY.isdisjoint(named.group(1).lower().split()) else named
+
+
+def _with_sign_as_word(raw: str) -> str:
+    """Return an answer with the sign of its unit as a word: 12 Ω, 18 €, Rs. 18."""
+    if "Omega" in raw or "Ω" in raw or "\u2126" in raw:
+        raw = _OHM.sub(r"\\text{ ohm}", raw, count=1)
+    if not raw.isascii():
+        raw = _MONEY_BEHIND.sub(lambda match: f"\\text{{ {_MONEY[match.group(1)]}}}", raw, count=1)
+    if "₹" in raw or "Rs" in raw or "INR" in raw:
+        money = _RUPEES.match(raw)
+        raw = raw if money is None else f"{raw[money.end() :].rstrip()}\\text{{ rupees}}"
+    return raw
+
+
+@lru_cache(maxsize=1_024)
+def formulas_of(question: str) -> tuple[Node, ...]:
+    """Return the formulas of a question, and the sides of its equations, as trees; what does not parse is left out."""
+    nodes: list[Node] = []
+    for match in list(_FORMULAS.finditer(question[-8_000:]))[:_MAX_FORMULAS]:
+        formula = next(group for group in match.groups() if group).strip().rstrip(".,;?")
+        for part in dict.fromkeys((formula, *(formula.split("=") if formula.count("=") < _MAX_CHAIN else ()))):
+            if (node := read_answer(part).node) is not None:
+                nodes.append(node)
+    return tuple(nodes)
 
 
 def _of_tree(text: str, node: Node, unit: str) -> Answer:
@@ -123,7 +213,7 @@ def _of_tree(text: str, node: Node, unit: str) -> Answer:
 
 def _last_of_chain(raw: str, *, thousands: bool) -> Parsed | None:
     """Return the last part of a chain of equal things (9 * 2 = 18, x = 6/2 = 3); None where it is not true or says nothing."""
-    parts = [normal_text(part) for part in strip_fences(raw).split("=")]
+    parts = [normal_text(part) for part in _COMBINATIONS.sub(r"\\binom{\1}{\2}", strip_fences(raw)).split("=")]
     if not 2 <= len(parts) <= _MAX_CHAIN or not all(parts):
         return None
     parsed = [parse_with_unit(part, thousands=thousands) for part in parts]

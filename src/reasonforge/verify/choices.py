@@ -27,13 +27,17 @@ _OR_LETTER = re.compile(
     re.IGNORECASE,
 )
 _LETTER_ENDS = r"(?<![A-Za-z'])([A-J])[\s)$*}]{0,6}(?:[.。!！?？\n]|\Z)"
-_AND_LETTER = re.compile(rf"[\s$)}}*]{{0,6}}[,，、/&|][\s$(*]{{0,6}}{_LETTER_ENDS}")
+_AND_LETTER = re.compile(rf"[\s$)}}*.]{{0,6}}(?:[,，、/&|]|(?<=[.])|and\b|和|与)[\s$(*]{{0,6}}(?:[A-J][.)\s]{{1,4}}){{0,9}}{_LETTER_ENDS}")
 # "Wait, it is D.", and not "no, D is too large".
 _REVISED_LETTER = re.compile(
     r"(?:\A|[\n.!?。！？,，;—–-])[\s$}*)]{0,6}"
     r"(?i:wait|no|hold on|actually|correction|alternatively|on second thought|更正|等等|不对)(?![A-Za-z])"
     rf"[^\n.。]{{0,60}}?{_LETTER_ENDS}"
 )
+_LETTERS_OF_CHOICES = frozenset("ABCDEFGHIJ")
+_BETWEEN_LETTERS = frozenset({"and", "or", "also", "no", "not", "maybe", "then", "wait"})
+# "B, not D" and "C 选项" are one choice.
+_NOT_OTHER = re.compile(r"(?:,\s{1,3}not\s[\s(]{0,3}[A-J][\s).]{0,3}|\s{0,2}选?项)\Z")
 _LETTERS = re.compile(r"\W*([A-J](?:(?:[\s,、;]*|\s(?:and|&)\s|和|与)[A-J])*)(?![A-Za-z])(?P<words>.*)", re.DOTALL)
 
 
@@ -79,7 +83,12 @@ def _grade_words(gold: str, found: Found | None) -> Verdict:
 def _choice(raw: str) -> str | None:
     if len(raw) > MAX_ANSWER_CHARS:
         return None
-    return choice_letter(raw) or letters_of(raw)
+    raw = _NOT_OTHER.sub("", raw)
+    letter = choice_letter(raw)
+    words = re.findall(r"[A-Za-z]+", raw)
+    if letter and len(words) > 1 and {word.lower() for word in words if word not in _LETTERS_OF_CHOICES} <= _BETWEEN_LETTERS:
+        letter = None  # A. B. C. D.
+    return letter or letters_of(raw)
 
 
 def letters_of(raw: str) -> str | None:

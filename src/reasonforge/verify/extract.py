@@ -42,10 +42,11 @@ _ENGLISH = (
     r"(?:\s{1,3}(?:therefore|thus|then|hence|simply|just|clearly|exactly|indeed|equal\s{1,3}to|given\s{1,3}by)\b,?)?"
     r"|^[^\w\n\\$]{0,10}(?:the[\t ])?(?:final[\t ])?answer[*\t ]{0,4}$"
     r"|\b(?:correct|right|best)\s{1,3}(?:option|choice)\s{0,3}(?:is\b|[:：])"
+    r"|\bfinal\s{1,3}answer\s{1,3}of\b"
     r"|^[^\w\n\\$]{0,10}ans\s{0,3}[:=.]"
     r"|^A\s{0,3}:(?=\s{0,3}[-$\d])"
 )
-_CHINESE = r"答案\*{0,2}\s{0,3}(?:应?该?是|为|：|:|选择?)|【答案】|^[^\w\n\\$]{0,10}(?:最终)?答案[*\t ]{0,4}$"
+_CHINESE = r"答案\*{0,2}\s{0,3}(?:大概|应?该?)?(?:是|为|：|:|选择?)|【答案】|^[^\w\n\\$]{0,10}(?:最终)?答案[*\t ]{0,4}$"
 _CHINESE += r"|(?:故|综上[，,]?\s?)选(?!项)择?(?:答案)?|正确的?选项\s{0,3}(?:应?该?是|为|：|:)"
 _CHINESE += r"|(?:因此|所以|本题|应该?)[，,]?\s?选择?[:：\s]{0,3}(?=[（(*$]{0,4}[A-J](?!\w))"
 # One of these is in every match of the pattern below.
@@ -97,6 +98,12 @@ _REASON = re.compile(
     r"[^()\n]{0,80}\)\Z"
     r"|，(?:因为|(?:经过?)?(?:验证|检验|验算|代入))",
     re.IGNORECASE,
+)
+_SIGN = re.compile(r"(?:\A|[\s$=:(\[{])[-−]\Z")
+_BOLD_END = re.compile(r"(?<=[0-9])\*\*(?=\s|[\u4e00-\u9fff]|\Z)")
+# 小明有5个苹果, 还需要5天: what counts comes after the verb.
+_CHINESE_SUBJECT = re.compile(
+    r"\A(?![^0-9]{0,12}[不没非未])[\u4e00-\u9fff]{0,12}?(?:有|是|为|需要|需|要|得|用了?|花了?|剩下?|等于)(?=\s?-?[0-9])"
 )
 _OUTPUT = re.compile(r"^```output[ \t]*\n", re.MULTILINE)
 _LAST_NUMBER = re.compile(r"-?(?<![\w.])\$?-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,30})(?:\.[0-9]{1,30})?(?:/[0-9]{1,30})?%?")
@@ -232,19 +239,21 @@ def _declared(section: str) -> Found | None:
         content = content[inner[-1][0] : inner[-1][1]]
     else:
         return None
-    answer = content.strip()
+    answer = content.strip().removeprefix("#### ")
     if not answer:
         return None
     others = tuple(
         text for low, high in outer if not _PLACEHOLDER.fullmatch(text := section[low : min(high, low + MAX_ANSWER_CHARS)].strip())
     )
     tail = end + len("</answer>" if block_end > box_end else "}")
-    before = section[max(0, start - _BEFORE_CHARS - 8) : start]
+    before = re.split(r"\\(?:boxed|fbox)|<answer>", section[max(0, start - _BEFORE_CHARS - 8) : start], maxsplit=1)[0]
+    if block_end <= box_end and _SIGN.search(before):
+        answer, before = f"-{answer}", before[:-1]  # a sign that touches the box, and no subtraction
     return Found(
         answer=answer,
         place="block" if block_end > box_end else "box",
         others=(*others, mixed) if mixed else others,
-        before=re.split(r"\\(?:boxed|fbox)|<answer>", before, maxsplit=1)[0],
+        before=before,
         after=section[tail : tail + _TAIL_CHARS],
     )
 
@@ -305,7 +314,9 @@ def _after_phrase(section: str, language: str | None) -> Found | None:
         return Found(answer=code.group(1).strip(), place="phrase", before=before, after=section[code.end() : code.end() + _TAIL_CHARS])
     rest = section[start : start + _MAX_PHRASE_CHARS]
     sentence = _SENTENCE_END.split(rest, maxsplit=1)[0]
-    answer, end = sentence.strip(" *"), start + len(sentence)
+    answer, end = _BOLD_END.sub("", sentence.strip(" *")), start + len(sentence)
+    if "答" in section[last.start() : start]:
+        answer = _CHINESE_SUBJECT.sub("", answer)
     fenced = _FENCED.match(rest)
     if fenced is None and (not answer or answer in ("$$", "\\[")):
         # "The answer is:" and the formula on the next line.

@@ -15,6 +15,7 @@ from reasonforge.core.records import ProblemKind, Verdict
 from reasonforge.verify.answers import (
     Answer,
     choice_letter,
+    formulas_of,
     halves_of_rounding,
     letter_of,
     normal_text,
@@ -27,8 +28,9 @@ from reasonforge.verify.cleaning import strip_fences
 from reasonforge.verify.extract import MAX_ANSWER_CHARS, MAX_TEXT_CHARS, Found, answer_section, find_answer
 from reasonforge.verify.profiles import RULES, Profile, Rules
 from reasonforge.verify.retraction import second_thoughts
-from reasonforge.verify.structures import Comparison, is_total, is_unfinished
+from reasonforge.verify.structures import Comparison, is_total, is_unfinished, restates
 from reasonforge.verify.tree import Apply, Name, Node, Number
+from reasonforge.verify.units import with_upright_symbol, without_asked_words
 
 MAX_SYMBOLIC_CALLS = 8
 """Pairs that one answer may send to the symbolic worker; a list of a hundred integrals is not an answer."""
@@ -36,6 +38,7 @@ MAX_SYMBOLIC_CALLS = 8
 _ASKS_PERCENT = re.compile(r"percent|百分之几|百分比|百分率|%\s*(?:of|is|are)?\s*\?", re.IGNORECASE)
 _PERCENT_NEXT = re.compile(r"[\s$]{0,3}(?:\\?%|percent)")
 _APPROXIMATELY = re.compile(r"\A\s*(?:\\approx|≈)\s*(?=\\?\$?[-0-9])")
+_SHOWN_CHARS = 60
 _SPACE_AT_LETTER = re.compile(r"(?<=[A-Za-z]) | (?=[A-Za-z])")
 _COMMA_GROUPS = re.compile(r"\s*\$?[0-9]{1,3}(?:,[0-9]{3})+\$?\s*")
 
@@ -85,10 +88,10 @@ def grade(
             return Verdict(status="no_answer", reason="thinking does not end")
         section = text
     if rules.form == "exact":
-        return grade_exact(gold, section)
+        return _with_reason(grade_exact(gold, section), gold)
     found = find_answer(section, language=language, last_number=rules.last_number)
     if kind == "choice" or rules.form == "letter":
-        return grade_letters(gold, section, found, guess=not rules.one_declaration)
+        return _with_reason(grade_letters(gold, section, found, guess=not rules.one_declaration), gold)
     if found is None:
         return Verdict(status="no_answer", reason="no box, answer block, #### or answer phrase")
     if len(found.answer) > MAX_ANSWER_CHARS:
@@ -120,13 +123,31 @@ def equivalent(gold: str, answer: str, *, profile: Profile = "strict") -> bool |
 def equivalence_classes(answers: Sequence[str | None], *, profile: Profile = "strict") -> list[int | None]:
     """Return the class of each answer, numbered in order of appearance; None for None. Votes count classes, not strings.
 
-    Answers with one key are one class at once; the rest are compared pair by pair with one answer per class, so a pair that the symbolic
+    A number without a unit votes for the same number with one, unless it comes with several (5 is neither 5 cm nor 5 mm then). Answers with one key are one class at once; the rest are compared pair by pair with one answer per class, so a pair that the symbolic
     worker cannot decide counts as different.
 
     >>> equivalence_classes(["0.5", None, "1/2", "2"])
     [0, None, 0, 1]
     """
     rules = RULES[profile]
+    values = _value_classes(answers, replace(rules, units_agree=False))
+    if not rules.units_agree or rules.form != "math":
+        return values
+    units = [read_answer(raw).unit if raw is not None and len(raw) <= MAX_ANSWER_CHARS else "" for raw in answers]
+    named: dict[int, set[str]] = {}
+    for value, unit in zip(values, units, strict=True):
+        if value is not None and unit:
+            named.setdefault(value, set()).add(unit)
+    # The order of the votes decides nothing: values first, then those that come with several units are split.
+    split = [
+        None if value is None else (value, unit if len(named.get(value, ())) > 1 else "") for value, unit in zip(values, units, strict=True)
+    ]
+    order = {vote: index for index, vote in enumerate(dict.fromkeys(vote for vote in split if vote is not None))}
+    return [None if vote is None else order[vote] for vote in split]
+
+
+def _value_classes(answers: Sequence[str | None], rules: Rules) -> list[int | None]:
+    """Return the classes of answers by their values alone."""
     classes: dict[str, int] = {}
     representatives: list[tuple[str, Answer]] = []
     judge = _SymbolicJudge(allowed=rules.symbolic)
@@ -161,7 +182,7 @@ def _class_key(raw: str, rules: Rules) -> tuple[str, Answer | None]:
     if rules.form == "exact" or len(raw) > MAX_ANSWER_CHARS:
         return exact_text(raw), None
     answer = read_answer(raw)
-    return (f"{answer.key} {answer.unit}" if rules.units_agree and answer.unit else answer.key), answer
+    return answer.key, answer
 
 
 def _both_plain(left: Answer, right: Answer, rules: Rules) -> bool:
@@ -216,6 +237,11 @@ def _grade_math(gold: str, found: Found, rules: Rules, question: str, *, symboli
     correct = _equal(reference, prediction, gold, answer, rules, judge)
     if not correct and rules.percent_agrees and "%" in prediction.key and question and _ASKS_PERCENT.search(question[-2_000:]):
         correct = _equal(_in_percent(reference), prediction, gold, answer, rules, judge)
+    if not correct and reference.unit and (upright := with_upright_symbol(answer)):
+        correct = _equal(reference, read_answer(upright), gold, upright, rules, judge)
+    if not correct and question and (bare := without_asked_words(answer, question)):
+        # 5 gnu: an unknown word is a unit where the question counts in it.
+        correct = _equal(reference, read_answer(bare), gold, bare, rules, judge)
     if not correct and found.others and isinstance(reference.node, Apply) and reference.node.op in ("list", "set"):
         # x = [box 3] or [box 2/5]: where several values are asked for, several boxes may hold them.
         together = ", ".join(dict.fromkeys((*found.others, found.answer)))
@@ -226,8 +252,36 @@ def _grade_math(gold: str, found: Found, rules: Rules, question: str, *, symboli
     shown = reference.key if correct else _with_unit(prediction, reference, rules)
     if correct and rules.one_declaration and (reason := _second_thoughts(found, prediction, rules)):
         return Verdict(status="wrong", prediction=shown, reason=reason)
-    reason = "equality was neither proved nor refuted" if judge.undecided and not correct else ""
-    return Verdict(status="correct" if correct else "wrong", prediction=shown, reason=reason)
+    if correct and rules.finished_numbers and question and prediction.node is not None and reference.node is not None:
+        formulas = formulas_of(question) if reference.text != prediction.text else ()
+        if formulas and restates(prediction.node, reference.node, formulas):
+            return Verdict(status="wrong", prediction=shown, reason="restates the question")
+    return Verdict(status="correct", prediction=shown) if correct else _wrong(reference, prediction, shown, rules, judge)
+
+
+def _wrong(reference: Answer, prediction: Answer, shown: str, rules: Rules, judge: _SymbolicJudge) -> Verdict:
+    """Return the verdict on an answer that is not the reference, with what makes it so."""
+    if _unfinished(reference, prediction, rules):
+        reason = f"not worked out: {_cut(prediction.text)}"
+    elif judge.undecided:
+        reason = "equality was neither proved nor refuted"
+    else:
+        reason = f"{_cut(shown)} is not {_cut(_with_unit(reference, prediction, rules))}"
+    return Verdict(status="wrong", prediction=shown, reason=reason)
+
+
+def _with_reason(verdict: Verdict, gold: str) -> Verdict:
+    if verdict.status != "wrong" or verdict.reason:
+        return verdict
+    return replace(verdict, reason=f"{_cut(verdict.prediction or '')} is not {_cut(normal_text(gold))}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+
+
+def _unfinished(reference: Answer, prediction: Answer, rules: Rules) -> bool:
+    return rules.finished_numbers and reference.node is not None and is_unfinished(prediction.node, reference.node)
 
 
 def _rounded(raw: str) -> str:
@@ -262,8 +316,7 @@ def _climb(reference: Answer, prediction: Answer, gold: str, answer: str, rules:
     if rules.units_agree and reference.unit and prediction.unit and reference.unit != prediction.unit:
         return False
     if reference.key == prediction.key and reference.clock == prediction.clock:
-        unfinished = rules.finished_numbers and isinstance(reference.node, Number) and is_unfinished(prediction.node)
-        return not unfinished and (not reference.name or prediction.name in ("", reference.name))
+        return not _unfinished(reference, prediction, rules) and (not reference.name or prediction.name in ("", reference.name))
     if reference.text == prediction.text or _SPACE_AT_LETTER.sub("", reference.text) == _SPACE_AT_LETTER.sub("", prediction.text):
         return True
     if (letter := letter_of(reference.text)) is not None and not answer.islower():
@@ -281,7 +334,7 @@ def _climb(reference: Answer, prediction: Answer, gold: str, answer: str, rules:
     exact = not (rules.tolerance.relative or rules.tolerance.absolute)
     if exact and isinstance(left, Number) and isinstance(right, Number) and not (left.is_decimal or right.is_decimal):
         return left.value == right.value
-    if rules.finished_numbers and isinstance(left, Number) and is_unfinished(right):
+    if rules.finished_numbers and is_unfinished(right, left):
         return False
     if rules.last_of_chain:
         left, right = _right_side(left, right), _right_side(right, left)

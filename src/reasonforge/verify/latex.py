@@ -100,6 +100,8 @@ class _Parser:
     # The answer as a whole.
 
     def answer(self) -> Node:
+        if (first := self.peek()) is not None and (first.kind, first.value) == ("begin", "cases"):
+            return self._system()
         items, separators = [self.statement()], set[str]()
         while separator := self.take(*_SEPARATORS):
             if separator in (",", ";"):
@@ -115,6 +117,21 @@ class _Parser:
                 return Apply("either", tuple(items))
             if separators <= {"and"}:
                 return Apply("both", tuple(items))
+        return Apply("list", tuple(items))
+
+    def _system(self) -> Node:
+        """The equations of a cases environment, which stands alone: x = 1 and y = 2."""
+        self.position += 1
+        items = [self.statement()]
+        while self.take("\\\\", ","):
+            if (token := self.peek()) is not None and token.kind == "end":
+                break
+            items.append(self.statement())
+        token = self.peek()
+        if token is None or (token.kind, token.value) != ("end", "cases") or self.peek(1) is not None:
+            raise RefusedError
+        if not all(isinstance(item, Apply) and item.op == "equation" for item in items):
+            raise RefusedError
         return Apply("list", tuple(items))
 
     def statement(self) -> Node:

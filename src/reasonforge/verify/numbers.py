@@ -36,6 +36,9 @@ _NAMES_OF_NUMBERS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty
 """
 _WORDS = {name: value for value, name in enumerate(_NAMES_OF_NUMBERS.split())}
+_TENS = {name: 10 * ten for ten, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2)}
+_MAX_SPELLED = 16
+"""Words of one number."""
 _PERCENT = re.compile(r" ?(?:%|percent(?![A-Za-z])|per cent(?![A-Za-z]))", re.IGNORECASE)
 
 
@@ -70,7 +73,43 @@ def parse_number(text: str) -> Number | None:
         text = text[1:-1].strip()
     if text.isalpha() and (word := _WORDS.get(text.casefold())) is not None:
         return Number(Fraction(word))
+    if text[:1].isalpha() and (spelled := _spelled_out(text)) is not None:
+        return Number(Fraction(spelled))
     return _parse_clean(text)
+
+
+def _spelled_out(text: str) -> int | None:
+    """Return the value of one hundred (and) twenty-five; None where the words are no number in the usual order."""
+    words = [word for word in text.casefold().replace("-", " ").split(" ") if word]
+    if not 2 <= len(words) <= _MAX_SPELLED and not (len(words) == 1 and words[0] in _TENS):
+        return None
+    total, group, smallest, last = 0, 0, 10**15, ""
+    for word in words:
+        if word == "and":
+            if last not in _MAGNITUDES:
+                return None
+        elif word in _TENS:
+            if group % 100:
+                return None
+            group += _TENS[word]
+        elif word in _WORDS:
+            value = _WORDS[word]
+            # twenty-five, but neither twenty twelve nor five six
+            if value == 0 or group % 10 or (group % 100 and value > 9):
+                return None
+            group += value
+        elif word == "hundred":
+            if not 0 < group < 10:
+                return None
+            group *= 100
+        elif (size := _MAGNITUDES.get(word)) is not None:
+            if not group or size >= smallest:
+                return None
+            total, group, smallest = total + group * size, 0, size
+        else:
+            return None
+        last = word
+    return total + group if last != "and" else None
 
 
 def _parse_clean(text: str) -> Number | None:

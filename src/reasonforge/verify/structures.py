@@ -24,8 +24,9 @@ from reasonforge.verify.regions import Piece, infinite_sign, is_region_like, reg
 from reasonforge.verify.tree import Apply, Name, Node, Number
 
 _MAX_PAIRS = 2_000
-_LONG_DECIMAL_PLACES = 8
-_LONG_DECIMAL_TOLERANCE = 1e-9
+_PRINTED_DIGITS = 15
+"""A program prints a float with 15 to 17 significant digits; fewer were chosen by someone."""
+_PRINTED_TOLERANCE = 4e-15
 _REFUTE_TOLERANCE = 1e-7
 
 Symbolic: TypeAlias = Callable[[Node, Node], bool]
@@ -133,8 +134,8 @@ class Comparison:
         left, right = approximate(gold, {}), approximate(answer, {})
         if left is None or right is None or abs(left.imag) > 1e-12 or abs(right.imag) > 1e-12:
             return False
-        # Nobody guesses eight places: 0.3333333333333333 is how a program prints a third.
-        if long_decimal and abs(left - right) <= _LONG_DECIMAL_TOLERANCE * min(1000.0, max(abs(left), abs(right))):
+        # 0.3333333333333333 is how a program prints a third.
+        if long_decimal and abs(left - right) <= _PRINTED_TOLERANCE * max(abs(left), abs(right)):
             return True
         return self.tolerance.accepts(left.real, right.real)
 
@@ -331,16 +332,28 @@ def _quotient(top: Node, bottom: Node) -> Node:
 
 
 def is_total(node: Node | None) -> bool:
-    """Tell whether a tree is built of names and without numbers (a + b, AB / CD, |AB|), so that an equation may give it one value."""
+    """Tell whether a tree is what a question asks the value of: a + b, m / n, |AB|, BC^2. -x, |x|, a - b and xy hide another answer."""
     match node:
-        case Name(name=name):
-            return name not in ("pi", "e", "i", "oo", "%")
-        case Apply(op="pow", args=(base, Number(value=power))):
-            return power == -1 and is_total(base)
-        case Apply(op="add" | "mul" | "neg" | "abs", args=parts):
-            return all(is_total(part) for part in parts)
+        case Name():
+            return _is_quantity(node)
+        case Apply(op="add", args=parts):
+            return all(_is_quantity(part) for part in parts)
+        case Apply(op="mul", args=(top, Apply(op="pow", args=(bottom, Number(value=power))))):
+            return power == -1 and _is_quantity(top) and _is_quantity(bottom)
+        case Apply(op="abs", args=(Name(name=name),)):
+            return _is_segment(name)
+        case Apply(op="pow", args=(Name(name=name), Number(value=power))):
+            return power == 2 and _is_segment(name)
         case _:
             return False
+
+
+def _is_quantity(node: Node) -> bool:
+    return isinstance(node, Name) and node.name not in ("pi", "e", "i", "oo", "%")
+
+
+def _is_segment(name: str) -> bool:
+    return len(name) > 1 and name.isalpha() and name.isupper()
 
 
 def _standard(node: Node) -> Value | None:
@@ -355,27 +368,87 @@ def _primitive(terms: Sum) -> Sum:
     return {monomial: coefficient / leading for monomial, coefficient in terms.items()}
 
 
-def is_unfinished(node: Node | None) -> bool:
-    """Tell whether a tree is arithmetic on plain numbers that was left undone: 3 + 2, 9 * 2, 5!, but not 3/4, 2^10 or 1.5 * 10^3."""
+def is_unfinished(node: Node | None, gold: Node) -> bool:
+    """Tell whether an answer leaves to the reader what a reference of plain numbers has worked out: 3 + 2, \\sqrt{25}, 5^2, but not 3/4.
+
+    For a tuple, list or set of plain numbers this holds for each part. Any other reference (2^{10}, \\sqrt{2}) allows everything.
+    """
+    if node is None or _has_long_decimal(gold):  # a float that a program printed stands for a root, too
+        return False
+    if isinstance(gold, Apply) and gold.op in ("tuple", "list", "set", "matrix", "interval"):
+        return _all_plain(gold) and any(not _is_finished(leaf) for leaf in _leaves(simplified(node)))
+    if isinstance(gold, Number) or (_op(gold) == "mul" and _is_finished(gold)):
+        return any(not _is_finished(leaf) for leaf in _leaves(node))
+    return _op(gold) == _op(node) == "degrees" and not _is_finished(node)
+
+
+def _is_mark(node: Node) -> bool:
+    """Tell whether a leaf is the note of an interval about its ends, or infinity."""
+    return isinstance(node, Name) and node.name in ("oo", "oc", "co", "cc")
+
+
+def _all_plain(node: Node) -> bool:
+    return all(_is_finished(leaf) for leaf in _leaves(node))
+
+
+def _leaves(node: Node) -> list[Node]:
+    """Return the scalars of a structure; of an equation the right side, of an inequality nothing."""
+    if not isinstance(node, Apply):
+        return [node]
+    if node.op == "equation":
+        return _leaves(node.args[1])
+    if node.op in ("relation", "both", "either"):
+        return []
+    if node.op == "member":
+        return _leaves(node.args[1])
+    if node.op in _STRUCTURES:
+        return [leaf for part in node.args for leaf in _leaves(part)]
+    return [node]
+
+
+def _is_finished(node: Node) -> bool:
+    """Tell whether a scalar is a literal, with a sign, a percent or degree mark, as a fraction of literals or as a * 10^k."""
     match node:
-        case Apply(op="equation", args=(Name(), right)):
-            return is_unfinished(right)
-        case Apply(op="mul", args=(Number(), Apply(op="pow", args=(Number(value=base), Number(value=power))))):
-            return not (base == 10 or power == -1)
-        case Apply(op="pow", args=(Number(), Number())):
-            return False
+        case Number():
+            return True
+        case Name():
+            return _is_mark(node)
         case Apply(op="neg" | "degrees", args=(part,)):
-            return is_unfinished(part)
-        case Apply(op="add" | "mul" | "pow" | "factorial" | "binomial", args=parts):
-            return all(_is_arithmetic(part) for part in parts)
+            return _is_finished(part)
+        case Apply(op="pm", args=(left, right)):
+            return left == Number(Fraction(0)) and _is_finished(right)
+        case Apply(op="add", args=(Number(value=zero), right)) if zero == 0:
+            return _is_finished(right)  # one reading of a plus-or-minus
+        case Apply(op="pow", args=(Number(value=base), Number(value=power))):
+            return base == 10 and power.denominator == 1
+        case Apply(op="mul", args=(Number(), Apply(op="pow", args=(Number(value=base), Number(value=power))))):
+            return power == -1 or (base == 10 and power.denominator == 1)
+        case Apply(op="mul", args=(part, Name(name="%"))):
+            return _is_finished(part)
         case _:
             return False
 
 
-def _is_arithmetic(node: Node) -> bool:
-    if isinstance(node, Apply):
-        return node.op in ("add", "mul", "neg", "pow", "factorial", "binomial") and all(_is_arithmetic(part) for part in node.args)
-    return isinstance(node, Number)
+def restates(answer: Node, gold: Node, question: Sequence[Node]) -> bool:
+    """Tell whether an answer is a formula of the question, and the reference another form of it: (x + 1)^2 where it is to be expanded."""
+    answer, gold = _without_name(answer), _without_name(gold)
+    scalars = answer.args if isinstance(answer, Apply) and answer.op == "equation" else _leaves(answer)
+    if not is_region_like(answer) and all(_is_finished(leaf) or isinstance(leaf, Name) for leaf in scalars):
+        return False
+    form = _form(answer)
+    return form != _form(gold) and any(_form(_without_name(formula)) == form for formula in question)
+
+
+def _without_name(node: Node) -> Node:
+    return _args(node)[1] if _op(node) == "equation" and _names_one_value(node) else node
+
+
+def _form(node: Node) -> Node:
+    """Return a tree with the parts of sums and products in one order: how it is written, and not what it is worth."""
+    if not isinstance(node, Apply):
+        return Number(node.value) if isinstance(node, Number) else node
+    parts = [_form(part) for part in node.args]
+    return Apply(node.op, tuple(sorted(parts, key=repr) if node.op in ("add", "mul", "list", "set") else parts))
 
 
 def _equal_relations(gold: Node, answer: Node) -> bool:
@@ -434,7 +507,10 @@ def _radians(node: Node) -> Node:
 def _has_long_decimal(node: Node) -> bool:
     if not isinstance(node, Number):
         return isinstance(node, Apply) and node.op == "neg" and _has_long_decimal(node.args[0])
-    return node.is_decimal and (node.value * 10 ** (_LONG_DECIMAL_PLACES - 1)).denominator != 1
+    if not node.is_decimal or node.value.denominator.bit_length() > 80:
+        return False
+    shifted = node.value * 10**24
+    return shifted.denominator == 1 and len(str(abs(shifted.numerator)).rstrip("0")) >= _PRINTED_DIGITS
 
 
 def _refuted(gold: Node, answer: Node) -> bool:

@@ -48,7 +48,7 @@ _OPERATORS = {
     "ne": "!=", "neq": "!=", "lt": "<", "gt": ">", "cup": "cup", "bigcup": "cup", "setminus": "setminus", "backslash": "setminus",
     "in": "in", "pm": "pm", "lbrace": "\\{", "rbrace": "\\}", "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")",
     "vert": "|", "lvert": "|", "rvert": "|", "mid": "|", "degree": "degrees", "degrees": "degrees", "colon": ":",
-    "land": "and", "lor": "or",
+    "langle": "(", "rangle": ")", "land": "and", "lor": "or",
     "vee": "or", "wedge": "and",
 }  # fmt: skip
 _SYMBOL_OPERATORS = {"{": "\\{", "}": "\\}", "%": "%", "\\": "\\\\"}
@@ -64,6 +64,7 @@ CURRENCIES = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yuan", "USD": 
 _THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])")
 _THIN_THOUSANDS = re.compile(r"(?<=[0-9]) ?(?:,\s?\\!|\{,\}|,\\,|\\,) ?(?=[0-9]{3}(?![0-9]))")
 REPEATING = re.compile(r"([0-9]{0,12})\.([0-9]{0,12})\\overline\s{0,2}\{([0-9]{1,12})\}")
+_DOTTED = re.compile(r"(?<![0-9.])([0-9]{0,12})\.([0-9]{0,12})\\dot\s?\{?([0-9])\}?(?:([0-9]{0,10})\\dot\s?\{?([0-9])\}?)?(?![0-9])")
 _DECIMALS = re.compile(r"\.[0-9]+")
 
 
@@ -91,6 +92,8 @@ def tokenize(text: str, *, thousands: bool) -> list[Token]:
         text = _SUPERSCRIPT.sub(lambda match: "^{" + match.group().translate(_POWERS) + "}", text.translate(_SYMBOLS))
         text = _SUBSCRIPT.sub(lambda match: "_{" + match.group().translate(_SUBS) + "}", text)
     text = _THIN_THOUSANDS.sub("", text)
+    if "\\dot" in text:  # 0.1 with dots over the first and last figure of what repeats
+        text = _DOTTED.sub(lambda match: "{}.{}\\overline{{{}}}".format(*match.groups("")[:2], "".join(match.groups("")[2:])), text)
     if len(text) > MAX_CHARS:
         raise RefusedError
     tokens = _tokens(text, thousands=thousands)

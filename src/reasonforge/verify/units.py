@@ -21,7 +21,7 @@ thrice quadruple inverse reciprocal conjugate transpose opposite complement plus
 guess invalid unlikely likely mistaken grand kilo mega giga myriad pair couple few several many some any imaginary recurring repeating
 halve etc nope ish minimum maximum alternatively whatever else instead versus excluding including estimate error only again
 """
-_NEVER = re.compile(r"\w+ths?|\w*illions?|\w+-?ish|\w+ed|\w+ing|\w+ly|\w+wards?|\w+(?:ss|us|is)|thirds?|halves|seconds-?half")
+_NEVER = re.compile(r"\w+ths?|\w*illions?|\w+-?ish|\w{2,}[^e]ed|\w{3,}ing|\w{2,}ly|\w+wards?|\w+(?:ss|us|is)|thirds?|halves|seconds-?half")
 _SYNONYM_WORDS = """
 mm millimeter millimetre; cm centimeter centimetre; km kilometer kilometre; m metre meter; kg kilogram; g gramme gram gm;
 ml milliliter millilitre; l litre liter; pound lb; oz ounce; ft foot feet; hr hour h; min minute; sec second s; mi mile; yd yard;
@@ -39,15 +39,36 @@ children person man woman child boy girl student sheep fish deer geese mice teet
 apple egg way time-unit digit number point points solution integer page step side edge face vertex vertices indices matrices radii
 item piece part book car ball card coin marble ticket box game row column block student member team tree tile seat trip lap turn
 candy candies cookie cake pizza slice meal page stamp sticker pencil pen toy flower animal cat dog bird chicken cow horse pig
-rpm fps psi bpm ppm atm kwh mwh mol bar hz khz mhz ghz gb mb kb tb cal kcal joules usd/hour
+paths lengths widths depths births deaths months rpm fps psi bpm ppm atm kwh mwh mol bar hz khz mhz ghz gb mb kb tb cal kcal joules usd/hour
 """
-_AFTERWARDS = frozenset("old long tall wide deep high away apart each together altogether total left remaining today squared cubed".split())
+_AFTERWARDS = frozenset(
+    [
+        "old",
+        "long",
+        "tall",
+        "wide",
+        "deep",
+        "high",
+        "away",
+        "apart",
+        "each",
+        "together",
+        "altogether",
+        "total",
+        "left",
+        "remaining",
+        "today",
+        "squared",
+        "cubed",
+    ]
+)
 """What may follow a unit: 5 years old, 6 feet tall."""
 
 _SHORT = frozenset(_SHORT_WORDS.split())
 _ATTACHED = frozenset(_ATTACHED_WORDS.split())
 _CHANGES_VALUE = frozenset(_VALUE_WORDS.split())
-_UNITS = frozenset(_UNIT_WORDS.split())
+_RATES = frozenset(["m/s", "m/sec", "m/s^2", "m/s^{2}", "ft/s", "mi/h", "m/min"])
+_UNITS = frozenset(_UNIT_WORDS.split()) | _RATES
 _SYNONYMS = {word: words.split()[0] for words in _SYNONYM_WORDS.split(";") for word in words.split()[1:]}
 _SPEEDS = {"mph": "mi per hr", "kmh": "km per hr", "kph": "km per hr", "kmph": "km per hr", "rpm": "revolution per min"}
 _POWERS = {"2": "square", "3": "cubic", "squared": "square", "cubed": "cubic"}
@@ -68,7 +89,8 @@ _TRAILING_WORDS = re.compile(
     r"(?P<number>.*[0-9}%])(?:\\[ ,;]|~|\s){0,3}(?:\\(?:text|mathrm|mbox|textrm)\s?\{\s{0,2})?"
     r"(?P<words>[A-Za-z][A-Za-z' -]{1,60}|[\u4e00-\u9fff]{1,4})\.?\s{0,2}(?P<brace>\}?)\s{0,2}"
 )
-_COUNTED = frozenset("times dozen dozens pair pairs couple couples score gross fold".split())
+_NUMBER_AND_SYMBOL = re.compile(r"\s{0,2}\$?([0-9.,]{1,30})(?:\\[ ,;]|~|\s){1,3}([hmsgLlNJWVA](?:\^\{?[23]\}?)?)\$?\s{0,2}")
+_COUNTED = frozenset(["times", "dozen", "dozens", "pair", "pairs", "couple", "couples", "score", "gross", "fold"])
 """Words that change a value, unless the question asks how many of them there are."""
 
 
@@ -133,6 +155,12 @@ def without_asked_words(raw: str, question: str) -> str:
     return _balanced(match["number"]) if any(len(word) > 2 for word in words) else ""
 
 
+def with_upright_symbol(raw: str) -> str:
+    """Return 5 h as the quantity that it is beside a reference with a unit; "" where it is no number with a letter."""
+    match = _NUMBER_AND_SYMBOL.fullmatch(raw)
+    return "" if match is None else f"{match[1]}\\text{{ {match[2]}}}"
+
+
 def _balanced(text: str) -> str:
     return text if text.count("{") == text.count("}") else ""
 
@@ -152,7 +180,7 @@ def _is_unit(words: list[str]) -> bool:
 def _may_stand(word: str) -> bool:
     if not _WORD.fullmatch(word):
         return False
-    if word in _AFTERWARDS:
+    if word in _AFTERWARDS or word in _RATES:
         return True
     core, *rest = [part for part in re.split(r"[\^/.{}]", word) if part and not part.isdigit()]
     if any(changes_value(part) for part in (core, *rest)):
@@ -162,7 +190,7 @@ def _may_stand(word: str) -> bool:
 
 
 def _is_noun(word: str) -> bool:
-    core = re.split(r"[\^/.]", word, maxsplit=1)[0]
+    core = word if word in _RATES else re.split(r"[\^/.]", word, maxsplit=1)[0]
     known = _UNITS | _SHORT | _ATTACHED
     return core in known or core.removesuffix("s") in known or (len(core) > 3 and core.endswith("s"))
 

@@ -96,7 +96,7 @@ function curveOverK(results) {
   for (const k of [...new Set(families.flatMap((each) => each.points.map((point) => point.k)))]) {
     shapes.push(svg("text", { x: x(k), y: height - 16, "text-anchor": "middle" }, String(k)));
   }
-  shapes.push(svg("text", { x: (left + width - right) / 2, y: height - 2, "text-anchor": "middle" }, "k, samples"));
+  shapes.push(svg("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, "k, samples"));
   for (const [order, { family, colour, points, earlier }] of families.entries()) {
     // Whiskers stand side by side: intervals of several curves would cover each other.
     const aside = WHISKER_STEP * (order - (families.length - 1) / 2);
