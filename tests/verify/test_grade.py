@@ -106,7 +106,7 @@ def test_words_and_formulas_of_the_question_may_stand_in_the_answer(question: st
         ("12", "13", "13 is not 12"),
         ("5 cm", "5 mm", "5 mm is not 5 cm"),
         ("5", "2+3", "not worked out: 2+3"),
-        ("x+1", "x+2", "2+x is not 1+x"),
+        ("x+1", "x+2", "x+2 is not x+1"),
     ],
 )
 def test_a_wrong_answer_says_what_it_is_and_what_it_should_be(gold: str, answer: str, reason: str) -> None:

@@ -34,45 +34,11 @@ _REALS = r"(?:\s*\\in\s*(?:\\mathbb\s?\{?R\}?|R))?"
 _SET_BUILDER = re.compile(
     rf"\s*\$?(?:\\left)?\\\{{\s*[a-z]{_REALS}\s*(?:\\mid|\\vert|\\middle\||[|｜:])(?![a-z])(.{{1,200}}?)(?:\\right)?\\\}}\$?\s*"
 )
-_OTHER_QUANTITY = frozenset(
-    [
-        "not",
-        "minus",
-        "negative",
-        "plus",
-        "twice",
-        "double",
-        "triple",
-        "thrice",
-        "half",
-        "times",
-        "wrong",
-        "incorrect",
-        "invalid",
-        "false",
-        "except",
-        "without",
-        "opposite",
-        "inverse",
-        "reciprocal",
-        "factorial",
-        "squared",
-        "cubed",
-        "square",
-        "root",
-        "percent",
-        "percentage",
-        "log",
-        "sin",
-        "cos",
-        "never",
-        "maybe",
-        "probably",
-        "approximately",
-        "about",
-        "almost",
-    ]
-)
+_OTHERS = """
+not minus negative plus twice double triple thrice half times wrong incorrect invalid false except without opposite inverse reciprocal
+factorial squared cubed root percent log sin cos never maybe probably approximately about almost
+"""
+_OTHER_QUANTITY = frozenset(_OTHERS.split())
 """Words that make a name the name of something else: twice the answer = 5."""
 _OHM = re.compile(r"(?<=[0-9}])(?:\\[ ,;]|~|\s){0,3}(?:\\(?:text|mathrm)\s?\{\s?)?(?:\\Omega|Ω|\u2126)\s?\}?\s*(?=\$?\Z)")
 _MONEY_BEHIND = re.compile(r"(?<=[0-9}])(?:\\[ ,;]|~|\s){0,3}(?:\\text\s?\{\s?)?([€£¥₹])\s?\}?\s*(?=\$?\Z)")
