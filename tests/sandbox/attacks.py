@@ -693,6 +693,7 @@ attempt("more priority", lambda: os.nice(-5))
         row=43,
         name="inherited descriptors",
         proof="bare",
+        ends=("ok", "signal", "error"),  # as a block it may take from the pipe that its own session reads
         code="""
 # Beyond the three streams a run has a pipe for what its calls returned and, in a session, one that its blocks come by.
 found = []

@@ -123,8 +123,9 @@ def equivalent(gold: str, answer: str, *, profile: Profile = "strict") -> bool |
 def equivalence_classes(answers: Sequence[str | None], *, profile: Profile = "strict") -> list[int | None]:
     """Return the class of each answer, numbered in order of appearance; None for None. Votes count classes, not strings.
 
-    A number without a unit votes for the same number with one, unless it comes with several (5 is neither 5 cm nor 5 mm then). Answers with one key are one class at once; the rest are compared pair by pair with one answer per class, so a pair that the symbolic
-    worker cannot decide counts as different.
+    A number without a unit votes for the same number with one, unless it comes with several (5 is neither 5 cm nor 5 mm then). Answers
+    with one key are one class at once; the rest are compared pair by pair with one answer per class, so a pair that the symbolic worker
+    cannot decide counts as different.
 
     >>> equivalence_classes(["0.5", None, "1/2", "2"])
     [0, None, 0, 1]
