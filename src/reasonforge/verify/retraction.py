@@ -16,7 +16,8 @@ _CLAIM = r"(?:equal to )?[\s$*\\({]{0,5}(?:boxed\{|[dt]?frac|sqrt)?-?[0-9]"
 _IT_IS = r"(?:it|that|this|(?:the|my) (?:\w{1,10} )?(?:answer|result|value))(?:'s| is| was| equals| must be| should(?: have)? be(?:en)?)"
 _SENTENCE_START = r"(?:\A|[\n.!?。！？,，;—–-])[\s$}*)]{0,6}(?:(?:oh|but|ah|um|no)\b,?\s{1,3})?"
 _DOUBTED = re.compile(
-    rf"{_SENTENCE_START}(?:wait|hold on|hmm+|oops|sorry(?=[,:.!])|no(?=[,:.!]\s{{0,3}}(?:(?:wait|sorry|rather|make (?:it|that)|i meant?|{_IT_IS})\b[^.\n0-9]{{0,12}})?{_CLAIM})|correction|(?:edit|update)(?=\s{{0,3}}:)"
+    rf"{_SENTENCE_START}(?:wait|hold on|hmm+|oops|sorry(?=[,:.!])|correction|(?:edit|update)(?=\s{{0,3}}:)"
+    rf"|no(?=[,:.!]\s{{0,3}}(?:(?:wait|sorry|rather|make (?:it|that)|i meant?|{_IT_IS})\b[^.\n0-9]{{0,12}})?{_CLAIM})"
     r"|on (?:second thought|(?:further |closer )?(?:reflection|inspection))"
     r"|let me (?:re(?:-?(?:consider|compute|calculate|think|do|examine|evaluate))?|double))\b"
     r"|\b(?:it|answer|result) (?:might|may|could)(?: also| well| instead)? be(?= [$\\*(]{0,3}-?[0-9]| [$]?\\frac)"
@@ -92,7 +93,8 @@ _NEGATED = re.compile(
 )
 # "I doubt that the answer is", with or without the phrase that extraction has cut off.
 _DISOWNED = re.compile(
-    r"(?:(?:\b(?:false|untrue|unlikely|doubt|doubtful)|(?:n't|\bnot) (?:think|believe|say|claim|true)|\b(?:nobody|no one)(?: \w{1,10}){1,3})"
+    r"(?:(?:\b(?:false|untrue|unlikely|doubt|doubtful)|(?:n't|\bnot) (?:think|believe|say|claim|true)"
+    r"|\b(?:nobody|no one)(?: \w{1,10}){1,3})"
     r"(?: to (?:say|claim))?(?: (?:that|whether|if))?(?: (?:the|my|this|its))?(?: (?:final|correct|right|true))?"
     r"(?: ?(?:answer|result|value|solution) (?:is|was|equals|would be|could be))?"
     r"|\b(?:except(?: for)?|excluding|other than|(?:all|anything|everything) but)"
