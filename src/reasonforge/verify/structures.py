@@ -24,8 +24,8 @@ from reasonforge.verify.regions import Piece, infinite_sign, is_region_like, reg
 from reasonforge.verify.tree import Apply, Name, Node, Number
 
 _MAX_PAIRS = 2_000
-_PRINTED_DIGITS = 15
-"""A program prints a float with 15 to 17 significant digits; fewer were chosen by someone."""
+_PRINTED_DIGITS = 12
+"""A program prints a float with 15 to 17 significant digits, or fewer where the last are zeros; far fewer were chosen by someone."""
 _PRINTED_TOLERANCE = 4e-15
 _REFUTE_TOLERANCE = 1e-7
 
