@@ -42,6 +42,7 @@ _LETTERS = re.compile(r"\W*([A-J](?:(?:[\s,、;]*|\s(?:and|&)\s|和|与)[A-J])*)
 
 
 def grade_letters(gold: str, section: str, found: Found | None, *, guess: bool) -> Verdict:
+    """Judge an answer whose reference is one letter or several; ``guess`` takes the last letter where none is declared."""
     reference = letters_of(gold)
     if reference is None:
         reference = choice_letter(gold)
@@ -137,6 +138,7 @@ def grade_exact(gold: str, section: str) -> Verdict:
 
 @lru_cache(maxsize=4_096)
 def exact_text(raw: str) -> str:
+    """Return an answer as BIG-Bench Hard compares it: one full stop and the words behind a letter taken off, everything else as it stands."""
     text = " ".join(raw.split()).strip("*` ")
     if text.endswith(".") and not text.endswith(".."):
         text = text[:-1].rstrip()

@@ -152,6 +152,7 @@ def _is_place(node: Node) -> bool:
 
 
 def infinite_sign(node: Node) -> int:
+    """Return 1 for infinity, -1 for minus infinity, 0 for everything else."""
     match node:
         case Name(name="oo"):
             return 1
@@ -162,6 +163,7 @@ def infinite_sign(node: Node) -> int:
 
 
 def is_region_like(node: Node) -> bool:
+    """Tell whether a tree is an interval, an inequality or a combination of them."""
     return isinstance(node, Apply) and node.op in _REGIONS
 
 

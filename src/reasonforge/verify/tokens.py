@@ -69,6 +69,8 @@ _DECIMALS = re.compile(r"\.[0-9]+")
 
 
 class Token(NamedTuple):
+    """A piece of an answer's text."""
+
     kind: str
     """number, name, word, op, command, text, begin, end."""
     value: str
