@@ -138,7 +138,7 @@ def grade_exact(gold: str, section: str) -> Verdict:
 
 @lru_cache(maxsize=4_096)
 def exact_text(raw: str) -> str:
-    """Return an answer as BIG-Bench Hard compares it: one full stop and the words behind a letter taken off, everything else as it stands."""
+    """Return an answer as BIG-Bench Hard compares it: one full stop and the words behind a letter taken off, the rest as it stands."""
     text = " ".join(raw.split()).strip("*` ")
     if text.endswith(".") and not text.endswith(".."):
         text = text[:-1].rstrip()
