@@ -251,7 +251,8 @@ def test_not_every_conversation_holds_an_interpreter_at_once(tokenizer: Tokenize
     found = loop.sample(Script(tokenizer, answers), requests, SamplingParams(max_new_tokens=400))
     assert [len(group) for group in found] == [2] * 300
     assert len(sandbox.sessions) == 600
-    assert sandbox.most_open <= 256
+    # Eight threads open and close while the sandbox counts: one that closes meanwhile may be counted still.
+    assert sandbox.most_open <= 256 + 8
 
 
 @dataclass
