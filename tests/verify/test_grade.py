@@ -63,7 +63,9 @@ def test_honest_completions_are_correct(gold: str, text: str) -> None:
     ("question", "answer", "correct"),
     [("What percent of 20 is 7?", "35\\%", True), ("What percentage?", "35%", True), ("增长了百分之几？", "35%", True),
      ("How many?", "35\\%", False),
-     ("", "35\\%", False), ("What percent?", "0.35", False), ("What percent?", "3500\\%", False)],
+     ("", "35\\%", False), ("What percent?", "0.35", False), ("What percent?", "3500\\%", False),
+     ("What is 70 percent of 50?", "35%", False), ("Prices fell 5 percent. How much is it?", "35%", False),
+     ("Give the chance as a percentage.", "35%", True), ("What's the percentage of boys?", "35%", True)],
 )  # fmt: skip
 def test_a_percentage_answers_a_plain_number_only_where_the_question_asks_for_one(question: str, answer: str, correct: bool) -> None:
     assert grade("35", f"\\boxed{{{answer}}}", question=question).correct == correct

@@ -35,7 +35,12 @@ from reasonforge.verify.units import with_upright_symbol, without_asked_words
 MAX_SYMBOLIC_CALLS = 8
 """Pairs that one answer may send to the symbolic worker; a list of a hundred integrals is not an answer."""
 
-_ASKS_PERCENT = re.compile(r"percent|百分之几|百分比|百分率|%\s*(?:of|is|are)?\s*\?", re.IGNORECASE)
+# "What percent", "as a percentage", "the percent of those who": a percentage is wanted. Behind a number it is only told: 20 percent of 40.
+_ASKS_PERCENT = re.compile(
+    r"(?:\b(?:what(?:['’]s)?|which|how many|find|give|express|write|compute|calculate|determine|estimate|as|in|by)\s(?:[^\W\d]+\s){0,6}?"
+    r"(?:percent|%)|(?<![0-9\\])(?<![0-9\\]\s)%\s*(?:of|is|are)?\s*\?|百分之几|百分之多少|百分比|百分率)",
+    re.IGNORECASE,
+)
 _PERCENT_NEXT = re.compile(r"[\s$]{0,3}(?:\\?%|percent)")
 _APPROXIMATELY = re.compile(r"\A\s*(?:\\approx|≈)\s*(?=\\?\$?[-0-9])")
 _SHOWN_CHARS = 60
