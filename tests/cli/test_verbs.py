@@ -14,6 +14,7 @@ import pytest
 import reasonforge
 from tests.cli.conftest import RECIPE, Pipelines
 from tests.config.schema import Recipe
+from tests.runs.fabricate import new_run
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -68,6 +69,18 @@ def test_model_replaces_the_model_table(call: Call, pipelines: Pipelines, monkey
     Path("x.toml").write_text(RECIPE + "[model]\ntype = 'fresh'\nshape = 'small'\n")
     assert call("rl", "x.toml", "--model", "~/m")[0] == 0
     assert pipelines.loaded.recipe.model == {"type": "folder", "path": "/home/somebody/m"}
+
+
+def test_a_run_stands_for_its_final_model(call: Call, pipelines: Pipelines, monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithModel(Recipe):
+        model: dict[str, str]
+
+    monkeypatch.setattr(sys.modules["reasonforge.pipelines.config"], "Recipe", WithModel)
+    Path("x.toml").write_text(RECIPE + "[model]\ntype = 'fresh'\nshape = 'small'\n")
+    with new_run(Path("runs/a")):
+        Path("runs/a/final").mkdir()
+    assert call("rl", "x.toml", "--model", "runs/a")[0] == 0
+    assert pipelines.loaded.recipe.model["path"] == "runs/a/final"
 
 
 @pytest.mark.parametrize("out", ["~/runs/x", "--out=~/runs/x"])

@@ -330,13 +330,13 @@ def evaluate(
 
 
 def _folder(model: str) -> Path:
-    from reasonforge.cli.evaluate_model import model_folder
+    from reasonforge.runs.reader import policy_folder
 
     if "://" in model:
         raise RecipeError(
             f"{model}: a recipe's stages need a model folder. For a URL leave the recipe out and name --benchmark, --data or --task"
         )
-    return model_folder(Path(model).expanduser())
+    return policy_folder(Path(model).expanduser())
 
 
 def _finished_samples(

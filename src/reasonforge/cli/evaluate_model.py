@@ -23,6 +23,7 @@ from reasonforge.core.records import Problem
 from reasonforge.core.seeds import derive_seed
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.prompts import asked_problems
+from reasonforge.runs.reader import policy_folder
 from reasonforge.runs.text import counted, program_name
 from reasonforge.sampling.http import EndpointConfig
 from reasonforge.tasks.config import DataSource
@@ -173,26 +174,6 @@ def _asked_how(config: EvaluationConfig) -> str:
     return f"style {config.style}, {counted(config.shots, 'shot')}{' joined with the question' if config.joined else ''}"
 
 
-def model_folder(path: Path) -> Path:
-    """Return the Hugging Face folder that a path means: of a run its final model, or that of its last stage.
-
-    Raises:
-        DataError: there is none.
-    """
-    if not path.is_dir():
-        raise DataError(f"{path}: no such folder")
-    if not (path / "run.json").is_file():
-        return path
-    from reasonforge.runs.reader import RunReader
-
-    run = RunReader(path)
-    folders = [run.final_dir, *(run.model_dir(stage.name) for stage in reversed(run.info.stages))]
-    found = next((folder for folder in folders if folder.is_dir()), None)
-    if found is None:
-        raise DataError(f"{path}: this run has no model yet. Name one of its checkpoints, or finish it: {run.resume_command}")
-    return found
-
-
 def _read(options: ModelOptions, settings: Sequence[str]) -> _Wanted:
     """Read and check the settings.
 
@@ -317,7 +298,7 @@ def _locate(options: ModelOptions, template: TemplateConfig | None) -> _Place:
 
     path = Path(options.model).expanduser()
     checkpoint = path if re.fullmatch(r"step-\d{6,12}", path.name) else None
-    folder = model_folder(path) if checkpoint is None else _start_of(checkpoint)
+    folder = policy_folder(path) if checkpoint is None else _start_of(checkpoint)
     known = template or _run_template(folder)
     if known is None:
         known = TemplateConfig(name="plain" if Tokenizer.load(folder).chat_template is None else "chat")

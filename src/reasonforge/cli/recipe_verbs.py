@@ -27,7 +27,10 @@ Stage = Annotated[str | None, typer.Option(metavar="NAME", help="Run only this s
 Model = Annotated[
     Path | None,
     typer.Option(
-        metavar="PATH", help="Start from this Hugging Face folder (sets the model table).", rich_help_panel=_RECIPE, show_default=False
+        metavar="PATH",
+        help="Start from this Hugging Face folder, or from this run's model (sets the model table).",
+        rich_help_panel=_RECIPE,
+        show_default=False,
     ),
 ]
 Seed = Annotated[
@@ -111,7 +114,12 @@ def recipe_verb(only: str | None, summary: str) -> Callable[..., int]:
 def _as_settings(model: Path | None, seed: int | None) -> list[str]:
     """Write the options that stand for a setting as that setting."""
     settings = [] if seed is None else [f"--seed={seed}"]
-    return settings if model is None else [*settings, "--model.type=folder", f"--model.path={model.expanduser()}"]
+    if model is None:
+        return settings
+    from reasonforge.runs.reader import policy_folder
+
+    model = model.expanduser()
+    return [*settings, "--model.type=folder", f"--model.path={policy_folder(model) if model.is_dir() else model}"]
 
 
 def _load(recipe: type[Recipe], files: list[Path], overrides: list[str], *, resumed: Path | None, verb: str) -> LoadedRecipe[Recipe]:

@@ -15,6 +15,9 @@ from reasonforge.runs.lock import is_locked
 from reasonforge.runs.rollouts import StoredRollout, list_steps, read_rollouts
 from reasonforge.runs.text import program_name
 
+POLICY_STAGES = frozenset({"pretrain", "sft", "rl", "preference"})
+"""Types of the stages that leave another policy behind than they found."""
+
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -96,6 +99,24 @@ class RunReader:
         if step not in steps:
             raise DataError(f"{self.rollouts_dir(stage)}: no rollouts of step {step}; there are {_some(list(steps))}.")
         return read_rollouts(steps[step], tokens=tokens)
+
+
+def policy_folder(path: Path) -> Path:
+    """Return the Hugging Face folder that a path means: of a run its final model, or that of the last stage that trained one.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not path.is_dir():
+        raise DataError(f"{path}: no such folder")
+    if not (path / "run.json").is_file():
+        return path
+    run = RunReader(path)
+    trained = [stage.name for stage in reversed(run.info.stages) if stage.type in POLICY_STAGES]
+    found = next((folder for folder in (run.final_dir, *map(run.model_dir, trained)) if folder.is_dir()), None)
+    if found is None:
+        raise DataError(f"{path}: this run has no model yet. Name one of its checkpoints, or finish it: {run.resume_command}")
+    return found
 
 
 def stage_name(name: str) -> str:
