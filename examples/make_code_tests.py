@@ -25,13 +25,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from reasonforge.config.endpoint import EndpointConfig
 from reasonforge.core.errors import DataError, ReasonforgeError, UnavailableError
 from reasonforge.core.files import write_atomic
 from reasonforge.core.ids import content_id
 from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import SampleRequest, SamplingParams
 from reasonforge.core.seeds import derive_seed
-from reasonforge.sampling.http import EndpointConfig, HttpModel
+from reasonforge.sampling.http import HttpModel
 from reasonforge.sampling.protocol import Sampler
 from reasonforge.sampling.rollouts import completion_text
 from reasonforge.sandbox.open import open_sandbox

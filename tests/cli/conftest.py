@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Options:
     overwrite: bool = False
     only: str | None = None
     stage: str | None = None
+    first: str | None = None
+    last: str | None = None
     quiet: bool = False
     log: str = "plain"
     argv: tuple[str, ...] = ()
@@ -37,7 +39,7 @@ class Pipelines:
 
     loaded: Any = None
     options: Any = None
-    planned: dict[str, Any] = field(default_factory=dict)
+    planned: Any = None
     act: Callable[[], int] = lambda: 0
     """What happens when it runs: return an exit code or raise."""
 
@@ -45,8 +47,8 @@ class Pipelines:
         self.loaded, self.options = loaded, options
         return self.act()
 
-    def dry_run(self, loaded: Any, *, console: Any, **arguments: Any) -> int:
-        self.loaded, self.planned = loaded, arguments
+    def dry_run(self, loaded: Any, options: Any, *, console: Any) -> int:
+        self.loaded, self.planned = loaded, options
         return self.act()
 
 

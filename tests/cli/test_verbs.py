@@ -41,8 +41,9 @@ def test_options_and_settings_reach_the_run_in_any_order(call: Call, pipelines: 
 def test_a_dry_run_plans_and_does_not_run(call: Call, pipelines: Pipelines) -> None:
     code, _, _ = call("rl", "x.toml", "--dry-run", "--stage", "rl", "--out", "o")
     assert code == 0
-    argv = ("reasonforge", "rl", "x.toml", "--dry-run", "--stage", "rl", "--out", "o")
-    assert pipelines.planned == {"only": "rl", "stage": "rl", "out": Path("o"), "argv": argv}
+    planned = pipelines.planned
+    assert (planned.only, planned.stage, planned.out) == ("rl", "rl", Path("o"))
+    assert planned.argv == ("reasonforge", "rl", "x.toml", "--dry-run", "--stage", "rl", "--out", "o")
     assert pipelines.options is None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reasonforge.config.endpoint import EndpointConfig
 from reasonforge.core.errors import InterruptedRun, RecipeError, UnavailableError
 from reasonforge.core.records import Message, Problem
 from reasonforge.evaluation.config import BudgetConfig, EvaluationConfig
@@ -22,7 +23,7 @@ from reasonforge.runs.console import Console
 from reasonforge.runs.signals import StopRequest
 from reasonforge.sampling import http
 from reasonforge.sampling.config import ToolConfig
-from reasonforge.sampling.http import EndpointConfig, HttpModel
+from reasonforge.sampling.http import HttpModel
 from tests.sampling.scripted_server import Reply, Server, refuses, says, serve
 
 PROBLEMS = [Problem(id=f"p{i}", messages=(Message("user", f"what is {i}+1?"),), answer=str(i + 1), source="made") for i in range(6)]

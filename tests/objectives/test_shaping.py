@@ -19,7 +19,7 @@ def test_a_divergence_penalty_in_the_reward_matches_the_worked_example() -> None
     example = case("gae_ppo", "kl_shaping")
     policy, reference, rewards = (row(example.inputs[key]) for key in ("logp_policy", "logp_ref", "rewards"))
     mask = torch.ones_like(rewards, dtype=torch.bool)
-    shaped = kl_shaped(rewards, sampled_logprobs=policy, ref_logprobs=reference, mask=mask, kl_coef=example.inputs["beta"])
+    shaped = kl_shaped(rewards, kl_k1(policy, reference), mask=mask, kl_coef=example.inputs["beta"])
     torch.testing.assert_close(shaped, row(example.expected["shaped_rewards"]), rtol=0, atol=example.tolerance)
     assert float(kl_k1(policy, reference).sum()) == pytest.approx(example.expected["k1_sum"], abs=example.tolerance)
 
@@ -27,7 +27,7 @@ def test_a_divergence_penalty_in_the_reward_matches_the_worked_example() -> None
 def test_a_shaped_reward_carries_no_gradient_and_nothing_where_masked() -> None:
     logprobs = torch.randn(1, 3, requires_grad=True)
     mask = torch.tensor([[True, False, True]])
-    shaped = kl_shaped(torch.ones(1, 3), sampled_logprobs=logprobs, ref_logprobs=torch.zeros(1, 3), mask=mask, kl_coef=0.1)
+    shaped = kl_shaped(torch.ones(1, 3), kl_k1(logprobs, torch.zeros(1, 3)), mask=mask, kl_coef=0.1)
     assert not shaped.requires_grad
     assert shaped[0, 1] == 0
 

@@ -104,6 +104,8 @@ def outcome(path: Path) -> Outcome:
     summary = read_json(run.summary_path)
     for timed in (summary, *summary["stages"]):
         del timed["seconds"]
+    for timed in summary["cost"]["stages"]:
+        del timed["seconds"], timed["phases"]
     del summary["name"]
     files = sorted(file for folder in (run.final_dir, path / "models") for file in folder.rglob("*.safetensors"))
     return Outcome(

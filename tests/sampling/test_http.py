@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from reasonforge.config.endpoint import EndpointConfig
+from reasonforge.core.chat import Refused
 from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.sampling import http
-from reasonforge.sampling.http import EndpointConfig, HttpModel, Refused
+from reasonforge.sampling.http import HttpModel
 from tests.sampling.scripted_server import Reply, refuses, says, serve
 
 QUESTION = (Message("system", "be brief"), Message("user", "3 + 4?"))
@@ -195,7 +197,7 @@ def test_tokens_have_a_price() -> None:
     with serve(lambda body, number: says("7", tokens=1_000_000)) as server:
         asked = model(server.url, input_price=1.0, output_price=2.5)
         asked.ask(QUESTION, PARAMS, seed=0)
-        assert asked.usage.cost(EndpointConfig(url=server.url, name="m", input_price=1.0, output_price=2.5)) == pytest.approx(2.500003)
+        assert asked.cost == pytest.approx(2.500003)
 
 
 @pytest.mark.parametrize("url", ["http://u:p@h/v1", "http://h:port/v1", "http://h/v1?key=1", "http://"])

@@ -298,7 +298,20 @@ def evaluate(
             raise RecipeError(f"{option}: in a recipe this is a setting of the stage: --stages.NAME.{option[2:]} {value}")
         folder = None if model is None else _folder(model)
         run, _ = RECIPE_VERBS["eval"]
-        return run(context, files, stage, folder, seed, out, resume, overwrite, dry_run, settings, quiet, log, debug)
+        return run(
+            context,
+            files,
+            stage=stage,
+            model=folder,
+            seed=seed,
+            out=out,
+            resume=resume,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            settings=settings,
+            quiet=quiet,
+            log=log,
+        )
     if model is None:
         raise RecipeError(
             "what to evaluate? A recipe, finished samples (a .jsonl file), or --model with --benchmark, --data or --task. "

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from reasonforge.config.base import Section
+from reasonforge.config.endpoint import EndpointConfig
 from reasonforge.config.overrides import read_overrides
 from reasonforge.config.problems import describe, find
 from reasonforge.core.errors import DataError, RecipeError
@@ -25,7 +26,6 @@ from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.runs.reader import policy_folder
 from reasonforge.runs.text import counted, program_name
-from reasonforge.sampling.http import EndpointConfig
 from reasonforge.tasks.config import DataSource
 from reasonforge.text.config import TemplateConfig
 
@@ -282,7 +282,7 @@ def _remote(
         found: dict[str, Any] = {"requests now": f"{used.requests}, {used.retries} of them again"}
         found["tokens now"] = f"{used.prompt_tokens} in prompts, {used.completion_tokens} in answers"
         if endpoint.input_price or endpoint.output_price:
-            found["cost now"] = f"{used.cost(endpoint):.4f}"
+            found["cost now"] = f"{model.cost:.4f}"
         return found
 
     return RemoteSource(model, wanted.config, problems, judge, seed=seed, folder=folder), facts

@@ -10,6 +10,7 @@ import typer
 
 import reasonforge
 from reasonforge.cli.arguments import Invocation, split_settings
+from reasonforge.cli.compare import compare
 from reasonforge.cli.doctor import doctor
 from reasonforge.cli.eval_verbs import evaluate, grade
 from reasonforge.cli.failures import report_failure
@@ -28,6 +29,11 @@ app = typer.Typer(
 )
 for _name, (_verb, _epilog) in RECIPE_VERBS.items():
     app.command(_name, epilog=_epilog, rich_help_panel="Run a recipe")(evaluate if _name == "eval" else _verb)
+app.command(
+    "compare",
+    epilog="Example:  reasonforge compare recipes/toy/algorithms/grpo.toml recipes/toy/algorithms/rloo.toml --seeds 3",
+    rich_help_panel="Run a recipe",
+)(compare)
 app.command(
     "grade",
     epilog="Example:  reasonforge grade samples.jsonl --out graded.jsonl  ·  Then:  reasonforge eval graded.jsonl",
@@ -72,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(given: list[str], argv: tuple[str, ...]) -> int:
     command: Any = typer.main.get_command(app)  # Any: a class of the parser below Typer, under another name in each version
     settings: list[str] = []
-    if given[:1] and given[0] in RECIPE_VERBS:
+    if given[:1] and given[0] in (*RECIPE_VERBS, "compare"):
         own, settings = split_settings(given[1:], option_names(command.commands[given[0]]))
         given = [given[0], *own]
     # Not through the command's own main: that one swallows interrupts and broken pipes.

@@ -24,6 +24,13 @@ Files = Annotated[
     typer.Argument(metavar="RECIPE", help="A TOML recipe. Further files are overlays, the last one on top.", show_default=False),
 ]
 Stage = Annotated[str | None, typer.Option(metavar="NAME", help="Run only this stage.", rich_help_panel=_RECIPE, show_default=False)]
+First = Annotated[
+    str | None,
+    typer.Option("--from", metavar="NAME", help="Begin with this stage.", rich_help_panel=_RECIPE, show_default=False),
+]
+Last = Annotated[
+    str | None, typer.Option("--until", metavar="NAME", help="End with this stage.", rich_help_panel=_RECIPE, show_default=False)
+]
 Model = Annotated[
     Path | None,
     typer.Option(
@@ -67,6 +74,8 @@ def recipe_verb(only: str | None, summary: str) -> Callable[..., int]:
         context: typer.Context,
         files: Files = None,
         stage: Stage = None,
+        first: First = None,
+        last: Last = None,
         model: Model = None,
         seed: Seed = None,
         out: Out = None,
@@ -94,17 +103,26 @@ def recipe_verb(only: str | None, summary: str) -> Callable[..., int]:
         overrides = [*_as_settings(model, seed), *invocation.settings]
         out = out.expanduser() if out is not None else None
         loaded = _load(Recipe, files or [], overrides, resumed=out if resume else None, verb=only or "run")
+        options = RunOptions(
+            out=out,
+            resume=resume,
+            overwrite=overwrite,
+            only=only,
+            stage=stage,
+            first=first,
+            last=last,
+            quiet=quiet,
+            log=log,
+            argv=invocation.argv,
+        )
         if dry_run:
             from reasonforge.pipelines.plan import dry_run as print_plan
             from reasonforge.runs.console import Console
 
             with Console(quiet=quiet, log="json" if log == "json" else "auto") as console:
-                return print_plan(loaded, only=only, stage=stage, out=out, argv=invocation.argv, console=console)
+                return print_plan(loaded, options, console=console)
         from reasonforge.pipelines.run import run_recipe
 
-        options = RunOptions(
-            out=out, resume=resume, overwrite=overwrite, only=only, stage=stage, quiet=quiet, log=log, argv=invocation.argv
-        )
         return run_recipe(loaded, options)
 
     verb.__doc__ = f"{summary}\n\n{_SETTINGS_HELP}"

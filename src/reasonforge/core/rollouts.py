@@ -137,3 +137,23 @@ class PolicySample(TrainingSample):
     """Critic's values before the first update; None = no critic."""
     returns: Float32 | None = None
     """None = no critic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardSample(TrainingSample):
+    """What a reward model learns from: scores are read where ``loss_mask`` is True.
+
+    The score after token ``t`` belongs to entry ``t + 1``, so a sample that is scored at its end carries one closing token more, whose id
+    is never read.
+    """
+
+    labels: Float32
+    """1 = good, 0 = bad, or a probability in between; read where ``loss_mask`` is True."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceSample(TrainingSample):
+    """A sequence with what the reference model says of it: one side of a pair in preference learning."""
+
+    ref_logprobs: Float32
+    """Zero where ``loss_mask`` is False."""

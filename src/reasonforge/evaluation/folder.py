@@ -20,13 +20,13 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import reasonforge
+from reasonforge.core.chat import Answer
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.files import storage_errors
 from reasonforge.core.records import Problem
 from reasonforge.evaluation.samples import SampledProblem, json_line, read_samples, samples_row
 from reasonforge.runs.files import LineWriter, read_json, read_rows, write_json
 from reasonforge.runs.lock import RunLock
-from reasonforge.sampling.http import Answer
 
 FORMAT = 1
 _FILES = ("evaluation.json", "samples.jsonl", "results.json", "report.html", "answers.jsonl")

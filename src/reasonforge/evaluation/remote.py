@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from reasonforge.core.chat import Answer, Refused
 from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import SamplingParams
@@ -14,7 +15,7 @@ from reasonforge.evaluation.folder import EvaluationFolder
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.evaluation.samples import SampledProblem
 from reasonforge.runs.text import counted
-from reasonforge.sampling.http import STOP_SECONDS, Answer, HttpModel, Refused
+from reasonforge.sampling.http import STOP_SECONDS, HttpModel
 from reasonforge.tasks.judge import Judge
 
 _MOST_FAILURES_IN_A_ROW = 8

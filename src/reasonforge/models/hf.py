@@ -12,25 +12,36 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from reasonforge.core.errors import DataError
 from reasonforge.core.files import fsync_dir, storage_errors
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.decoder import Decoder
-from reasonforge.models.hf_config import CONFIG_NAME, config_to_json, load_config, read_json_object, special_ids
+from reasonforge.models.hf_config import (
+    CONFIG_NAME,
+    config_to_json,
+    load_config,
+    read_json_object,
+    scalar_config_to_json,
+    scores_of_config,
+    special_ids,
+)
+from reasonforge.models.scalar import ScalarModel
 
 WEIGHTS_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
 GENERATION_NAME = "generation_config.json"
 
-_HEAD, _EMBEDDING = "lm_head.weight", "embed_tokens.weight"
+_HEAD, _SCORE = "lm_head.weight", "score.weight"
 _READABLE = {"F32", "F16", "BF16"}
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def load_folder(path: str | Path) -> Decoder:
@@ -42,17 +53,29 @@ def load_folder(path: str | Path) -> Decoder:
     folder = Path(path)
     config = load_config(folder)
     files = _tensor_files(folder)
-    _check_names(files, config, folder)
-    decoder = Decoder(config)
-    parameters = dict(decoder.named_parameters())
-    for file in sorted(set(files.values())):
-        with _opened(file) as weights:
-            for stored_name in sorted(weights.keys()):
-                name = _own_name(stored_name)
-                if name in parameters:
-                    _read_into(parameters[name].data, weights, stored_name, file)
+    if _SCORE in files:
+        raise DataError(f"{folder}: holds a reward model or a critic ({_SCORE}), which writes no text. Give a language model's folder.")
+    decoder = _filled(lambda: Decoder(config), files, config, folder)
     _check_tied_head(files, decoder)
     return decoder
+
+
+def load_scalar_folder(path: str | Path) -> tuple[ScalarModel, dict[str, Any]]:
+    """Read a sequence classifier with one label into a scalar model with float32 parameters on the CPU.
+
+    Returns:
+        The model, and what ``save_scalar_folder`` was told of its scores; empty for a folder of others.
+
+    Raises:
+        DataError: as ``load_folder`` does, and for a language model, or a classifier of several labels.
+    """
+    folder = Path(path)
+    config = load_config(folder).model_copy(update={"tie_embeddings": True})
+    files = _tensor_files(folder)
+    if _SCORE not in files:
+        raise DataError(f"{folder}: holds no {_SCORE}: this is no reward model. Give the folder that a reward_model stage wrote.")
+    model = _filled(lambda: ScalarModel(config), files, config, folder)
+    return model, scores_of_config(read_json_object(folder / CONFIG_NAME), where=str(folder / CONFIG_NAME))
 
 
 def save_folder(
@@ -79,24 +102,93 @@ def save_folder(
         DataError: no Hugging Face family has this shape, or ``path`` holds something else.
         StorageError: the disk refused.
     """
-    target = Path(path)
-    config = config_to_json(decoder.config, dtype=str(dtype).removeprefix("torch."), eos_ids=eos_ids, bos_id=bos_id, pad_id=pad_id)
+    config = config_to_json(decoder.config, dtype=_dtype_name(dtype), eos_ids=eos_ids, bos_id=bos_id, pad_id=pad_id)
     generation = special_ids(eos_ids=eos_ids, bos_id=bos_id, pad_id=pad_id)
-    tensors = {_their_name(name): parameter.detach().to("cpu", dtype).contiguous() for name, parameter in decoder.named_parameters()}
+
+    def write(folder: Path) -> None:
+        if write_more is not None:
+            write_more(folder)
+        _write_json(folder / GENERATION_NAME, generation)
+
+    _write_folder(decoder, Path(path), config, dtype=dtype, write_more=write, max_shard_bytes=max_shard_bytes)
+
+
+def save_scalar_folder(
+    model: ScalarModel,
+    path: str | Path,
+    *,
+    scores: Mapping[str, Any],
+    dtype: torch.dtype = torch.float32,
+    pad_id: int | None = None,
+    write_more: Callable[[Path], object] | None = None,
+    max_shard_bytes: int = 5_000_000_000,
+) -> None:
+    """Write a reward model or critic as a sequence classifier with one label, which transformers loads; as whole as ``save_folder``.
+
+    transformers scores a text at its last token that is no ``pad_id``; ``ScalarModel.values`` has that number at the token after.
+
+    Args:
+        scores: JSON-able; what the scores mean and how to read them. Kept in ``config.json`` for ``load_scalar_folder``.
+        dtype: of the weights on disk: float32, bfloat16 or float16.
+        pad_id: transformers needs it to score several texts at once.
+        write_more: called with the folder before it becomes visible, to add files: ``tokenizer.save``.
+        max_shard_bytes: weights beyond this are split into several files with an index.
+
+    Raises:
+        DataError: no Hugging Face family has this shape, or ``path`` holds something else.
+        StorageError: the disk refused.
+    """
+    config = scalar_config_to_json(model.decoder.config, scores=scores, dtype=_dtype_name(dtype), pad_id=pad_id)
+    _write_folder(model, Path(path), config, dtype=dtype, write_more=write_more, max_shard_bytes=max_shard_bytes)
+
+
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _write_folder(
+    model: nn.Module,
+    target: Path,
+    config: Mapping[str, Any],
+    *,
+    dtype: torch.dtype,
+    write_more: Callable[[Path], object] | None,
+    max_shard_bytes: int,
+) -> None:
+    tensors = {_their_name(name): parameter.detach().to("cpu", dtype).contiguous() for name, parameter in model.named_parameters()}
     with storage_errors(target), _replaced_folder(target) as folder:
         if write_more is not None:
             write_more(folder)
         _write_json(folder / CONFIG_NAME, config)
-        _write_json(folder / GENERATION_NAME, generation)
         _write_tensors(folder, tensors, max_shard_bytes)
 
 
+def _filled(make: Callable[[], Model], files: Mapping[str, Path], config: DecoderConfig, folder: Path) -> Model:
+    """Return a model with the weights of a folder, once names and shapes were found to be right."""
+    _check_names(files, make, config, folder)
+    model = make()
+    parameters = {_files_name(name): parameter for name, parameter in model.named_parameters()}
+    for file in sorted(set(files.values())):
+        with _opened(file) as weights:
+            for stored_name in sorted(weights.keys()):
+                name = _own_name(stored_name)
+                if name in parameters:
+                    _read_into(parameters[name].data, weights, stored_name, file)
+    return model
+
+
 def _own_name(stored: str) -> str:
-    return stored if stored.endswith(_HEAD) else stored.removeprefix("model.")
+    """The name of a stored tensor without the prefix that some files have and others lack: a decoder's own name."""
+    return stored if stored.endswith((_HEAD, _SCORE)) else stored.removeprefix("model.")
+
+
+def _files_name(name: str) -> str:
+    """A parameter's name in the form of ``_own_name``: without the prefix of the decoder within a scalar model."""
+    return name.removeprefix("decoder.")
 
 
 def _their_name(name: str) -> str:
-    return name if name == _HEAD else f"model.{name}"
+    return name if name in (_HEAD, _SCORE) else f"model.{_files_name(name)}"
 
 
 def _tensor_files(folder: Path) -> dict[str, Path]:
@@ -164,14 +256,14 @@ def _opened(file: Path) -> Iterator[Any]:
         raise DataError(f"{file}: not a whole safetensors file ({detail}). Download or copy it again.") from None
 
 
-def _check_names(files: Mapping[str, Path], config: DecoderConfig, folder: Path) -> None:
+def _check_names(files: Mapping[str, Path], make: Callable[[], nn.Module], config: DecoderConfig, folder: Path) -> None:
     """Refuse missing and unexpected tensors and wrong shapes before anything of the config's size is allocated."""
     # First the last layer alone: a corrupt number of layers must not build a million modules.
     last = f"layers.{config.num_layers - 1}.input_layernorm.weight"
     expected = {}
     if last in files:
         with torch.device("meta"):
-            expected = {name: list(parameter.shape) for name, parameter in Decoder(config).named_parameters()}
+            expected = {_files_name(name): list(parameter.shape) for name, parameter in make().named_parameters()}
     for name in expected or [last]:
         if name not in files:
             advice = " (set tie_word_embeddings to true if the head is the embedding)" if name == _HEAD else ""

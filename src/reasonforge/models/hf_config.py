@@ -16,6 +16,8 @@ from reasonforge.core.errors import DataError
 from reasonforge.models.config import DecoderConfig, LinearScaling, Llama3Scaling, RopeScaling, YarnScaling
 
 CONFIG_NAME = "config.json"
+SCORES_KEY = "reasonforge"
+"""Section of ``config.json`` with what a reward model's scores mean; other readers pass over it."""
 
 # Bounds far beyond any model, so that a corrupt number is an error here and not an allocation that kills the process.
 _Size = Annotated[int, Field(gt=0, lt=1 << 24)]
@@ -232,6 +234,27 @@ def config_to_json(
     else:
         content |= {"use_sliding_window": False, "sliding_window": None}
     return content
+
+
+def scalar_config_to_json(config: DecoderConfig, *, scores: Mapping[str, Any], dtype: str, pad_id: int | None) -> dict[str, Any]:
+    """Return the ``config.json`` of a sequence classifier with one label; ``scores`` says how this package is to read it."""
+    content = config_to_json(config, dtype=dtype, pad_id=pad_id)
+    classifier = content["architectures"][0].replace("ForCausalLM", "ForSequenceClassification")
+    labels = {"id2label": {"0": "score"}, "label2id": {"score": 0}}
+    return content | {"architectures": [classifier], **labels, SCORES_KEY: {"scores": dict(scores)}}
+
+
+def scores_of_config(content: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Return what ``scalar_config_to_json`` was told of the scores; empty if the file is of others.
+
+    Raises:
+        DataError: the section is there and damaged.
+    """
+    section = content.get(SCORES_KEY, {"scores": {}})
+    scores = section.get("scores") if isinstance(section, dict) else None
+    if not isinstance(scores, dict):
+        raise DataError(f"{where}: {SCORES_KEY}.scores: must be an object that says how scores are read. Copy the file again.")
+    return scores
 
 
 def special_ids(*, eos_ids: Sequence[int], bos_id: int | None, pad_id: int | None) -> dict[str, Any]:

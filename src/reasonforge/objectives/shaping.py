@@ -23,22 +23,22 @@ def token_rewards(rewards: Float[Tensor, " B"], *, mask: Bool[Tensor, "B T"]) ->
 
 
 def kl_shaped(
-    rewards: Float[Tensor, "B T"],
-    *,
-    sampled_logprobs: Float[Tensor, "B T"],
-    ref_logprobs: Float[Tensor, "B T"],
-    mask: Bool[Tensor, "B T"],
-    kl_coef: float,
+    rewards: Float[Tensor, "B T"], divergence: Float[Tensor, "B T"], *, mask: Bool[Tensor, "B T"], kl_coef: float
 ) -> Float[Tensor, "B T"]:
-    """Return ``r_t - kl_coef (log pi_old - log pi_ref)`` at kept tokens, zero elsewhere. A reward is data: it carries no gradient.
+    """Return ``r_t - kl_coef * divergence_t`` at kept tokens, zero elsewhere. A reward is data: it carries no gradient.
 
     Summed over a completion this penalises length as well as divergence; placing the divergence in the loss does not.
+
+    Args:
+        rewards: per token.
+        divergence: estimated at each token under the policy that drew it (``kl_k1(sampler, reference)`` in the paper).
+        mask: True = the policy wrote the token.
+        kl_coef: the penalty's weight.
 
     Source:
         DeepSeekMath (arXiv:2402.03300), Eq. 2.
     """
-    log_ratio = (sampled_logprobs - ref_logprobs).detach()
-    return torch.where(mask, rewards - kl_coef * log_ratio, 0.0)
+    return torch.where(mask, rewards - kl_coef * divergence.detach(), 0.0)
 
 
 def adapted_kl_coef(kl_coef: float, *, observed_kl: float, target_kl: float, num_samples: int, horizon: int) -> float:

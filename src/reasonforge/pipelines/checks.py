@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from reasonforge.core.errors import DataError, RecipeError
@@ -12,13 +13,17 @@ from reasonforge.core.records import Document, Message, Problem
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.models.config import DecoderConfig
-from reasonforge.pipelines.config import EvalConfig, Recipe, Stage
+from reasonforge.pipelines.config import Recipe, Stage, maker_of, tables_of
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
 from reasonforge.rewards.config import AccuracyReward
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.rl.scoring import stage_scorer
+from reasonforge.stages.sample.config import SampleConfig
+from reasonforge.stages.sample.problems import problems_to_sample
 from reasonforge.stages.sft.config import SFTConfig
+from reasonforge.tasks.config import RolloutSource
+from reasonforge.tasks.rollouts import load_groups
 from reasonforge.tasks.sources import load_demonstrations, load_documents
 from reasonforge.tasks.streams import Demonstration, ProblemStream
 from reasonforge.text.layout import Layout, build_layout
@@ -71,23 +76,34 @@ class DataCheck:
             DataError: data cannot be read, does not fit the context, or its reference answers are not graded correct.
             RecipeError: a task holds too few problems, or SFT would read an endless stream.
         """
-        match stage:
-            case PretrainConfig():
-                yield name, stage.data, self._texts(name, stage)
-                if stage.gate is not None:
-                    yield f"{name}.gate", stage.gate.evaluation.data, self._evaluation(stage.gate.evaluation)
-            case SFTConfig():
-                yield name, stage.data, self._examples(name, stage)
-            case RLConfig():
-                problems = self._problems(stage.data)
-                # A list is rendered whole before the first step; a stream step by step.
-                read = problems if isinstance(problems, list) else _head(problems)
-                prompts = self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
-                yield name, stage.data, f"{prompts}, {_check_rewards(stage, read[:_HEAD])}"
-                if stage.evaluation is not None:
-                    yield f"{name}.evaluation", stage.evaluation.data, self._evaluation(stage.evaluation)
-            case EvalConfig():
-                yield name, stage.data, self._evaluation(stage)
+        for table in tables_of(stage):
+            maker = maker_of(self._recipe.data[table])
+            if maker is not None:
+                yield name, table, f"what {maker} leaves, read when that is there"
+            elif isinstance(source := self._recipe.data[table], RolloutSource):
+                yield name, table, self._rollouts(source)
+            else:
+                yield name, table, _CHECKS[stage.type](self, name, stage, table)
+        evaluation = stage.gate and stage.gate.evaluation if isinstance(stage, PretrainConfig) else getattr(stage, "evaluation", None)
+        if evaluation is not None:
+            where = f"{name}.gate" if isinstance(stage, PretrainConfig) else f"{name}.evaluation"
+            yield where, evaluation.data, self._evaluation(evaluation)
+
+    def _rl(self, name: str, stage: RLConfig, table: str) -> str:
+        problems = self._problems(table)
+        # A list is rendered whole before the first step; a stream step by step.
+        read = problems if isinstance(problems, list) else _head(problems)
+        prompts = self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
+        return f"{prompts}, {_check_rewards(stage, read[:_HEAD])}"
+
+    def _sample(self, name: str, stage: SampleConfig, table: str) -> str:
+        read = problems_to_sample(self._problems(table), stage, name=name)
+        return self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
+
+    def _rollouts(self, source: RolloutSource) -> str:
+        """Read what another run left: its tokens must be this tokenizer's."""
+        groups = load_groups(source, Path(), tokenizer=self._tokenizer.fingerprint)
+        return f"{sum(len(group.rollouts) for group in groups)} completions of {len({group.problem.id for group in groups})} problems"
 
     def _evaluation(self, config: EvaluationConfig) -> str:
         problems = self._problems(config.data)
@@ -106,8 +122,8 @@ class DataCheck:
         short = f", room for {room} of {max_new_tokens} new tokens behind the longest" if room < max_new_tokens else ""
         return f"{len(problems)} prompts of {_span(lengths)}{short}"
 
-    def _texts(self, name: str, stage: PretrainConfig) -> str:
-        source, seed = self._recipe.data[stage.data], data_seed(self._recipe, stage.data)
+    def _texts(self, name: str, stage: PretrainConfig, table: str) -> str:
+        source, seed = self._recipe.data[table], data_seed(self._recipe, table)
         items = load_documents(source, seed=seed) if stage.content == "documents" else load_demonstrations(source, seed=seed)
         if isinstance(items, list):
             # Long documents are cut at the context, and what is left of one token has nothing to predict.
@@ -128,12 +144,12 @@ class DataCheck:
             return [*self._tokenizer.encode(item.text), *self._tokenizer.stop_ids[:1]]
         return self._example(item)
 
-    def _examples(self, name: str, stage: SFTConfig) -> str:
-        source = self._recipe.data[stage.data]
-        items = load_demonstrations(source, seed=data_seed(self._recipe, stage.data))
+    def _examples(self, name: str, stage: SFTConfig, table: str) -> str:
+        source = self._recipe.data[table]
+        items = load_demonstrations(source, seed=data_seed(self._recipe, table))
         count = len(items) if isinstance(items, list) else getattr(source, "count", None)
         if count is None:
-            raise RecipeError(f"{name}: data {stage.data!r} is an endless stream and has no epochs: give it a count")
+            raise RecipeError(f"{name}: data {table!r} is an endless stream and has no epochs: give it a count")
         lengths = [len(self._example(items[i])) for i in range(min(count, _HEAD))]
         if min(lengths) > self._context and all(len(self._example(items[i])) > self._context for i in range(len(lengths), count)):
             raise DataError(f"{name}: none of {count} examples fits the context of {self._context} tokens")
@@ -145,6 +161,16 @@ class DataCheck:
 
     def _longer(self, lengths: Sequence[int]) -> int:
         return sum(length > self._context for length in lengths)
+
+
+_CHECKS: dict[str, Callable[..., str]] = {
+    "pretrain": DataCheck._texts,
+    "sft": DataCheck._examples,
+    "rl": DataCheck._rl,
+    "sample": DataCheck._sample,
+    "eval": lambda check, name, stage, table: check._evaluation(stage),
+}
+"""By type of stage: (check, its name, its settings, data table) -> what was found in a table that is no artefact."""
 
 
 def _head(stream: ProblemStream, count: int = _HEAD) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,12 +13,14 @@ from reasonforge.config.base import Section
 from reasonforge.core.errors import RecipeError
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.models.config import DecoderShape
-from reasonforge.runs.reader import stage_name
+from reasonforge.runs.reader import POLICY_STAGES, stage_name
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.sample.config import SampleConfig
+from reasonforge.stages.select.config import SelectConfig
 from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.tasks.benchmarks.load import get_benchmark
-from reasonforge.tasks.config import BenchmarkSource, DataSource
+from reasonforge.tasks.config import BenchmarkSource, DataSource, RolloutSource
 from reasonforge.text.config import TemplateConfig, TokenizerConfig
 
 START = "start"
@@ -31,7 +33,19 @@ class EvalConfig(EvaluationConfig):
     type: Literal["eval"] = "eval"
 
 
-Stage = Annotated[PretrainConfig | SFTConfig | RLConfig | EvalConfig, Field(discriminator="type")]
+Stage = Annotated[PretrainConfig | SFTConfig | RLConfig | EvalConfig | SampleConfig | SelectConfig, Field(discriminator="type")]
+
+_MADE_BY = {"rollouts": ("sample", "rl"), "selected": ("select",), "pairs": ("judge",)}
+"""Types of the stages that can have made what a table of this type reads."""
+_READS = {
+    "sft": ("problems", "rollouts"),
+    "preference": ("problems", "rollouts", "pairs"),
+    "reward_model": ("rollouts", "pairs", "labelled"),
+    "select": ("rollouts",),
+    "label_steps": ("rollouts",),
+    "judge": ("rollouts",),
+}
+"""What a stage's own tables may hold; a type that is not named here reads problems."""
 
 
 class FreshModel(Section):
@@ -61,6 +75,9 @@ class RunConfig(Section):
     """Trackers beside metrics.jsonl."""
     export_dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the weights in ``final/``."""
+    price_per_device_hour: float | None = Field(default=None, gt=0)
+    """Price of an hour of the accelerator (of the machine where there is none), in your currency: the run says what it cost. DeepSeek-R1
+    counts 2 dollars for an H800. None = only hours are counted."""
 
 
 class Recipe(Section):
@@ -89,21 +106,95 @@ class Recipe(Section):
             if name not in self.data:
                 raise ValueError(f"{where}: no data table named {name!r} (there are: {', '.join(self.data) or 'none'})")
         for name, stage in self.stages.items():
-            source = self.data[stage.data]
-            if not isinstance(stage, EvalConfig) and isinstance(source, BenchmarkSource) and get_benchmark(source.name).never_train:
-                raise ValueError(f"stages.{name}.data: {source.name} carries a canary, which asks that no model be trained on it")
+            for table in tables_of(stage):
+                source = self.data[table]
+                if not isinstance(stage, EvalConfig) and isinstance(source, BenchmarkSource) and get_benchmark(source.name).never_train:
+                    raise ValueError(f"stages.{name}.data: {source.name} carries a canary, which asks that no model be trained on it")
+            self._check_start(name, stage)
+            self._check_artefacts(name, stage)
         return self
+
+    def _check_start(self, name: str, stage: Stage) -> None:
+        start = start_of(stage)
+        earlier = [other for other in self._before(name) if self.stages[other].type in POLICY_STAGES]
+        if start not in (None, START, *earlier):
+            raise ValueError(
+                f"stages.{name}.start: no earlier stage {start!r} trains the policy (there are: {', '.join([START, *earlier])})"
+            )
+
+    def _check_artefacts(self, name: str, stage: Stage) -> None:
+        """Refuse tables that a stage cannot read, and such as are not there when it runs."""
+        own = tables_of(stage)
+        for where, table in named_data(stage, f"stages.{name}"):
+            source = self.data[table]
+            holds = source.type if source.type in ("rollouts", "pairs", "labelled") else "problems"
+            reads = _READS.get(stage.type, ("problems",)) if table in own and where == f"stages.{name}.data" else ("problems",)
+            if holds not in reads:
+                hint = ": read their problems through a select stage" if holds == "rollouts" and "problems" in reads else ""
+                raise ValueError(f"{where}: {table!r} holds {holds}, and {' or '.join(reads)} are read here{hint}")
+            maker = maker_of(source)
+            if maker is None:
+                continue
+            if maker not in self._before(name):
+                raise ValueError(f"{where}: data.{table}.stage: no stage {maker!r} comes before {name}")
+            kind, makers = self.stages[maker].type, _MADE_BY.get(source.type)
+            if makers is not None and kind not in makers:
+                raise ValueError(f"{where}: data.{table}.stage: {maker!r} is a stage of type {kind}, it must be {' or '.join(makers)}")
+            if kind == "rl" and source.type == "rollouts" and self.run.rollout_tokens != "all":
+                raise ValueError(f"{where}: data.{table}: stage {maker!r} must keep all its tokens: set run.rollout_tokens = 'all'")
+        if isinstance(stage, SelectConfig):
+            source = self.data[stage.data]
+            assert isinstance(source, RolloutSource)
+            stage.check_source(source)
+        if isinstance(stage, SFTConfig):
+            stage.check_sources([self.data[table] for table in own])
+
+    def _before(self, name: str) -> list[str]:
+        order = list(self.stages)
+        return order[: order.index(name)]
 
     def data_names(self) -> Iterator[tuple[str, str]]:
         """Yield (where, name) of every reference to a data table."""
         if isinstance(self.model, FreshModel) and self.model.tokenizer_data is not None:
             yield "model.tokenizer_data", self.model.tokenizer_data
         for name, stage in self.stages.items():
-            yield f"stages.{name}.data", stage.data
-            if isinstance(stage, PretrainConfig) and stage.gate is not None:
-                yield f"stages.{name}.gate.evaluation.data", stage.gate.evaluation.data
-            if isinstance(stage, RLConfig) and stage.evaluation is not None:
-                yield f"stages.{name}.evaluation.data", stage.evaluation.data
+            yield from named_data(stage, f"stages.{name}")
+
+    def needs(self, name: str) -> Iterator[str]:
+        """Yield the earlier stages of this run that a stage cannot do without: what it starts from and what it reads."""
+        stage = self.stages[name]
+        start = start_of(stage)
+        if start not in (None, START):
+            yield start
+        for _, table in named_data(stage, ""):
+            maker = maker_of(self.data[table])
+            if maker is not None:
+                yield maker
+
+
+def tables_of(stage: Stage) -> tuple[str, ...]:
+    """Return the data tables that a stage itself reads, not those of its evaluations."""
+    return (stage.data,) if isinstance(stage.data, str) else tuple(stage.data)
+
+
+def named_data(section: Section, where: str) -> Iterator[tuple[str, str]]:
+    """Yield (where, data table) of every setting called ``data`` in a section and those below it."""
+    for field in type(section).model_fields:
+        value = getattr(section, field)
+        if field == "data":
+            yield from ((f"{where}.data", table) for table in ((value,) if isinstance(value, str) else value))
+        elif isinstance(value, Section):
+            yield from named_data(value, f"{where}.{field}")
+
+
+def start_of(stage: Stage) -> str | None:
+    """Return the name of the stage whose model a stage trains on; None = the model as it stands, or the stage trains no policy."""
+    return getattr(stage, "start", None) if stage.type in POLICY_STAGES else None
+
+
+def maker_of(source: DataSource) -> str | None:
+    """Return the stage of this run that makes what a table reads; None = the table is no artefact, or another run's."""
+    return getattr(source, "stage", None) if getattr(source, "run", None) is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +209,29 @@ class RunOptions:
     """Run only the stages of this type; None = all."""
     stage: str | None = None
     """Run only this stage; None = all that ``only`` allows."""
+    first: str | None = None
+    """Begin with this stage; None = with the recipe's first."""
+    last: str | None = None
+    """End with this stage; None = with the recipe's last."""
     quiet: bool = False
     log: Literal["plain", "json"] = "plain"
     argv: tuple[str, ...] = ()
 
 
-def select_stages(stages: dict[str, Any], *, only: str | None, stage: str | None) -> list[str]:
+def select_stages(
+    stages: Mapping[str, Any], *, only: str | None = None, stage: str | None = None, first: str | None = None, last: str | None = None
+) -> list[str]:
     """Return the names of the stages to run, in order.
 
     Raises:
         RecipeError: nothing fits.
     """
-    names = [name for name, config in stages.items() if (only is None or config.type == only) and (stage is None or name == stage)]
+    order = list(stages)
+    for option, name in (("--from", first), ("--until", last)):
+        if name is not None and name not in stages:
+            raise RecipeError(f"{option}: no stage named {name!r} (there are: {', '.join(order)})")
+    within = order[0 if first is None else order.index(first) : len(order) if last is None else order.index(last) + 1]
+    names = [name for name in within if (only is None or stages[name].type == only) and (stage is None or name == stage)]
     if not names:
         raise RecipeError("no stage to run: the recipe has " + ", ".join(f"{name} ({config.type})" for name, config in stages.items()))
     return names

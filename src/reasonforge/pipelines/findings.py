@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from reasonforge.config.loader import load_recipe
 from reasonforge.core.errors import RecipeError
 from reasonforge.pipelines.config import EvalConfig, Recipe
+from reasonforge.runs.cost import cost_of
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.files import read_json
 from reasonforge.runs.info import RunSummary, Score, StageSummary
-from reasonforge.runs.reader import RunReader
+from reasonforge.runs.reader import POLICY_STAGES, RunReader
 from reasonforge.runs.redact import redact
 from reasonforge.runs.text import program_name
 
@@ -34,6 +35,7 @@ def summary_of(run: RunDirectory, recipe: Recipe, evaluations: list[str]) -> Run
         final=final,
         notes=_notes(base, final) if _has_trained(recipe, [stage.name for stage in stages]) else [],
         stages=stages,
+        cost=cost_of(run),
     )
 
 
@@ -59,7 +61,7 @@ def _before(recipe: Recipe, evaluations: list[str]) -> str | None:
 
 
 def _has_trained(recipe: Recipe, names: Iterable[str]) -> bool:
-    return any(name in recipe.stages and not isinstance(recipe.stages[name], EvalConfig) for name in names)
+    return any(name in recipe.stages and recipe.stages[name].type in POLICY_STAGES for name in names)
 
 
 def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None) -> list[str]:

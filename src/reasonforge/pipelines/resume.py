@@ -28,7 +28,7 @@ def check_settings(run: RunReader, resolved: Mapping[str, Any]) -> None:
             f"Go on with: {run.resume_command}; or begin anew with another --out."
         )
     done = {stage.name for stage in run.info.stages if stage.state == "done"}
-    for key, before, now in _differences(read_json(run.resolved_path), redact(resolved)):
+    for key, before, now in differences(read_json(run.resolved_path), redact(resolved)):
         if key.split(".")[0] in _FIXED:
             raise RecipeError(
                 f"{run.path}: {key} is {now} and was {before} when the run began: that is another run. "
@@ -43,16 +43,16 @@ def check_settings(run: RunReader, resolved: Mapping[str, Any]) -> None:
 
 def adopt_settings(run: RunDirectory, resolved: Mapping[str, Any]) -> None:
     """Go on with the settings given now, and write down what is different from before."""
-    changes = [f"{key} {before} -> {now}" for key, before, now in _differences(read_json(run.resolved_path), redact(resolved))]
+    changes = [f"{key} {before} -> {now}" for key, before, now in differences(read_json(run.resolved_path), redact(resolved))]
     if changes:
         run.event("settings_changed", f"the run goes on with changed settings: {', '.join(changes)}", level="warning")
         write_json(run.resolved_path, redact(resolved))
 
 
-def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield (dotted key, value before, value now) of every setting that is not the same."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for name in dict.fromkeys([*before, *now]):
-            yield from _differences(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
+            yield from differences(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
     elif before != now:
         yield key, before, now

@@ -12,29 +12,24 @@ import torch
 from reasonforge.config.loader import LoadedRecipe
 from reasonforge.core.ids import content_id
 from reasonforge.core.seeds import derive_seed
-from reasonforge.evaluation.config import EvaluationConfig
-from reasonforge.evaluation.evaluate import Evaluator
 from reasonforge.models.decoder import Decoder
 from reasonforge.models.hf import load_folder, save_folder
 from reasonforge.pipelines.checks import check_recipe
-from reasonforge.pipelines.config import START, EvalConfig, FreshModel, Recipe, RunOptions, select_stages
+from reasonforge.pipelines.config import START, EvalConfig, FreshModel, Recipe, RunOptions, select_stages, start_of
 from reasonforge.pipelines.findings import evaluation_scores, next_commands, summary_of
 from reasonforge.pipelines.resume import adopt_settings, check_settings
-from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of, random_start
+from reasonforge.pipelines.stages import RUN_STAGE, UNITS, StageRun
+from reasonforge.pipelines.start import check_needs, decoder_config, make_tokenizer, random_start
 from reasonforge.report.page import write_report
 from reasonforge.runs.console import Console
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.info import RunSummary
+from reasonforge.runs.reader import POLICY_STAGES
 from reasonforge.runs.signals import StopRequest
 from reasonforge.runs.trackers import TensorBoardTracker
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext
-from reasonforge.stages.pretrain.config import PretrainConfig
-from reasonforge.stages.pretrain.run import run_pretrain
-from reasonforge.stages.rl.config import RLConfig
-from reasonforge.stages.rl.run import run_rl
-from reasonforge.stages.sft.config import SFTConfig
-from reasonforge.stages.sft.run import run_sft
+from reasonforge.stages.select.config import SelectConfig
 from reasonforge.text.layout import build_layout
 from reasonforge.text.render import stop_token_ids
 from reasonforge.text.tokenizer import Tokenizer
@@ -49,6 +44,7 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
     """
     recipe = loaded.recipe
     names = _selected(recipe, options)
+    check_needs(recipe, names, RunDirectory.read(options.out) if options.resume and options.out is not None else None)
     # One core per product: two threads inside a small product wait for each other longer than they save. Cores share micro-batches and
     # completions instead (docs/decisions/0004-learner.md).
     torch.set_num_threads(1)
@@ -70,8 +66,9 @@ def run_recipe(loaded: LoadedRecipe[Recipe], options: RunOptions) -> int:
 
 
 def _selected(recipe: Recipe, options: RunOptions) -> list[str]:
-    names = select_stages(recipe.stages, only=options.only, stage=options.stage)
-    if options.resume and options.out is not None and options.only is None and options.stage is None:
+    chosen = (options.only, options.stage, options.first, options.last)
+    names = select_stages(recipe.stages, only=options.only, stage=options.stage, first=options.first, last=options.last)
+    if options.resume and options.out is not None and chosen == (None, None, None, None):
         # ``run --resume`` goes on with what the run set out to do, whichever verb began it.
         planned = [stage.name for stage in RunDirectory.read(options.out).info.stages]
         return [name for name in names if name in planned] if planned else names
@@ -116,17 +113,21 @@ class _Pipeline:
 
     def run(self, names: list[str]) -> RunSummary:
         """Run the stages that are not done yet, write what came of it and return it."""
-        finished = [name for name in names if self._run.is_done(name)]
-        trained = [name for name in finished if not isinstance(self._recipe.stages[name], EvalConfig)]
-        bundle = self._load(self._run.model_dir(trained[-1])) if trained else self._start()
+        left = [name for name in names if not self._run.is_done(name)]
+        bundle = self._policy_before(left[0] if left else None)
         self._banner(bundle, names)
-        for name in names:
-            if name in finished:
-                continue
+        for name in left:
             if self._stop.requested:
                 raise self._stop.error(f"stopped before {name}. Go on with: {self._run.resume_command}")
-            self._run_stage(name, bundle)
+            bundle = self._run_stage(name, bundle)
         return self._finish(names, bundle)
+
+    def _policy_before(self, stage: str | None) -> Bundle:
+        """Return the policy that a stage finds: of the last stage before it that trained one here. None = that which the run ended with."""
+        order = list(self._recipe.stages)
+        earlier = order if stage is None else order[: order.index(stage)]
+        trained = [name for name in earlier if self._recipe.stages[name].type in POLICY_STAGES and self._run.is_done(name)]
+        return self._load(self._run.model_dir(trained[-1])) if trained else self._start()
 
     def _start(self) -> Bundle:
         """Return the model the first stage starts from; fresh weights and their tokenizer are made once and kept."""
@@ -151,41 +152,25 @@ class _Pipeline:
         layout = build_layout(self._recipe.template, tokenizer)
         return Bundle(decoder=decoder.to(device), tokenizer=tokenizer, layout=layout, threads=_num_threads())
 
-    def _run_stage(self, name: str, bundle: Bundle) -> None:
+    def _run_stage(self, name: str, policy: Bundle) -> Bundle:
+        """Run a stage; return the policy as it stands after it."""
         stage = self._recipe.stages[name]
-        if isinstance(stage, EvalConfig):
-            self._evaluate(name, stage, bundle)
-            return
-        total_steps = stage.steps if isinstance(stage, PretrainConfig | RLConfig) else None
-        log = self._run.stage(name, total_steps=total_steps, type=stage.type, rollout_tokens=self._recipe.run.rollout_tokens)
+        start = start_of(stage)
+        bundle = policy if start is None else self._start() if start == START else self._load(self._run.model_dir(start))
+        log = self._run.stage(
+            name,
+            total_steps=1 if isinstance(stage, EvalConfig | SelectConfig) else getattr(stage, "steps", None),
+            unit=UNITS.get(stage.type, "step"),
+            type=stage.type,
+            rollout_tokens=self._recipe.run.rollout_tokens,
+            tokenizer=bundle.tokenizer.fingerprint,
+        )
         context = StageContext(name=name, run=self._run, log=log, stop=self._stop, run_seed=self._recipe.seed)
-        source, seed = self._recipe.data[stage.data], data_seed(self._recipe, stage.data)
-        match stage:
-            case PretrainConfig():
-                evaluator = self._evaluator(stage.gate.evaluation, bundle) if stage.gate is not None else None
-                run_pretrain(stage, bundle, source, evaluator, context, data_seed=seed)
-            case SFTConfig():
-                run_sft(stage, bundle, source, context, data_seed=seed)
-            case RLConfig():
-                evaluator = self._evaluator(stage.evaluation, bundle) if stage.evaluation is not None else None
-                run_rl(stage, bundle, problems_of(self._recipe, stage.data), evaluator, context)
-        _export(bundle, self._run.model_dir(name), dtype=torch.float32)
-        log.done()
-
-    def _evaluate(self, name: str, config: EvalConfig, bundle: Bundle) -> None:
-        log = self._run.stage(name, total_steps=1, unit="evaluation", type=config.type)
-        evaluator = self._evaluator(config, bundle)
-        found = evaluator.evaluate(bundle.sampler())
-        self._run.write_evaluation(name, found.groups, {**found.metrics, "pass@1_ci": found.pass1_interval})
-        log.metrics(1, {f"eval/{metric}": value for metric, value in found.metrics.items()})
-        log.done(f"{evaluator.num_problems} problems, {config.samples} samples each")
-
-    def _evaluator(self, config: EvaluationConfig, bundle: Bundle) -> Evaluator:
-        pool = problems_of(self._recipe, config.data)
-        size = min(config.num_problems, len(pool)) if isinstance(pool, list) else config.num_problems
-        problems = [pool[i] for i in range(size)]
-        seed = derive_seed(self._recipe.seed, "evaluation", config.data)
-        return Evaluator(config, problems, tokenizer=bundle.tokenizer, layout=bundle.layout, seed=seed, max_context=bundle.max_context)
+        said = RUN_STAGE[stage.type](stage, StageRun(recipe=self._recipe, bundle=bundle, context=context))
+        if stage.type in POLICY_STAGES:
+            _export(bundle, self._run.model_dir(name), dtype=torch.float32)
+        log.done(said or "done")
+        return bundle if stage.type in POLICY_STAGES else policy
 
     def _banner(self, bundle: Bundle, names: list[str]) -> None:
         parameters = sum(parameter.numel() for parameter in bundle.decoder.parameters())
@@ -200,7 +185,7 @@ class _Pipeline:
         self._console.banner(self._recipe.name, rows)
 
     def _finish(self, names: list[str], bundle: Bundle) -> RunSummary:
-        if any(not isinstance(self._recipe.stages[name], EvalConfig) for name in names):
+        if any(self._recipe.stages[name].type in POLICY_STAGES for name in names):
             dtype = torch.bfloat16 if self._recipe.run.export_dtype == "bfloat16" else torch.float32
             _export(bundle, self._run.final_dir, dtype=dtype)
         evaluations = [name for name in names if isinstance(self._recipe.stages[name], EvalConfig)]

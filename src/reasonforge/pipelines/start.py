@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
+from reasonforge.core.errors import RecipeError
 from reasonforge.core.records import Problem
 from reasonforge.core.seeds import derive_seed
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.hf_config import load_config
-from reasonforge.pipelines.config import FreshModel, Recipe
+from reasonforge.pipelines.config import FreshModel, Recipe, maker_of, tables_of
+from reasonforge.runs.reader import RunReader
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.sft.config import SFTConfig
-from reasonforge.tasks.config import TaskSource
+from reasonforge.tasks.config import DataSource, TaskSource
 from reasonforge.tasks.registry import get_task
 from reasonforge.tasks.sources import load_documents, load_problems
 from reasonforge.tasks.streams import ProblemStream
@@ -29,9 +32,36 @@ def data_seed(recipe: Recipe, table: str) -> int:
     return derive_seed(recipe.seed, "data", table)
 
 
-def problems_of(recipe: Recipe, table: str) -> list[Problem] | ProblemStream:
-    """Return the problems of a data table."""
-    return load_problems(recipe.data[table], seed=data_seed(recipe, table))
+def source_of(recipe: Recipe, table: str, run: Path | None = None) -> DataSource:
+    """Return a data table; one that reads what a stage of this run left says in which folder: ``run``."""
+    source = recipe.data[table]
+    return source if maker_of(source) is None or run is None else source.model_copy(update={"run": run})
+
+
+def problems_of(recipe: Recipe, table: str, run: Path | None = None) -> list[Problem] | ProblemStream:
+    """Return the problems of a data table; ``run`` is the folder of the run that reads it."""
+    return load_problems(source_of(recipe, table, run), seed=data_seed(recipe, table))
+
+
+def check_needs(recipe: Recipe, names: Sequence[str], run: RunReader | None) -> None:
+    """Refuse to run stages that need another one which is neither among them nor done.
+
+    Args:
+        recipe: the recipe.
+        names: the stages to run.
+        run: the run that goes on; None = a new one.
+
+    Raises:
+        RecipeError: naming the first such stage.
+    """
+    done = [] if run is None else [stage.name for stage in run.info.stages if stage.state == "done"]
+    for name in names:
+        for needed in recipe.needs(name):
+            if needed not in names and needed not in done:
+                where = "it has not run here" if run is None else f"it is not done in {run.path}"
+                raise RecipeError(
+                    f"stages.{name} needs stage {needed!r}, and {where}: run it too, or continue a run that has it (--resume)"
+                )
 
 
 def make_tokenizer(recipe: Recipe) -> Tokenizer:
@@ -40,12 +70,12 @@ def make_tokenizer(recipe: Recipe) -> Tokenizer:
     if not isinstance(model, FreshModel):
         return Tokenizer.load(model.path)
     first = next(iter(recipe.stages.values()))
-    table = model.tokenizer_data or first.data
+    table = model.tokenizer_data or tables_of(first)[0]
     source = recipe.data[table]
     if isinstance(model.tokenizer, CharacterTokenizer) and isinstance(source, TaskSource):
         # A task knows its alphabet; a sample of its text could miss a rare character.
         return build_tokenizer(model.tokenizer, alphabet=get_task(source.task).alphabet())
-    reads_text = isinstance(first, PretrainConfig) and first.content == "documents" and first.data == table
+    reads_text = isinstance(first, PretrainConfig) and first.content == "documents" and tables_of(first)[0] == table
     return build_tokenizer(model.tokenizer, texts=_document_texts(recipe, table) if reads_text else _problem_texts(recipe, table))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from reasonforge.core.errors import DataError
 from reasonforge.report.curves import Curve, arrange, curves_of, thinned
 from reasonforge.report.samples import choose_samples, short
-from reasonforge.runs.info import RunSummary
+from reasonforge.runs.cost import cost_of, cost_table, cost_text
+from reasonforge.runs.info import RunCost, RunSummary
 from reasonforge.runs.metrics import metric_of
 from reasonforge.runs.reader import RunReader
 from reasonforge.runs.rollouts import list_steps
@@ -32,6 +33,9 @@ class _Run:
     summary: RunSummary | None = None
     curves: list[Curve] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    cost: dict[str, Any] | None = None
+    """Header, rows and a line of text; None = nothing was spent, or it could not be read."""
 
 
 def collect(paths: Sequence[Path], *, max_bytes: int = PAGE_BYTES) -> dict[str, Any]:
@@ -73,9 +77,21 @@ def _read(reader: RunReader) -> _Run:
         run.problems.append(str(error))
     try:
         run.events = reader.event_rows()
+        run.alarms = [{**alarm, "message": alarm["message"][:1000]} for alarm in reader.alarms()]
     except DataError as error:
         run.problems.append(str(error))
+    try:
+        run.cost = _cost(cost_of(reader))
+    except DataError:
+        pass  # the same files as above: the problem is known
     return run
+
+
+def _cost(cost: RunCost) -> dict[str, Any] | None:
+    if not any(stage.seconds for stage in cost.stages):
+        return None
+    header, rows = cost_table(cost)
+    return {"header": header, "rows": rows, "text": cost_text(cost)}
 
 
 def _describe(run: _Run) -> dict[str, Any]:
@@ -99,6 +115,8 @@ def _describe(run: _Run) -> dict[str, Any]:
         "final": summary.final if summary else None,
         "stages": [stage.model_dump() for stage in info.stages],
         "lost_rows": info.lost_rows,
+        "cost": run.cost,
+        "alarms": run.alarms,
         "problems": run.problems,
         "events": [_event(event) for event in run.events if event.get("level") in ("warning", "error")][-_MOST_EVENTS:],
     }

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from reasonforge.report.curves import arrange, curves_of
+from reasonforge.runs.cost import cost_of, cost_table, cost_text
 from reasonforge.runs.info import RunSummary, Score
 from reasonforge.runs.reader import RunReader
 from reasonforge.runs.text import clean_text, format_number, format_seconds, program_name, text_table
@@ -29,6 +30,10 @@ def summarise(run: Path) -> str:
         lost = ", ".join(f"{count} {kind}" for kind, count in info.lost_rows.items())
         lines.append(f"warning: the disk refused some writes: {lost}")
     lines += ["", *_stages(reader)]
+    lines += _alarms(reader)
+    cost = cost_of(reader)
+    if any(stage.seconds for stage in cost.stages):
+        lines += ["", *text_table(*cost_table(cost)), cost_text(cost)]
     if summary:
         lines += _evaluation(summary)
         if summary.notes:
@@ -57,6 +62,11 @@ def _stages(reader: RunReader) -> list[str]:
         return ["no stages yet"]
     table = text_table(["stage", "state", "steps", "time"], [row[:4] for row in rows])
     return [table[0] + "  last figures", *(f"{line}  {clean_text(row[4])}" for line, row in zip(table[1:], rows, strict=True))]
+
+
+def _alarms(reader: RunReader) -> list[str]:
+    found = [f"  - {clean_text(alarm['stage'])}: {clean_text(alarm['message'])}" for alarm in reader.alarms()]
+    return ["", "alarms (docs/watching.md)", *found] if found else []
 
 
 def _evaluation(summary: RunSummary) -> list[str]:

@@ -17,18 +17,20 @@ from reasonforge.runs.text import clean_text, format_number
 
 _WIDTH, _HEIGHT = 300, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 34, 28
-_COLOURS = 4
+_COLOURS = 6
 
-# A picture in a README is seen on both backgrounds: it carries colours for either.
-_STYLE = """
+STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #57606a } .title { font-weight: 600; font-size: 12px; fill: #1f2328 }
 .grid { stroke: #d0d7de; stroke-width: 1 } .raw, .line { fill: none; stroke-linejoin: round } .raw { opacity: .3 } .line { stroke-width: 2 }
 .c0 { stroke: #0072b2 } .c1 { stroke: #d55e00 } .c2 { stroke: #009e73 } .c3 { stroke: #cc79a7 }
-.k0 { fill: #0072b2 } .k1 { fill: #d55e00 } .k2 { fill: #009e73 } .k3 { fill: #cc79a7 }
+.c4 { stroke: #8a6d00 } .c5 { stroke: #3a4fc4 }
+.k0 { fill: #0072b2 } .k1 { fill: #d55e00 } .k2 { fill: #009e73 } .k3 { fill: #cc79a7 } .k4 { fill: #8a6d00 } .k5 { fill: #3a4fc4 }
 @media (prefers-color-scheme: dark) {
 text { fill: #9198a1 } .title { fill: #f0f6fc } .grid { stroke: #3d444d }
-.c0 { stroke: #56b4e9 } .c1 { stroke: #f0a35e } .k0 { fill: #56b4e9 } .k1 { fill: #f0a35e } }
+.c0 { stroke: #56b4e9 } .c1 { stroke: #f0a35e } .k0 { fill: #56b4e9 } .k1 { fill: #f0a35e }
+.c4 { stroke: #e0c341 } .c5 { stroke: #98a6ff } .k4 { fill: #e0c341 } .k5 { fill: #98a6ff } }
 """
+"""A picture in a README is seen on both backgrounds: it carries colours for either."""
 
 
 def curve_svg(run: Path, metrics: Sequence[str], *, stage: str | None = None, smoothing: float = 0.6, columns: int = 3) -> str:
@@ -57,7 +59,7 @@ def curve_svg(run: Path, metrics: Sequence[str], *, stage: str | None = None, sm
     label = html.escape(clean_text("Curves of " + ", ".join(metrics)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="{label}">\n<style>{_STYLE}</style>\n' + "\n".join(panels) + "\n</svg>\n"
+        f'role="img" aria-label="{label}">\n<style>{STYLE}</style>\n' + "\n".join(panels) + "\n</svg>\n"
     )
 
 

@@ -106,7 +106,41 @@ class FunctionReward(Section):
     """Processes, each with the module loaded: so many calls at once, and a slow one delays only itself while another is free."""
 
 
+class StepsReward(Section):
+    """1 for each step that the task's rule finds right, else 0, paid where the step ends; as a part of the whole: the share of right ones.
+
+    Needs a task that can check steps; problems of others have no such part.
+    """
+
+    type: Literal["steps"] = "steps"
+    weight: float = 1.0
+
+
+class ModelReward(Section):
+    """What a trained reward model says of the completion. One that scores steps pays at each step's end, and by ``aggregate`` in all."""
+
+    type: Literal["reward_model"] = "reward_model"
+    weight: float = 1.0
+    model: str
+    """Name of an earlier ``reward_model`` stage, or a folder with a saved reward model."""
+    transform: Literal["logit", "sigmoid"] = "logit"
+    """``logit``: the score as it is. ``sigmoid``: the probability it stands for, so that no completion can earn more than 1."""
+    aggregate: Literal["min", "product", "last", "mean"] = "min"
+    """How the scores of steps become one, for models that score steps; Math-Shepherd takes the smallest."""
+    only_from_step: int = Field(default=0, ge=0)
+    """Steps of the stage before which the part is not paid; R1 paid model rewards in the last 400 of 1,700 steps."""
+
+
 RewardPart = Annotated[
-    AccuracyReward | FormatReward | LanguageReward | LengthReward | OverlongPenalty | RepetitionPenalty | CodeReward | FunctionReward,
+    AccuracyReward
+    | FormatReward
+    | LanguageReward
+    | LengthReward
+    | OverlongPenalty
+    | RepetitionPenalty
+    | CodeReward
+    | FunctionReward
+    | StepsReward
+    | ModelReward,
     Field(discriminator="type"),
 ]

@@ -22,14 +22,19 @@ from reasonforge.rewards.config import (
     GradingConfig,
     LanguageReward,
     LengthReward,
+    ModelReward,
     OverlongPenalty,
     RepetitionPenalty,
     RewardPart,
+    StepsReward,
 )
 from reasonforge.rewards.function import RewardProcesses
 from reasonforge.rewards.rules import keeps_format, language_share, length_rewards, overlong_penalty, repeated_share
 from reasonforge.tasks.checks import GoldFailure, GoldReport, check_gold
 from reasonforge.tasks.judge import Judge, is_code
+from reasonforge.tasks.protocol import StepCheck
+from reasonforge.tasks.steps import rule_steps
+from reasonforge.text.steps import Decode, token_of_each_end
 
 _LOG = logging.getLogger("reasonforge.rewards")
 _UNKNOWN = ("timeout", "error")
@@ -46,6 +51,8 @@ class _Sample:
     text: str
     num_tokens: int = 0
     finish_reason: FinishReason = "stop"
+    token_ids: tuple[int, ...] = ()
+    """Empty = the text came without tokens, so nothing can be paid at one."""
 
 
 class RewardScorer:
@@ -58,18 +65,22 @@ class RewardScorer:
         grading: GradingConfig = _GRADING,
         max_failed_share: float = 0.1,
         max_new_tokens: int | None = None,
+        decode: Decode | None = None,
     ) -> None:
         """Args:
             parts: named parts; the reward is their weighted sum.
             grading: how verdicts are found.
             max_failed_share: refuse a batch in which a larger share of completions could not be scored.
             max_new_tokens: the sampler's limit, for penalties that are measured against it.
+            decode: of the policy's tokenizer, for parts that pay steps; None = rewards name no tokens.
 
         Raises:
             RecipeError: a part cannot mean anything.
         """
-        self._parts = dict(parts)
+        # What models say is added by ModelRewards, many completions at a time.
+        self._parts = {name: part for name, part in parts.items() if not isinstance(part, ModelReward)}
         self._max_failed_share = max_failed_share
+        self._decode = decode
         self._overlong_limits = {
             name: _overlong_limit(name, part, max_new_tokens) for name, part in self._parts.items() if isinstance(part, OverlongPenalty)
         }
@@ -130,7 +141,9 @@ class RewardScorer:
 
     def _submit(self, problem: Problem, rollout: Rollout) -> Future[Score]:
         completion = rollout.completion
-        return self._threads.submit(self._score_or_mask, _Sample(problem, rollout.text, completion.num_written, completion.finish_reason))
+        token_ids = tuple(completion.token_ids.tolist())
+        sample = _Sample(problem, rollout.text, completion.num_written, completion.finish_reason, token_ids)
+        return self._threads.submit(self._score_or_mask, sample)
 
     def _gather(
         self, groups: Sequence[tuple[Problem, Sequence[Rollout]]], futures: Sequence[Sequence[Future[Score]]]
@@ -186,6 +199,7 @@ class RewardScorer:
             # Nobody is paid for being right, so not knowing it is no reason to leave the sample out.
             verdict = Verdict(status="no_answer", reason=verdict.reason)
         values: dict[str, float] = {}
+        steps: list[tuple[int, float]] = []
         for name, part in self._parts.items():
             match part:
                 case AccuracyReward():
@@ -208,6 +222,11 @@ class RewardScorer:
                         values[name] = tests.share if part.partial else float(verdict.correct)
                 case LengthReward():
                     values[name] = 0.0  # known when the whole group is
+                case StepsReward():
+                    checks = rule_steps(problem, text)
+                    if checks is not None:
+                        values[name] = sum(check.ok for check in checks) / max(len(checks), 1)
+                        steps += [(token, part.weight * check.ok) for token, check in zip(self._step_tokens(sample, checks), checks)]
                 case FunctionReward():
                     result = self._functions[name](
                         question=problem.question, answer=problem.answer, completion=text, meta=problem.meta, source=problem.source
@@ -218,7 +237,7 @@ class RewardScorer:
         if self._parts and not values:
             # Zero for right and wrong alike would look like a score.
             return Reward(total=0.0), Verdict(status="error", reason=f"no part of the reward is about problems of kind {problem.kind}")
-        return self._reward(values), verdict
+        return self._reward(values, steps=tuple(steps)), verdict
 
     def _needs_verdict(self, problem: Problem) -> bool:
         return any(
@@ -236,11 +255,16 @@ class RewardScorer:
         if names and known:
             values = length_rewards([rollouts[i].completion.num_written for i in known], [scores[i][1].correct for i in known])
             for i, value in zip(known, values, strict=True):
-                rewards[i] = self._reward({**rewards[i].parts, **dict.fromkeys(names, value)})
+                rewards[i] = self._reward({**rewards[i].parts, **dict.fromkeys(names, value)}, steps=rewards[i].steps)
         return rewards
 
-    def _reward(self, values: Mapping[str, float]) -> Reward:
-        return Reward(total=sum(self._parts[name].weight * value for name, value in values.items()), parts=dict(values))
+    def _step_tokens(self, sample: _Sample, checks: Sequence[StepCheck]) -> list[int]:
+        if self._decode is None or not sample.token_ids:
+            return []
+        return token_of_each_end(sample.token_ids, [check.end for check in checks], self._decode)
+
+    def _reward(self, values: Mapping[str, float], *, steps: tuple[tuple[int, float], ...]) -> Reward:
+        return Reward(total=sum(self._parts[name].weight * value for name, value in values.items()), parts=dict(values), steps=steps)
 
 
 def _overlong_limit(name: str, part: OverlongPenalty, max_new_tokens: int | None) -> int:

@@ -32,7 +32,7 @@ _FIRST_FILES = ("recipe.toml", "recipe.resolved.json")
 """Written before run.json, which makes the folder a run."""
 
 _OWN_FILES = (*_FIRST_FILES, "metrics.jsonl", "events.jsonl", "summary.json", "report.html", "run.json")
-_OWN_FOLDERS = ("rollouts", "evals", "checkpoints", "models", "final", "trackers")
+_OWN_FOLDERS = ("rollouts", "artefacts", "evals", "checkpoints", "models", "final", "trackers")
 
 
 class RunDirectory(RunReader):
@@ -185,7 +185,14 @@ class RunDirectory(RunReader):
         return any(info.name == stage and info.state == "done" for info in self._info.stages)
 
     def stage(
-        self, name: str, total_steps: int | None = None, unit: str = "step", *, type: str = "", rollout_tokens: TokenChoice = "first"
+        self,
+        name: str,
+        total_steps: int | None = None,
+        unit: str = "step",
+        *,
+        type: str = "",
+        rollout_tokens: TokenChoice = "first",
+        tokenizer: str = "",
     ) -> StageLog:
         """Begin a stage, or begin it again.
 
@@ -195,6 +202,7 @@ class RunDirectory(RunReader):
             unit: what a step is called on the console.
             type: the kind of stage.
             rollout_tokens: whose token arrays to store with the rollouts.
+            tokenizer: fingerprint of the tokenizer whose ids those are.
         """
         earlier = next((stage for stage in self._info.stages if stage.name == name), StageInfo(name=stage_name(name)))
         update = {"type": type or earlier.type, "state": "running", "total_steps": total_steps, "unit": unit}
@@ -204,7 +212,7 @@ class RunDirectory(RunReader):
         if self.console:
             names = [stage.name for stage in self._info.stages]
             self.console.stage(name, position=names.index(name) + 1, num_stages=len(names), total_steps=total_steps, unit=unit)
-        return StageLog(self, info, rollout_tokens=rollout_tokens)
+        return StageLog(self, info, rollout_tokens=rollout_tokens, tokenizer=tokenizer)
 
     def event(self, kind: str, message: str, level: Level = "info", *, stage: str | None = None, **data: Any) -> None:
         """Write an event; warnings and errors are shown too."""
@@ -351,7 +359,12 @@ def _sweep(path: Path) -> None:
     own = [*_OWN_FILES, *_OWN_FOLDERS]
     own.remove("report.html")  # a reader, who takes no lock, may be writing one
     left = [entry for name in own for kind in ("tmp", "old") for entry in path.glob(f".{kind}-{name}-*")]
-    left += [entry for name in ("rollouts", "evals", "models") for kind in ("tmp", "old") for entry in (path / name).rglob(f".{kind}-*")]
+    left += [
+        entry
+        for name in ("rollouts", "artefacts", "evals", "models")
+        for kind in ("tmp", "old")
+        for entry in (path / name).rglob(f".{kind}-*")
+    ]
     for entry in left:
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)

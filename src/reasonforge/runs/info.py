@@ -94,6 +94,36 @@ class StageSummary(_Record):
     steps: int = 0
 
 
+class StageCost(_Record):
+    """What a stage cost."""
+
+    name: str
+    seconds: float
+    """Of one device, over all attempts."""
+    phases: dict[str, float] = {}
+    """Those seconds by phase (``sample``, ``reward``, ``train``, ``evaluate``, ``other``)."""
+    tokens: dict[str, int] = {}
+    """Tokens by phase (``sampled``, ``prompts``, ``learned``, ``evaluated``)."""
+
+
+class RunCost(_Record):
+    """What a run cost, stage by stage."""
+
+    stages: list[StageCost] = []
+    price_per_device_hour: float | None = None
+    """None = not stated."""
+
+    @property
+    def device_hours(self) -> float:
+        """Device hours of all stages."""
+        return sum(stage.seconds for stage in self.stages) / 3600
+
+    @property
+    def price(self) -> float | None:
+        """The price of all stages, in the currency of the price per hour; None = not stated."""
+        return None if self.price_per_device_hour is None else self.device_hours * self.price_per_device_hour
+
+
 class RunSummary(_Record):
     """The content of ``summary.json``: what the run shows."""
 
@@ -107,6 +137,8 @@ class RunSummary(_Record):
     notes: list[str] = []
     """Findings, one sentence each."""
     stages: list[StageSummary] = []
+    cost: RunCost | None = None
+    """None = written before costs were counted."""
 
 
 def read_info(path: Path) -> RunInfo:

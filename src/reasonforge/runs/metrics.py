@@ -52,6 +52,15 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         Metric(
             "frac_reward_zero_std", "share", "down", "Share of groups whose completions all got the same reward: no signal.", (None, 0.9)
         ),
+        Metric(
+            "frac_mixed_groups",
+            "share",
+            "up",
+            "Share of groups with right and wrong completions: what accuracy can teach, whatever the other parts of the reward say.",
+            (0.1, None),
+        ),
+        Metric("reward_right", "", "up", "Mean total reward of the right completions."),
+        Metric("reward_wrong", "", "down", "Mean total reward of the wrong completions; rising towards reward_right = the reward is fooled."),
         Metric("frac_learned", "share", "up", "Share of completions with an advantage other than zero.", (0.01, None)),
         Metric("rewards/failed", "share", "down", "Share of completions whose grading timed out or failed.", (None, 0.01)),
     ),
@@ -70,10 +79,27 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
     ),
     "Completions": (
         Metric("completions/mean_length", "tokens", "none", "Mean length of the completions."),
+        Metric("completions/p95_length", "tokens", "none", "Length that 95 % of the completions do not exceed."),
         Metric("completions/max_length", "tokens", "none", "Longest completion."),
         Metric("completions/clipped_ratio", "share", "down", "Share of completions that ran into the length limit.", (None, 0.5)),
         Metric("completions/mean_length_right", "tokens", "none", "Mean length of the right completions."),
         Metric("completions/mean_length_wrong", "tokens", "none", "Mean length of the wrong completions."),
+        Metric(
+            "completions/reflection_words",
+            "words",
+            "none",
+            "Mean number of wait, mistake, however, but, retry, error, verify, wrong, evaluate, check in a completion (R1, C.2).",
+        ),
+        Metric("completions/repetition", "share", "down", "Share of a completion's 4-grams that occurred before in it, mean.", (None, 0.3)),
+        Metric("completions/language", "share", "up", "Share of the thinking's words in the prompt's language (1 = no words), mean.", (0.9, None)),
+        Metric("completions/several_boxes", "share", "down", "Share of completions whose answer boxes more than once.", (None, 0.05)),
+        Metric("num_rollouts", "completions", "none", "Completions drawn so far by this stage."),
+    ),
+    "Sampling for other stages": (
+        Metric("sample/solved", "share", "up", "Share of the file's problems of which at least one completion is right: pass@k."),
+        Metric("sample/mixed", "share", "up", "Share of them with right and wrong completions: what pairs and group advantages live on."),
+        Metric("select/kept", "share", "none", "Share of the problems that were selected."),
+        Metric("select/pass_rate", "share", "none", "Mean pass rate of the selected problems."),
     ),
     "Evaluation": (
         Metric("eval/pass@1", "share", "up", "Held-out accuracy of one sample: the mean over samples and problems."),
@@ -88,9 +114,60 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         Metric("eval/thinking_tokens", "tokens", "none", "Mean length of the thinking under budget forcing."),
         Metric("eval/within_budget", "share", "up", "Share of held-out completions whose thinking kept the budget."),
     ),
+    "Watching": (
+        Metric(
+            "hack/alarm",
+            "0 or 1",
+            "down",
+            "1 = the reward rises while held-out accuracy has fallen: reward hacking suspected (docs/watching.md).",
+            (None, 0.0),
+        ),
+        Metric("schedule/kl_coef", "", "none", "Weight of the pull to the reference, where it changes over the steps."),
+        Metric("schedule/temperature", "", "none", "Sampling temperature, where it changes over the steps."),
+        Metric("schedule/max_new_tokens", "tokens", "none", "Length limit, where it grows with training (context)."),
+        Metric("schedule/curriculum_stage", "", "none", "Stage of the curriculum that prompts come from, from 1."),
+    ),
+    "Cost": (
+        Metric("cost/sampled_tokens", "tokens", "none", "Tokens sampled in the step, discarded groups included."),
+        Metric("cost/prompt_tokens", "tokens", "none", "Prompt tokens of the step, each prompt once."),
+        Metric("cost/evaluated_tokens", "tokens", "none", "Tokens sampled by the step's evaluation."),
+    ),
+    "Reward models": (
+        Metric("reward_model/train_accuracy", "share", "up", "Share of the update's labels (pairs) on whose side the score was.", (0.5, None)),
+        Metric("reward_model/auc", "share", "up", "Held out: chance that a good label scores higher than a bad one.", (0.6, None)),
+        Metric("reward_model/accuracy", "share", "up", "Held out: share of the labels on whose side the score is.", (0.5, None)),
+        Metric("reward_model/solution_auc", "share", "up", "Held out: the same chance for whole solutions, by their worst step.", (0.6, None)),
+        Metric(
+            "reward_model/calibration_error", "share", "down", "Held out: how far said probabilities lie from what came true.", (None, 0.15)
+        ),
+        Metric("reward_model/brier", "", "down", "Held out: squared error of said probabilities; 0.25 = a coin.", (None, 0.25)),
+        Metric("reward_model/pair_accuracy", "share", "up", "Held out: share of pairs whose better answer scores higher.", (0.55, None)),
+        Metric(
+            "reward_model/pair_accuracy_matched",
+            "share",
+            "up",
+            "Held out: the same where both answers are about as long; far below the other = it counts words.",
+            (0.55, None),
+        ),
+        Metric(
+            "reward_model/length_correlation", "", "none", "Held out: correlation of score and length; near 1 = it counts words.", (None, 0.7)
+        ),
+        Metric("reward_model/replayed", "share", "none", "Share of the refresh's rollouts that are of earlier iterations."),
+        Metric("label_steps/soft", "share", "none", "Mean share of right completions over the steps rolled out.", (0.02, None)),
+        Metric("label_steps/hard", "share", "none", "Share of those steps from which any completion was right."),
+        Metric("label_steps/solutions", "solutions", "none", "Solutions of the batch."),
+        Metric("label_steps/roll_outs", "completions", "none", "Completions drawn for the batch's steps."),
+        Metric("label_steps/shared", "share", "none", "Share of the steps that needed no roll-outs of their own: another solution began alike."),
+    ),
     "Speed (differs from run to run)": (
         Metric("perf/seconds", "s", "down", "Wall-clock seconds of the step."),
-        Metric("perf/*_seconds", "s", "down", "Seconds of one part of the step: sample, reward, train."),
+        Metric(
+            "perf/peak_memory_mb",
+            "MiB",
+            "down",
+            "Most memory held so far: of the accelerator where there is one, otherwise of the whole process (its peak resident size).",
+        ),
+        Metric("perf/*_seconds", "s", "down", "Seconds of one part of the step: sample, reward, train, evaluate."),
     ),
 }
 

@@ -18,6 +18,9 @@ from reasonforge.runs.text import program_name
 POLICY_STAGES = frozenset({"pretrain", "sft", "rl", "preference"})
 """Types of the stages that leave another policy behind than they found."""
 
+ALARM = "hack_alarm"
+"""Kind of the events that the reward-hacking monitor writes."""
+
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -47,6 +50,10 @@ class RunReader:
     def rollouts_dir(self, stage: str) -> Path:
         """Return where a stage's rollouts lie."""
         return self.path / "rollouts" / stage_name(stage)
+
+    def artefacts_dir(self, stage: str) -> Path:
+        """Return where a stage leaves what other stages read and is no rollouts and no model."""
+        return self.path / "artefacts" / stage_name(stage)
 
     def evals_dir(self, name: str) -> Path:
         """Return where an evaluation's samples and summary lie."""
@@ -88,6 +95,15 @@ class RunReader:
     def event_rows(self) -> list[dict[str, Any]]:
         """Return the rows of events.jsonl; a torn last line is ignored."""
         return read_rows(self.events_path)
+
+    def alarms(self) -> list[dict[str, Any]]:
+        """Return the alarms of the reward-hacking monitor: stage, step, message. One that a resumed stage raised again occurs once."""
+        found = {}
+        for row in self.event_rows():
+            step = (row.get("data") or {}).get("step")
+            if row.get("kind") == ALARM and isinstance(step, int):
+                found[str(row.get("stage")), step] = str(row.get("message", ""))
+        return [{"stage": stage, "step": step, "message": message} for (stage, step), message in found.items()]
 
     def rollout_steps(self, stage: str) -> dict[int, Path]:
         """Return the rollout files of a stage by step."""

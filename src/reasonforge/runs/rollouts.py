@@ -1,15 +1,19 @@
 """Rollouts as Parquet: one immutable file per step, so a crash leaves whole files and a resume deletes the later ones.
 
+Rows are for people (:func:`read_rollouts`); where all tokens were kept, the graded groups themselves can be had back, token by token
+(:func:`read_groups`): that is how one stage samples and others learn from it.
+
 pyarrow is imported inside the functions: it takes longer to load than everything else on this floor, and ``--help`` needs none of it.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +21,8 @@ import numpy as np
 
 from reasonforge.core.errors import DataError
 from reasonforge.core.files import storage_errors, write_atomic
-from reasonforge.core.records import Problem
-from reasonforge.core.rollouts import Float32, RolloutGroup, ScoredRollout
+from reasonforge.core.records import Message, Problem, Verdict
+from reasonforge.core.rollouts import Completion, Float32, Reward, Rollout, RolloutGroup, SamplingParams, ScoredRollout
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,10 +79,24 @@ class StoredRollout:
     """None = not stored."""
     logprobs: list[float] | None
     """The sampler's, per completion token; None = not stored."""
+    prompt_ids: list[int] | None = None
+    """None = not stored, as are all columns from here on in files of older versions and beside tokens that were not kept."""
+    mask: list[bool] | None = None
+    """Per completion token: the policy wrote it (False = a tool did)."""
+    step_ends: list[int] | None = None
+    """Process rewards: last completion token of each step."""
+    step_rewards: list[float] | None = None
+    """Process rewards: value of each step."""
+    problem_json: str | None = None
+    """The whole problem."""
+    sampling_json: str | None = None
+    """How tokens were drawn."""
 
 
 COLUMNS = tuple(field.name for field in fields(StoredRollout))
-TOKEN_COLUMNS = ("token_advantages", "token_ids", "logprobs")
+_GROUP_COLUMNS = ("prompt_ids", "mask", "step_ends", "step_rewards", "problem_json", "sampling_json")
+"""What only :func:`read_groups` needs; files of older versions lack them."""
+TOKEN_COLUMNS = ("token_advantages", "token_ids", "logprobs", *_GROUP_COLUMNS)
 
 
 def step_file(folder: Path, step: int) -> Path:
@@ -103,6 +121,7 @@ def write_rollouts(
     stage: str,
     step: int,
     tokens: TokenChoice = "first",
+    tokenizer: str = "",
 ) -> None:
     """Write graded groups to one Parquet file, which is whole and durable or absent.
 
@@ -113,7 +132,8 @@ def write_rollouts(
         run: the run's id.
         stage: the stage's name.
         step: the step they belong to.
-        tokens: whose token arrays to keep.
+        tokens: whose token arrays to keep, and with them what a group is made of.
+        tokenizer: fingerprint of the tokenizer whose ids they are; empty = not known.
 
     Raises:
         StorageError: the disk refused; nothing is left behind.
@@ -128,7 +148,7 @@ def write_rollouts(
         _row(problem, scored, None if advantages is None else advantages[i], _keeps_tokens(tokens, position))
         for i, (problem, scored, position) in enumerate(members)
     ]
-    table = pa.Table.from_pylist([{"run": _storable(run), "stage": stage, "step": step, **row} for row in rows], schema=_schema())
+    table = pa.Table.from_pylist([{"run": _storable(run), "stage": stage, "step": step, **row} for row in rows], schema=_schema(tokenizer))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     with storage_errors(path):
@@ -146,22 +166,116 @@ def read_rollouts(path: Path, *, tokens: bool = False) -> list[StoredRollout]:
     Raises:
         DataError: the file is missing, corrupt or not a rollout file.
     """
+    table, _ = _read_table(path, [name for name in COLUMNS if tokens or name not in TOKEN_COLUMNS])
+    absent = dict.fromkeys(set(COLUMNS) - set(table.schema.names))
+    return [StoredRollout(**{**absent, **row, "reward_parts": dict(row["reward_parts"] or ())}) for row in table.to_pylist()]
+
+
+def read_groups(path: Path, *, tokenizer: str | None = None) -> list[RolloutGroup]:
+    """Rebuild the graded groups of a rollout file, or of all steps of a stage, exactly as they were written with ``tokens="all"``.
+
+    The one difference: a lone surrogate in a text is a question mark, since Parquet's strings are UTF-8.
+
+    Args:
+        path: a file, or a stage's folder of them.
+        tokenizer: fingerprint of the tokenizer that will read the ids; None = do not compare.
+
+    Raises:
+        DataError: nothing is there, a file is corrupt, its tokens were not stored, or they are another tokenizer's.
+    """
+    if path.is_file():
+        return _groups_of(path, tokenizer)
+    files = list_steps(path)
+    if not files:
+        raise DataError(f"{path}: no rollouts here. Run the stage that draws them first.")
+    return [group for file in files.values() for group in _groups_of(file, tokenizer)]
+
+
+def _groups_of(path: Path, tokenizer: str | None) -> list[RolloutGroup]:
+    table, written_with = _read_table(path, COLUMNS)
+    if tokenizer is not None and written_with and written_with != tokenizer:
+        raise DataError(
+            f"{path}: its tokens are of another tokenizer ({written_with}, this model's is {tokenizer}): "
+            "token ids mean other text here. Draw the samples again with this model."
+        )
+    missing = [name for name in _GROUP_COLUMNS if name not in table.schema.names]
+    if missing:
+        raise DataError(f"{path}: written by an older version, without {', '.join(missing)}. Draw the samples again.")
+    rows = table.to_pylist()
+    bare = sum(row["token_ids"] is None or row["problem_json"] is None for row in rows)
+    if bare:
+        raise DataError(
+            f"{path}: the tokens of {bare} of {len(rows)} rollouts were not stored. Set run.rollout_tokens = 'all' and run again."
+        )
+    members: dict[tuple[str, str], list[ScoredRollout]] = {}
+    problems: dict[tuple[str, str], Problem] = {}
+    try:
+        for row in rows:
+            # A group's name is unique within its step; the problem tells apart what a damaged or hand-made file mixes up.
+            key = (row["group_id"], row["problem_id"])
+            if key not in problems:
+                problems[key] = _problem_of(row["problem_json"])
+            members.setdefault(key, []).append(_scored_of(row, problems[key]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: cannot rebuild groups ({type(error).__name__}: {error}).") from error
+    return [RolloutGroup(problem=problems[key], rollouts=tuple(group)) for key, group in members.items()]
+
+
+def _problem_of(text: str) -> Problem:
+    content = json.loads(text)
+    return Problem(**{**content, "messages": tuple(Message(**message) for message in content["messages"])})
+
+
+def _scored_of(row: dict[str, Any], problem: Problem) -> ScoredRollout:
+    sampling = json.loads(row["sampling_json"])
+    tuples = {name: tuple(sampling[name]) for name in ("stop_token_ids", "stop_strings")}
+    completion = Completion(
+        token_ids=np.array(row["token_ids"], dtype=np.int32),
+        logprobs=np.array(row["logprobs"], dtype=np.float32),
+        mask=np.array(row["mask"], dtype=np.bool_),
+        finish_reason=row["finish_reason"],
+        weights_version=row["weights_version"],
+    )
+    if not len(completion.token_ids) == len(completion.logprobs) == len(completion.mask) == row["num_tokens"]:
+        raise ValueError(f"rollout {row['index']} of {row['group_id']!r}: its token arrays differ in length")
+    rollout = Rollout(
+        problem_id=problem.id,
+        group_id=row["group_id"],
+        index=row["index"],
+        prompt_ids=tuple(row["prompt_ids"]),
+        completion=completion,
+        text=row["completion"],
+        sampling=SamplingParams(**{**sampling, **tuples}),
+        seed=row["seed"],
+    )
+    reward = Reward(
+        total=math.nan if row["reward"] is None else row["reward"],
+        parts=dict(row["reward_parts"] or ()),
+        steps=tuple(zip(row["step_ends"], row["step_rewards"], strict=True)),
+    )
+    verdict = Verdict(status=row["verdict"], prediction=row["prediction"], reason=row["reason"])
+    return ScoredRollout(rollout=rollout, reward=reward, verdict=verdict)
+
+
+def _read_table(path: Path, wanted: Sequence[str]) -> tuple[pa.Table, str]:
+    """Return the wanted columns that a file has, and the fingerprint of its tokenizer."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted = [name for name in COLUMNS if tokens or name not in TOKEN_COLUMNS]
     try:
         with pq.ParquetFile(path) as file:
-            missing = set(COLUMNS) - set(file.schema_arrow.names)
+            names = set(file.schema_arrow.names)
+            missing = set(COLUMNS) - set(_GROUP_COLUMNS) - names
             if missing:
                 raise DataError(f"{path}: not a rollout file: column {min(missing)!r} is missing.")
-            table = file.read(columns=wanted)
-        rows = table.to_pylist()
+            table = file.read(columns=[name for name in wanted if name in names])
+            metadata = file.schema_arrow.metadata or {}
+        # Bytes that are not UTF-8 are found when they are looked at, not when they are read.
+        table.validate(full=True)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         summary = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: cannot read rollouts ({summary}).") from error
-    absent = {} if tokens else dict.fromkeys(TOKEN_COLUMNS)
-    return [StoredRollout(**{**row, **absent, "reward_parts": dict(row["reward_parts"] or ())}) for row in rows]
+    return table, metadata.get(b"tokenizer", b"").decode("utf-8", "replace")
 
 
 def _keeps_tokens(tokens: TokenChoice, position: int) -> bool:
@@ -197,10 +311,22 @@ def _row(problem: Problem, scored: ScoredRollout, advantage: Advantage | None, w
         "weights_version": completion.weights_version,
         "token_ids": completion.token_ids if with_tokens else None,
         "logprobs": completion.logprobs if with_tokens else None,
+    } | (_group_columns(problem, scored) if with_tokens else dict.fromkeys(_GROUP_COLUMNS))
+
+
+def _group_columns(problem: Problem, scored: ScoredRollout) -> dict[str, Any]:
+    rollout, steps = scored.rollout, scored.reward.steps
+    return {
+        "prompt_ids": rollout.prompt_ids,
+        "mask": rollout.completion.mask,
+        "step_ends": [end for end, _ in steps],
+        "step_rewards": [value for _, value in steps],
+        "problem_json": json.dumps(asdict(problem)),
+        "sampling_json": json.dumps(asdict(rollout.sampling)),
     }
 
 
-def _schema() -> pa.Schema:
+def _schema(tokenizer: str) -> pa.Schema:
     import pyarrow as pa
 
     types: dict[str, pa.DataType] = {
@@ -216,8 +342,13 @@ def _schema() -> pa.Schema:
         "weights_version": pa.int64(),
         "token_ids": pa.list_(pa.int32()),
         "logprobs": pa.list_(pa.float32()),
+        "prompt_ids": pa.list_(pa.int32()),
+        "mask": pa.list_(pa.bool_()),
+        "step_ends": pa.list_(pa.int32()),
+        "step_rewards": pa.list_(pa.float64()),
     }
-    return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS], metadata={"reasonforge": "rollouts/1"})
+    metadata = {"reasonforge": "rollouts/2", "tokenizer": tokenizer}
+    return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS], metadata=metadata)
 
 
 def _conversation(problem: Problem) -> str:

@@ -28,11 +28,12 @@ class StageLog:
     attempt logged for it is dropped. Either way the rows are those of a run that was never interrupted.
     """
 
-    def __init__(self, run: RunDirectory, info: StageInfo, *, rollout_tokens: TokenChoice) -> None:
+    def __init__(self, run: RunDirectory, info: StageInfo, *, rollout_tokens: TokenChoice, tokenizer: str = "") -> None:
         self.name = info.name
         self._run = run
         self._info = info
         self._rollout_tokens: TokenChoice = rollout_tokens
+        self._tokenizer = tokenizer
         self._started = time.monotonic()
         self._earlier_seconds = info.seconds
         self._opened = False
@@ -110,7 +111,16 @@ class StageLog:
         self._open()
         path = step_file(self._run.rollouts_dir(self.name), step)
         try:
-            write_rollouts(path, groups, advantages, run=self._run.name, stage=self.name, step=step, tokens=self._rollout_tokens)
+            write_rollouts(
+                path,
+                groups,
+                advantages,
+                run=self._run.name,
+                stage=self.name,
+                step=step,
+                tokens=self._rollout_tokens,
+                tokenizer=self._tokenizer,
+            )
         except StorageError as error:
             self._run.lost("rollouts", error, stage=self.name)
 

@@ -16,15 +16,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
-
-from reasonforge.config.base import Section
+from reasonforge.config.endpoint import EndpointConfig
+from reasonforge.core.chat import Answer, Refused, Usage
 from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import SamplingParams
@@ -39,68 +37,6 @@ _SHOWN_CHARS = 200
 STOP_SECONDS = 5.0
 """How long answers on their way are waited for once the asking is to stop."""
 _POLL_SECONDS = 0.1
-
-
-class EndpointConfig(Section):
-    """Where a model answers, and how patiently it is asked."""
-
-    url: str = Field(default=..., pattern=r"^https?://[^\s]+$")
-    """Up to and including ``/v1``, as clients call it the base URL."""
-    name: str = Field(default=..., min_length=1)
-    """Name of the model on that server."""
-    api: Literal["chat", "completions"] = "chat"
-    """``chat``: the server lays the conversation out. ``completions``: the question's text is what the model goes on from (base models)."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; where it is not set, no key is sent."""
-    concurrency: int = Field(default=16, gt=0, le=1024)
-    """Requests on their way at once."""
-    timeout_seconds: float = Field(default=600.0, gt=0)
-    """For one whole answer."""
-    retries: int = Field(default=5, ge=0)
-    """Further tries after a failure that may pass: refused connections, timeouts, 429, 5xx, answers that are no JSON."""
-    backoff_seconds: float = Field(default=1.0, ge=0)
-    """Wait before the first further try; doubled each time, unless the server says how long."""
-    input_price: float = Field(default=0.0, ge=0)
-    """Per million prompt tokens, in any currency."""
-    output_price: float = Field(default=0.0, ge=0)
-    """Per million completion tokens."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a server answered."""
-
-    text: str
-    """Thinking that the server returns apart stands in front, between ``<think>`` tags."""
-    truncated: bool
-    """It ran into the length limit."""
-    num_tokens: int | None
-    """As the server counts them; None = it does not say."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Usage:
-    """What was used so far, failed tries included where the server told."""
-
-    requests: int = 0
-    retries: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, **counts: int) -> None:
-        """Count."""
-        with self._lock:
-            for name, count in counts.items():
-                setattr(self, name, getattr(self, name) + count)
-
-    def cost(self, config: EndpointConfig) -> float:
-        """Return the price of the tokens."""
-        return (self.prompt_tokens * config.input_price + self.completion_tokens * config.output_price) / 1e6
-
-
-class Refused(UnavailableError):
-    """The server will refuse every question: wrong key, wrong address."""
 
 
 class _TryAgain(Exception):
@@ -176,6 +112,12 @@ class HttpModel:
         self.num_on_their_way = 0
         """Questions of ``ask_all`` that wait for their answer."""
 
+    @property
+    def cost(self) -> float:
+        """The price of what was used so far."""
+        usage, config = self.usage, self._config
+        return (usage.prompt_tokens * config.input_price + usage.completion_tokens * config.output_price) / 1e6
+
     def ask(self, messages: Sequence[Message], params: SamplingParams, *, seed: int) -> Answer:
         """Return one answer.
 
@@ -203,7 +145,7 @@ class HttpModel:
 
     def ask_all(
         self,
-        questions: Iterator[tuple[Any, Sequence[Message], int]],
+        questions: Iterable[tuple[Any, Sequence[Message], int]],
         params: SamplingParams,
         *,
         stop: Callable[[], bool] = lambda: False,
@@ -215,13 +157,14 @@ class HttpModel:
             params: how to draw.
             stop: once it says so, nothing more is asked. Answers on their way are waited for, they cost the same, but not for long.
         """
+        waiting = iter(questions)
         calls = _Calls()
         threads = ThreadPoolExecutor(max_workers=self._config.concurrency, thread_name_prefix="reasonforge-http")
         on_their_way: dict[Future[Answer], Any] = {}
         deadline = math.inf
         try:
             while True:
-                while not stop() and len(on_their_way) < self._config.concurrency and (question := next(questions, None)) is not None:
+                while not stop() and len(on_their_way) < self._config.concurrency and (question := next(waiting, None)) is not None:
                     name, messages, seed = question
                     on_their_way[threads.submit(self._ask, messages, params, seed, calls)] = name
                     self.num_on_their_way = len(on_their_way)

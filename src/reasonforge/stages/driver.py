@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from reasonforge.core.seeds import derive_seed
@@ -74,12 +77,21 @@ def drive(trainer: Trainer, context: StageContext, config: TrainingConfig) -> No
         metrics = dict(trainer.train_step(step))
         step += 1
         metrics["perf/seconds"] = time.perf_counter() - started
+        metrics["perf/peak_memory_mb"] = peak_memory_mb()
         context.log.metrics(step, metrics)
         if step - saved >= config.checkpoint_every or context.stop.requested:
             _save(trainer, context, step)
             saved = step
         if context.stop.requested:
             raise context.stop.error(f"stopped after step {step} of {context.name}; saved. Go on with: {context.run.resume_command}")
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory held so far, in MiB: of the GPU where there is one, otherwise of this process with all it has loaded."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
 
 
 def _save(trainer: Trainer, context: StageContext, step: int) -> None:

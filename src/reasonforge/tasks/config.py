@@ -104,8 +104,7 @@ class FileSource(Section):
     @field_validator("path", mode="before")
     @classmethod
     def _one_path_is_a_list_of_one(cls, value: Any) -> Any:
-        # A tuple: after this function pydantic no longer knows that a list came from TOML or JSON, where a tuple is written as one.
-        return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
+        return _as_paths(value)
 
     @model_validator(mode="after")
     def _settings_have_effect(self) -> Self:
@@ -121,10 +120,7 @@ class FileSource(Section):
     @property
     def source_name(self) -> str:
         """Return the data set's name."""
-        if self.name is not None:
-            return self.name
-        first = self.path[0]
-        return f"{first.parent.name}/{first.name.split('.')[0]}".lstrip("/")
+        return _name_of(self.path[0]) if self.name is None else self.name
 
 
 class BenchmarkSource(Section):
@@ -178,5 +174,165 @@ class ReasoningGymSource(Section):
         return value
 
 
-DataSource = Annotated[TaskSource | FileSource | BenchmarkSource | ReasoningGymSource, Field(discriminator="type")]
+class RolloutSource(Section):
+    """Completions that a stage drew and graded: of this recipe, or of another run."""
+
+    type: Literal["rollouts"] = "rollouts"
+    stage: str
+    """A ``sample`` stage, or an ``rl`` stage of a run that keeps all tokens (``run.rollout_tokens = "all"``)."""
+    run: Path | None = None
+    """Folder of the run it belongs to; ``~`` is your home directory. None = this run, of which it must be an earlier stage."""
+    only: Literal["correct", "wrong", "all"] = "all"
+    """Which completions to take. Those that could not be graded are never taken: they say nothing."""
+    pass_rate: tuple[float, float] | None = None
+    """Only problems of which this share of the graded completions is right, bounds included. None = all."""
+    distinct: Literal["no", "text", "equations"] = "no"
+    """Take only one of a problem's completions with the same text (but for white space), or with the same list of equations (RFT)."""
+    max_per_problem: int | None = Field(default=None, gt=0)
+    """Take at most so many completions of a problem, after the other filters. None = all."""
+    shuffle_seed: int | None = Field(default=None, ge=0)
+    """Which completions ``distinct`` and ``max_per_problem`` meet first, the same in every run. None = as they were drawn."""
+
+    @field_validator("pass_rate")
+    @classmethod
+    def _is_a_band(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        return checked_band(value)
+
+
+class SelectedSource(Section):
+    """The problems that a ``select`` stage chose: of this recipe, or of another run."""
+
+    type: Literal["selected"] = "selected"
+    stage: str
+    """The ``select`` stage."""
+    run: Path | None = None
+    """Folder of the run it belongs to; ``~`` is your home directory. None = this run, of which it must be an earlier stage."""
+    difficulty: tuple[int, int] | None = None
+    """Only problems of these difficulties, bounds included. None = all."""
+    limit: int | None = Field(default=None, gt=0)
+    """Take only so many problems, after shuffling. None = all."""
+    shuffle_seed: int | None = Field(default=None, ge=0)
+    """Order of the problems, the same in every run. None = as they were chosen."""
+
+
+class PairFields(Section):
+    """Which column of a file of pairs holds what. A text, or a list of turns with ``role`` and ``content``."""
+
+    prompt: str = "prompt"
+    """May be missing where the responses' columns hold whole conversations: all turns but the last are the prompt then."""
+    chosen: str = "chosen"
+    rejected: str = "rejected"
+    margin: str | None = None
+    """Column of numbers. None = how much better the chosen one is is not known."""
+    id: str | None = None
+    """None = the id is the hash of the prompt and both responses."""
+
+
+class PairSource(Section):
+    """Pairs of responses of which one is preferred: from files, or as a ``judge`` stage found them. Exactly one of ``path``, ``stage``."""
+
+    type: Literal["pairs"] = "pairs"
+    path: tuple[Path, ...] = ()
+    """One file or several (JSON Lines or Parquet), read in this order; ``~`` is your home directory."""
+    stage: str | None = None
+    """The ``judge`` stage."""
+    run: Path | None = None
+    """Folder of the run that stage belongs to; ``~`` is your home directory. None = this run, of which it must be an earlier stage."""
+    fields: PairFields = PairFields()
+    """Which column of the files holds what."""
+    limit: int | None = Field(default=None, gt=0)
+    """Take only so many pairs, after shuffling. None = all."""
+    shuffle_seed: int | None = Field(default=None, ge=0)
+    """Order of the pairs, the same in every run. None = as they stand."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_path_is_a_list_of_one(cls, value: Any) -> Any:
+        return _as_paths(value)
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Self:
+        if bool(self.path) == (self.stage is not None):
+            raise ValueError("pairs come from files (path) or from a judge stage (stage): give one of the two")
+        if self.stage is None and self.run is not None:
+            raise ValueError("run has no effect with path: it says whose stage is meant")
+        if self.stage is not None and self.fields != PairFields():
+            raise ValueError("fields has no effect with stage: it is about files")
+        return self
+
+    @property
+    def source_name(self) -> str:
+        """Return the data set's name."""
+        return f"judge:{self.stage}" if self.stage is not None else _name_of(self.path[0])
+
+
+class LabelledFields(Section):
+    """Which column of a file of labelled responses holds what. A text, or a list of turns with ``role`` and ``content``."""
+
+    prompt: str = "prompt"
+    response: str = "response"
+    label: str = "label"
+    """Column of booleans, of numbers from 0 (bad) to 1 (good), or of words that ``good`` and ``bad`` explain."""
+    id: str | None = None
+    """None = the id is the hash of the prompt and the response."""
+
+
+class LabelledSource(Section):
+    """Responses with a label, safe or unsafe say, in JSON Lines or Parquet files."""
+
+    type: Literal["labelled"] = "labelled"
+    path: tuple[Path, ...] = Field(default=..., min_length=1)
+    """One file or several, read in this order; ``~`` is your home directory."""
+    fields: LabelledFields = LabelledFields()
+    """Which column holds what."""
+    good: tuple[str, ...] = ("safe",)
+    """Words of the label column that stand for 1."""
+    bad: tuple[str, ...] = ("unsafe",)
+    """Words of the label column that stand for 0."""
+    limit: int | None = Field(default=None, gt=0)
+    """Take only so many rows, after shuffling. None = all."""
+    shuffle_seed: int | None = Field(default=None, ge=0)
+    """Order of the rows, the same in every run. None = the files' order."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_path_is_a_list_of_one(cls, value: Any) -> Any:
+        return _as_paths(value)
+
+    @model_validator(mode="after")
+    def _words_mean_one_thing(self) -> Self:
+        if both := set(self.good) & set(self.bad):
+            raise ValueError(f"good and bad share the word {min(both)!r}")
+        return self
+
+    @property
+    def source_name(self) -> str:
+        """Return the data set's name."""
+        return _name_of(self.path[0])
+
+
+def _as_paths(value: Any) -> Any:
+    # A tuple: after a validator pydantic no longer knows that a list came from TOML or JSON, where a tuple is written as one.
+    return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
+
+
+def _name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.name.split('.')[0]}".lstrip("/")
+
+
+def checked_band(value: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return a band of pass rates as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if value is not None and not 0 <= value[0] <= value[1] <= 1:
+        raise ValueError(f"pass_rate [{value[0]:g}, {value[1]:g}]: two shares between 0 and 1, the lower first")
+    return value
+
+
+DataSource = Annotated[
+    TaskSource | FileSource | BenchmarkSource | ReasoningGymSource | RolloutSource | SelectedSource | PairSource | LabelledSource,
+    Field(discriminator="type"),
+]
 """A table under ``data`` of a recipe."""

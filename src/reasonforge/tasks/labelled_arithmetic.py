@@ -45,6 +45,19 @@ def running_values(prompt: str) -> list[int]:
     return values[1:]
 
 
+def judge_digit(problem: Problem, text: str) -> Verdict:
+    """Judge a completion by exact text: it must end in ``<answer>d</answer>``, the only answer, thinking closed before it."""
+    if len(text) > MAX_VERIFIED_CHARS:
+        return Verdict(status="no_answer", reason=f"completion of {len(text)} characters")
+    text = strip_end_marker(text)
+    match = _ANSWER.search(text, max(0, len(text) - len("<answer>d</answer>")))
+    if match is None or match.end() != len(text):
+        return Verdict(status="no_answer", reason="does not end in <answer>d</answer>")
+    if tuple(_TAG.findall(text)) not in _TAG_ORDERS:
+        return Verdict(status="no_answer", reason="not one thinking part at most and one answer after it")
+    return Verdict(status="correct" if match.group(1) == problem.answer else "wrong", prediction=match.group(1))
+
+
 class LabelledArithmetic:
     """Completions are checked as exact text: they must end in ``<answer>d</answer>``, the only answer, thinking closed before it."""
 
@@ -68,15 +81,7 @@ class LabelledArithmetic:
 
     def verify(self, problem: Problem, text: str) -> Verdict:
         """Judge by exact text; the digit is the prediction."""
-        if len(text) > MAX_VERIFIED_CHARS:
-            return Verdict(status="no_answer", reason=f"completion of {len(text)} characters")
-        text = strip_end_marker(text)
-        match = _ANSWER.search(text, max(0, len(text) - len("<answer>d</answer>")))
-        if match is None or match.end() != len(text):
-            return Verdict(status="no_answer", reason="does not end in <answer>d</answer>")
-        if tuple(_TAG.findall(text)) not in _TAG_ORDERS:
-            return Verdict(status="no_answer", reason="not one thinking part at most and one answer after it")
-        return Verdict(status="correct" if match.group(1) == problem.answer else "wrong", prediction=match.group(1))
+        return judge_digit(problem, text)
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the right answer at once, or a trace whose steps are each wrong with probability ``step_noise``.

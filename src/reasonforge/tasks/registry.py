@@ -23,10 +23,12 @@ from reasonforge.tasks.sequences import Sorting, StringReversal
 from reasonforge.tasks.sudoku4 import Sudoku4
 from reasonforge.tasks.tool_arithmetic import ToolArithmetic
 from reasonforge.tasks.word_problems import WordProblems
+from reasonforge.tasks.written_arithmetic import WrittenArithmetic
 from reasonforge.tasks.zebra import Zebra
 
 _FAMILIES: tuple[Task, ...] = (
     LabelledArithmetic(),
+    WrittenArithmetic(),
     BracketArithmetic(),
     ModularChain(),
     ToolArithmetic(),

@@ -11,11 +11,12 @@ from reasonforge.core.records import Document, Message, Problem
 from reasonforge.core.seeds import derive_seed
 from reasonforge.tasks.benchmarks.load import load_benchmark
 from reasonforge.tasks.code import suite_fault
-from reasonforge.tasks.config import BenchmarkSource, DataSource, FileSource, ReasoningGymSource, TaskSource
+from reasonforge.tasks.config import BenchmarkSource, DataSource, FileSource, ReasoningGymSource, SelectedSource, TaskSource
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.fields import boxed_of, scalar_of, split_gsm8k, text_of, value_of, whole_of
 from reasonforge.tasks.files import Row, read_rows
 from reasonforge.tasks.reasoning_gym import load_reasoning_gym
+from reasonforge.tasks.selected import load_selected
 from reasonforge.tasks.streams import Demonstration, DemonstrationStream, DocumentStream, ProblemStream
 
 Item = TypeVar("Item", Problem, Document)
@@ -37,6 +38,10 @@ def load_problems(source: DataSource, *, seed: int) -> list[Problem] | ProblemSt
         return _shuffled_and_cut(load_benchmark(source.name, source.path, split=source.split), source)
     if isinstance(source, ReasoningGymSource):
         return load_reasoning_gym(source, seed=seed)
+    if isinstance(source, SelectedSource):
+        return load_selected(source)
+    if not isinstance(source, TaskSource):
+        raise RecipeError(f"data of type {source.type} holds no problems: read those of rollouts through a select stage")
     stream = ProblemStream(source, seed=seed)
     return stream if source.count is None else stream.take_different(source.count)
 
@@ -66,17 +71,21 @@ def load_documents(source: DataSource, *, seed: int) -> list[Document] | Documen
     """
     if isinstance(source, TaskSource):
         return DocumentStream(source, seed=seed)
-    if isinstance(source, ReasoningGymSource):
-        raise RecipeError(f"{_place(source)} holds problems, not documents: pre-train on a source of type file or task")
-    if isinstance(source, BenchmarkSource):
-        raise RecipeError(f"benchmark {source.name} holds problems, not documents: pre-train on a source of type file or task")
+    if not isinstance(source, FileSource):
+        raise RecipeError(f"{_place(source)} holds no documents: pre-train on a source of type file or task")
     return _load(source, _document)
 
 
-def _place(source: FileSource | BenchmarkSource | ReasoningGymSource) -> str:
-    if isinstance(source, ReasoningGymSource):
-        return f"reasoning_gym task {source.task!r}"
-    return str(source.path[0] if isinstance(source, FileSource) else source.path)
+def _place(source: DataSource) -> str:
+    match source:
+        case ReasoningGymSource():
+            return f"reasoning_gym task {source.task!r}"
+        case BenchmarkSource():
+            return f"benchmark {source.name}"
+        case FileSource():
+            return str(source.path[0])
+        case _:
+            return f"data of type {source.type}"
 
 
 def _load(source: FileSource, convert: Callable[[FileSource, Row], Item]) -> list[Item]:

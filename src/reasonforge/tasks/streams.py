@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +46,23 @@ class ProblemStream:
         self._split: Split = source.split
         self._language = source.language
         self._seed = source.seed if source.seed is not None else seed
+
+    @property
+    def levels(self) -> tuple[int, int]:
+        """Easiest and hardest level, both included."""
+        return self._levels
+
+    def at_levels(self, low: int, high: int) -> ProblemStream:
+        """Return the stream with problems of these levels alone.
+
+        Raises:
+            RecipeError: the stream does not have them.
+        """
+        if not self._levels[0] <= low <= high <= self._levels[1]:
+            raise RecipeError(f"task {self._task.name}: levels [{low}, {high}] are not within its {self._levels[0]} to {self._levels[1]}")
+        narrowed = copy.copy(self)
+        narrowed._levels = (low, high)
+        return narrowed
 
     def __getitem__(self, index: int) -> Problem:
         if index < 0:

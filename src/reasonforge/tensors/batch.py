@@ -60,6 +60,22 @@ class PolicyBatch(TokenBatch):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RewardBatch(TokenBatch):
+    """Token sequences with what a reward model is to say."""
+
+    labels: Float[Tensor, "B T"]
+    """1 = good, 0 = bad, or a probability in between; zero where ``loss_mask`` is False."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceBatch(TokenBatch):
+    """Token sequences with what the reference model says of them."""
+
+    ref_logprobs: Float[Tensor, "B T"]
+    """Zero where ``loss_mask`` is False."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScores:
     """What the learner's head says of the targets; zero where ``loss_mask`` is False. There is no way to ask for all logits."""
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reasonforge.core.errors import RecipeError
-from reasonforge.core.rollouts import Float32, PolicySample, TrainingSample
-from reasonforge.tensors.batch import PolicyBatch, TokenBatch
+from reasonforge.core.rollouts import Float32, PolicySample, ReferenceSample, RewardSample, TrainingSample
+from reasonforge.tensors.batch import PolicyBatch, ReferenceBatch, RewardBatch, TokenBatch
 
 Ints = NDArray[np.int64]
 
@@ -66,7 +66,7 @@ class _Layout:
 
 
 def collate(samples: Sequence[TrainingSample], weights: Float32, *, pad_to: int | None = None) -> TokenBatch:
-    """Return one padded row per sample, in order; a ``PolicyBatch`` if the samples are ``PolicySample``s.
+    """Return one padded row per sample, in order; a ``PolicyBatch`` of ``PolicySample``s, a ``RewardBatch`` of ``RewardSample``s, ...
 
     Args:
         samples: one or more sequences of at least one token, all of one class.
@@ -101,19 +101,31 @@ def pack(samples: Sequence[TrainingSample], weights: Float32, *, row_tokens: int
     return _build(samples, weights, _lay_out(widths, starts, segments, num_rows=len(rows), num_columns=num_columns))
 
 
-def plan_microbatches(lengths: Sequence[int], *, max_tokens: int) -> list[list[int]]:
+def plan_microbatches(lengths: Sequence[int], *, max_tokens: int, unit: int = 1) -> list[list[int]]:
     """Split samples into micro-batches of similar length with ``rows * padded_columns <= max_tokens``; returns indices, longest first.
 
     Of the ways to cut the list sorted by length every ``ROW_STEP`` rows, this is the one that computes the fewest positions, padding
     included, where every micro-batch costs ``MICROBATCH_OVERHEAD`` positions more. So padding stays low even where the budget would admit
     all samples at once. Longest first, so a step that does not fit in memory fails at its start. Equal lengths keep their order.
 
+    Args:
+        lengths: tokens of each sample.
+        max_tokens: positions of a micro-batch.
+        unit: so many consecutive samples stay together, in order; a unit is as long as its longest sample.
+
     Raises:
-        RecipeError: one sample alone is over the budget.
+        RecipeError: one sample alone (one unit alone) is over the budget.
 
     >>> plan_microbatches([2, 9, 3, 8], max_tokens=18)
     [[1, 3], [2, 0]]
+    >>> plan_microbatches([2, 9, 3, 8], max_tokens=18, unit=2)
+    [[0, 1], [2, 3]]
     """
+    if unit > 1:
+        units = [max(lengths[start : start + unit]) for start in range(0, len(lengths), unit)]
+        _refuse_longer(units, max_tokens // unit, "max_tokens_per_device", unit=unit)
+        plan = plan_microbatches(units, max_tokens=max_tokens // unit)
+        return [[index * unit + member for index in indices for member in range(unit)] for indices in plan]
     _refuse_longer(lengths, max_tokens, "max_tokens_per_device")
     order = _longest_first(lengths)
     columns = np.array([min(padded_columns(lengths[index]), max_tokens) for index in order], dtype=np.int64)
@@ -244,25 +256,35 @@ def _build(samples: Sequence[TrainingSample], weights: Float32, layout: _Layout)
         "samples": layout.place(layout.sample),
         "num_samples": len(samples),
     }
-    if not isinstance(samples[0], PolicySample):
-        return TokenBatch(**shared)
-    for name in _POLICY_FIELDS:
+    kind = _BATCHES[type(samples[0])]
+    for name in _own_fields(kind):
         arrays = [getattr(sample, name) for sample in samples]
         filled = [array is not None for array in arrays]
         assert all(filled) or not any(filled), f"{name} is filled in some samples of the step and not in others"
         # Masked again: a score of a token that is not learned from (tool output) must not reach an objective.
         shared[name] = layout.place_targets(arrays, np.float32) * loss_mask if all(filled) else None
-    return PolicyBatch(**shared)
+    return kind(**shared)
 
 
-_POLICY_FIELDS = [f.name for f in fields(PolicyBatch) if f.name not in {shared.name for shared in fields(TokenBatch)}]
+_BATCHES: dict[type[TrainingSample], type[TokenBatch]] = {
+    TrainingSample: TokenBatch,
+    PolicySample: PolicyBatch,
+    RewardSample: RewardBatch,
+    ReferenceSample: ReferenceBatch,
+}
+"""A batch has a field of the same name for every per-token field of its samples."""
+
+
+def _own_fields(kind: type[TokenBatch]) -> list[str]:
+    return [field.name for field in fields(kind) if field.name not in TokenBatch.__slots__]
 
 
 def _longest_first(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lambda index: -lengths[index])
 
 
-def _refuse_longer(lengths: Sequence[int], limit: int, setting: str) -> None:
+def _refuse_longer(lengths: Sequence[int], limit: int, setting: str, *, unit: int = 1) -> None:
     longest = max(lengths, default=0)
     if longest > limit:
-        raise RecipeError(f"{setting}: a sample of {longest} tokens does not fit {limit}. Raise {setting} or shorten the samples.")
+        room = f"{limit}" if unit == 1 else f"{limit} ({setting} / {unit}: {unit} samples stay together)"
+        raise RecipeError(f"{setting}: a sample of {longest} tokens does not fit {room}. Raise {setting} or shorten the samples.")

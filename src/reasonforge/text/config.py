@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reasonforge.config.base import Section
 
@@ -59,3 +60,23 @@ class TemplateConfig(Section):
     """Appended to every question on a line of its own, e.g. how to mark the final answer; None = nothing is appended."""
     variables: dict[str, bool | int | str] = Field(default_factory=dict)
     """Extra variables for a ``chat`` template, such as ``enable_thinking``."""
+
+
+class StepsConfig(Section):
+    """Where the steps of a completion end. What stands behind the last border is a step too."""
+
+    at: Literal["newline", "sentence", "pattern"] = "newline"
+    """``newline``: at the end of a line, blank lines included. ``sentence``: at a full stop, question or exclamation mark before white
+    space, or at the end of a line. ``pattern``: at the end of every match of ``pattern``."""
+    pattern: str | None = Field(default=None, min_length=1)
+    """A regular expression of Python, for ``at = "pattern"``: ``(?=Step \\d+:)`` ends a step before the next one begins."""
+
+    @model_validator(mode="after")
+    def _is_an_expression(self) -> Self:
+        if (self.at == "pattern") != (self.pattern is not None):
+            raise ValueError("pattern belongs to at = 'pattern': set both or neither")
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"pattern {self.pattern!r} is not a regular expression: {error}") from error
+        return self

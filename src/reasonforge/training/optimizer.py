@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -13,6 +14,9 @@ from reasonforge.core.errors import DataError
 from reasonforge.training.config import AdamW, Muon
 
 NamedParameters = Mapping[str, nn.Parameter]
+
+_LAYER = re.compile(r"(decoder\.)?layers\.")
+"""What a parameter of a layer is called, in a decoder and in a scalar model around one."""
 
 
 class UpdateRule(Protocol):
@@ -43,7 +47,7 @@ def build_optimizer(model: nn.Module, config: AdamW | Muon) -> list[UpdateRule]:
     if isinstance(config, AdamW):
         return [AdamWRule(parameters, config)]
     # Embeddings and heads are tables of vectors, not maps between them: orthogonalising their update makes no sense.
-    matrices = {name: parameter for name, parameter in parameters.items() if name.startswith("layers.") and parameter.ndim == 2}
+    matrices = {name: parameter for name, parameter in parameters.items() if _LAYER.match(name) and parameter.ndim == 2}
     rest = {name: parameter for name, parameter in parameters.items() if name not in matrices}
     return [MuonRule(matrices, config), AdamWRule(rest, config.rest)]
 

@@ -39,6 +39,12 @@ function linePath(xs, ys) {
   return ys.filter((y) => y !== null).length === 1 ? `${path}h1.5` : path;
 }
 
+// A closed outline around what lies between two curves.
+function bandPath(xs, lows, highs) {
+  const points = [...xs.map((x, i) => [x, lows[i]]), ...xs.map((x, i) => [x, highs[i]]).reverse()];
+  return `M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}Z`;
+}
+
 function nearestIndex(steps, step) {
   let low = 0;
   let high = steps.length - 1;
@@ -51,7 +57,7 @@ function nearestIndex(steps, step) {
 }
 
 function valueRange(curves, metrics) {
-  const values = curves.flatMap((curve) => curve.values.filter((value) => value !== null));
+  const values = curves.flatMap((curve) => [...curve.values, ...(curve.band ? [...curve.band.low, ...curve.band.high] : [])].filter((value) => value !== null));
   if (!values.length) return [0, 1];
   let low = values.reduce((a, b) => Math.min(a, b));
   let high = values.reduce((a, b) => Math.max(a, b));
@@ -65,6 +71,7 @@ function valueRange(curves, metrics) {
 class Chart {
   constructor(panel, data, { onCursor, onPick }) {
     this.metrics = data.metrics;
+    this.axis = data.axis || "step";
     const several = data.runs.length > 1;
     const names = [...new Set(panel.curves.map((i) => data.curves[i].name))];
     this.series = panel.curves.map((index, order) => {
@@ -77,6 +84,8 @@ class Chart {
     const steps = this.series.flatMap((curve) => [curve.steps[0], curve.steps[curve.steps.length - 1]]);
     this.first = Math.min(...steps);
     this.last = Math.max(...steps, this.first + 1);
+    const shown = new Set(this.series.map((curve) => curve.run));
+    this.alarms = [...shown].flatMap((run) => data.runs[run].alarms.filter(({ stage, step }) => stage === panel.stage && step >= this.first && step <= this.last));
     [this.low, this.high] = valueRange(this.series, this.metrics);
     this.at = el("span", { class: "at" });
     this.legend = el("div", { class: "legend" });
@@ -85,7 +94,7 @@ class Chart {
       class: onPick ? "clickable" : null,
       tabindex: 0,
       role: "img",
-      "aria-label": `${panel.title}: arrow keys move through the steps`,
+      "aria-label": `${panel.title}: arrow keys move through the ${this.axis}s`,
       onpointermove: (event) => onCursor(this.stepAt(event)),
       onpointerdown: (event) => onCursor(this.stepAt(event)),
       onpointerleave: () => onCursor(null),
@@ -137,8 +146,16 @@ class Chart {
       const xs = curve.steps.map((step) => this.x(step));
       const ys = curve.values.map((value) => (value === null ? null : this.y(value)));
       const dashed = curve.dashed ? " dashed" : "";
+      if (curve.band) {
+        const [lows, highs] = [curve.band.low, curve.band.high].map((side) => side.map((value) => this.y(value)));
+        shapes.push(svg("path", { class: `band ${curve.colour}`, d: bandPath(xs, lows, highs) }));
+      }
       if (smoothing > 0) shapes.push(svg("path", { class: `raw ${curve.colour}`, d: linePath(xs, ys) }));
       shapes.push(svg("path", { class: `curve ${curve.colour}${dashed}`, d: linePath(xs, smooth(ys, smoothing)) }));
+    }
+    for (const { step, message } of this.alarms) {
+      const line = svg("path", { class: "alarm", d: `M${this.x(step)} ${top}V${height - bottom}` }, svg("title", {}, message));
+      shapes.push(line, svg("text", { class: "alarm", x: this.x(step), y: top + 8, "text-anchor": "middle" }, "!"));
     }
     this.marks = svg("g", { class: "marks" });
     this.plot.replaceChildren(...shapes, this.marks);
@@ -148,7 +165,7 @@ class Chart {
   // Show the values at a step, or the last ones.
   point(step) {
     this.cursor = step;
-    this.at.replaceChildren(step === null ? "" : `step ${step}`);
+    this.at.replaceChildren(step === null ? "" : `${this.axis} ${step}`);
     const marks = [];
     if (step !== null && step >= this.first && step <= this.last) {
       marks.push(svg("path", { class: "cursor", d: `M${this.x(step)} ${CHART.top}V${CHART.height - CHART.bottom}` }));

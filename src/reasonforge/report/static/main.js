@@ -27,10 +27,12 @@ const blocks = [
   ...data.runs.map(runHeader),
   scoreTable(data.runs),
   timelines(data.runs),
+  alarms(data.runs),
   warnings(data.runs),
   viewer ? viewer.node : nothing,
   curvesBlock(data, viewer),
   leftOut || null,
+  costs(data.runs),
   provenance(data.runs),
 ];
 document.getElementById("page").replaceChildren(...blocks.filter(Boolean));

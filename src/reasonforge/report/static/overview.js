@@ -101,6 +101,22 @@ function warnings(runs) {
   return el("details", {}, el("summary", {}, plural(rows.length, "warning")), el("table", { class: "warnings small" }, el("tbody", {}, rows)));
 }
 
+function alarms(runs) {
+  const rows = runs.flatMap((run) => run.alarms.map(({ stage, message }) => el("li", {}, runs.length > 1 ? `${run.name}, ${stage}: ` : `${stage}: `, message)));
+  return rows.length ? el("section", { class: "notice" }, el("b", {}, plural(rows.length, "alarm")), el("ul", {}, rows)) : null;
+}
+
+function costs(runs) {
+  const spent = runs.filter((run) => run.cost);
+  if (!spent.length) return null;
+  const tables = spent.map(({ name, cost }) => [
+    runs.length > 1 ? el("h3", {}, name) : null,
+    el("div", { class: "scroll" }, el("table", { class: "small" }, el("thead", {}, el("tr", {}, cost.header.map((cell) => el("th", { scope: "col" }, cell)))), el("tbody", {}, cost.rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell))))))),
+    el("p", { class: "small dim" }, cost.text),
+  ]);
+  return el("section", {}, el("h2", {}, "Cost"), tables.flat());
+}
+
 function provenance(runs) {
   const blocks = runs.map((run) =>
     el(

@@ -36,6 +36,8 @@ class PretrainConfig(Section):
     type: Literal["pretrain"] = "pretrain"
     data: str
     """Name of a table under ``data``."""
+    start: str | None = None
+    """Earlier stage whose model is trained on; ``start`` = the run's first model. None = the model as it stands."""
     content: Literal["documents", "solutions"] = "documents"
     """``documents``: the data's texts. ``solutions``: its problems with their solutions, laid out by the recipe's template."""
     steps: int = Field(default=..., gt=0)

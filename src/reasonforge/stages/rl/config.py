@@ -3,100 +3,36 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from itertools import accumulate
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from reasonforge.config.base import Section
 from reasonforge.evaluation.config import EvaluationConfig
-from reasonforge.rewards.config import AccuracyReward, GradingConfig, OverlongPenalty, RewardPart
+from reasonforge.rewards.config import AccuracyReward, GradingConfig, ModelReward, OverlongPenalty, RewardPart, StepsReward
 from reasonforge.sampling.config import SamplingConfig
+from reasonforge.stages.rl.axes import (
+    GAE,
+    Advantage,
+    Aggregation,
+    BatchWhitened,
+    Clip,
+    CriticConfig,
+    DynamicSampling,
+    GroupNormalized,
+    ImportanceCorrection,
+    KLPenalty,
+    LeaveOneOut,
+    ProcessSupervision,
+    Ratio,
+    RawReward,
+    Reinforce,
+    Surrogate,
+)
+from reasonforge.stages.rl.iterations_config import Iterations
+from reasonforge.stages.rl.watch_config import ContextSchedule, Curriculum, EarlyStop, HackingMonitor, Schedules
 from reasonforge.training.config import TrainingConfig
-
-
-class GroupNormalized(Section):
-    """(r - mean) / std within the group: GRPO."""
-
-    type: Literal["group_normalized"] = "group_normalized"
-    ddof: Literal[0, 1] = 0
-    """0 = population standard deviation (the papers), 1 = sample standard deviation (TRL, verl)."""
-    eps: float = Field(default=0.0, ge=0)
-    """Added to the standard deviation outside the root; TRL 1e-4, verl 1e-6."""
-    std_floor: float = Field(default=1e-4, ge=0)
-    """Smallest standard deviation divided by, in units of reward: keeps float noise of a soft reward from being blown up."""
-
-
-class Centred(Section):
-    """r - mean of the group: Dr.GRPO."""
-
-    type: Literal["centred"] = "centred"
-
-
-class LeaveOneOut(Section):
-    """r - mean of the others in the group: RLOO."""
-
-    type: Literal["leave_one_out"] = "leave_one_out"
-
-
-class RawReward(Section):
-    """The reward itself: online RFT with a 0/1 reward."""
-
-    type: Literal["reward"] = "reward"
-
-
-Advantage = Annotated[GroupNormalized | Centred | LeaveOneOut | RawReward, Field(discriminator="type")]
-
-
-class Clip(Section):
-    """min(ratio A, clip(ratio, 1 - eps_low, 1 + eps_high) A): PPO, GRPO; with two sides, DAPO."""
-
-    type: Literal["clip"] = "clip"
-    eps_low: float = Field(default=0.2, gt=0)
-    eps_high: float = Field(default=0.2, gt=0)
-    """0.28 is DAPO's clip-higher; R1's first stage has 10 for both sides."""
-    dual_clip: float | None = Field(default=None, gt=1)
-    """Lower bound c A of the objective where A < 0; None = none (the papers)."""
-
-
-class Cispo(Section):
-    """Gradient-stopped clipped ratio times A log pi: every token keeps a gradient."""
-
-    type: Literal["cispo"] = "cispo"
-    eps_low: float | None = Field(default=None, gt=0, lt=1)
-    """The weight's lower bound is 1 - eps_low; None = no lower bound, as in the paper."""
-    eps_high: float = Field(default=0.28, gt=0)
-    """The weight is cut at 1 + eps_high."""
-
-
-class Reinforce(Section):
-    """A log pi, no ratio: the plain policy gradient. Needs one update per step."""
-
-    type: Literal["reinforce"] = "reinforce"
-
-
-Surrogate = Annotated[Clip | Cispo | Reinforce, Field(discriminator="type")]
-
-
-class KLPenalty(Section):
-    """A pull towards the reference model."""
-
-    coef: float = Field(default=..., gt=0)
-    """Weight; DeepSeekMath 0.04, R1-Zero 0.001."""
-    estimator: Literal["k1", "k2", "k3", "k3+"] = "k3"
-    """Per-token estimator of KL(policy || reference). In the loss k1 teaches nothing: its expected gradient is zero."""
-    place: Literal["loss", "reward"] = "loss"
-    importance_weighted: bool = False
-    """Multiply k3 by the ratio to the sampling policy: unbiased in value and gradient off-policy too."""
-
-    @model_validator(mode="after")
-    def _has_effect(self) -> Self:
-        if self.place == "loss" and self.estimator == "k1":
-            raise ValueError("estimator k1 in the loss has zero expected gradient: use k2 or k3, or place it in the reward")
-        if self.importance_weighted and self.estimator != "k3":
-            raise ValueError(f"importance_weighted is defined for estimator k3, not {self.estimator}")
-        if self.place == "reward" and (self.estimator == "k3+" or self.importance_weighted):
-            raise ValueError("place reward carries no gradient: k3+ and importance_weighted have no effect there")
-        return self
 
 
 class InLoopEvaluation(EvaluationConfig):
@@ -112,6 +48,8 @@ class RLConfig(Section):
     type: Literal["rl"] = "rl"
     data: str
     """Name of a table under ``data``."""
+    start: str | None = None
+    """Earlier stage whose model is trained on; ``start`` = the run's first model. None = the model as it stands."""
     steps: int = Field(default=..., gt=0)
     """Rollout steps."""
     prompts_per_step: int = Field(default=..., gt=0)
@@ -128,33 +66,72 @@ class RLConfig(Section):
     max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """Stop when a larger share of a step's completions could not be scored."""
     advantage: Advantage = GroupNormalized()
-    ratio: Literal["token", "sequence"] = "token"
-    """Level of the importance ratio; ``sequence`` = GSPO's geometric mean."""
+    process: ProcessSupervision | None = None
+    """Pay steps where they end; what the other parts say of the whole is added at every token. None = pay completions as a whole."""
+    critic: CriticConfig | None = None
+    """The value model that ``gae`` needs; None = no critic."""
+    ratio: Ratio = "token"
+    """Level of the importance ratio; ``sequence`` = GSPO's geometric mean, ``sequence_token`` = its value with each token's own gradient."""
     surrogate: Surrogate = Clip()
-    aggregation: Literal["sequence_mean_token_mean", "token_mean", "group_token_mean", "sequence_mean_token_sum", "constant_length"] = (
-        "sequence_mean_token_mean"
-    )
-    """How token terms become one loss: GRPO, DAPO, DAPO eq. 8, RLOO, Dr.GRPO (divides by ``sampling.max_new_tokens``)."""
+    aggregation: Aggregation = "sequence_mean_token_mean"
+    """How token terms become one loss: GRPO, DAPO, DAPO eq. 8, RLOO, Dr.GRPO (divides by ``sampling.max_new_tokens``), verl's form of it."""
+    importance: ImportanceCorrection | None = None
+    """None = the sampler's probabilities are taken for the learner's."""
     kl: KLPenalty | None = None
     """None = no reference model."""
     reference_refresh_every: int | None = Field(default=None, gt=0)
     """Steps between copies of the policy into the reference (R1: 400); None = never."""
     truncated: Literal["keep", "zero_reward", "mask_keep_in_baseline", "mask_drop_from_baseline"] = "keep"
     """What becomes of completions cut at the token limit."""
+    dynamic_sampling: DynamicSampling | None = None
+    """None = learn from what the first draw gives."""
+    rollout_budget: int | None = Field(default=None, gt=0)
+    """Stop once so many completions have been drawn, evaluations not counted; None = stop after ``steps``."""
+    iterations: Iterations | None = None
+    """None = one long iteration."""
+    schedules: Schedules = Schedules()
+    """Values that change over the steps."""
+    context: ContextSchedule | None = None
+    """Shorter limits before ``sampling.max_new_tokens``; None = that limit from the start."""
+    curriculum: Curriculum | None = None
+    """Easy problems first; None = all from the start."""
     training: TrainingConfig = TrainingConfig()
     evaluation: InLoopEvaluation | None = None
     """None = do not evaluate while training."""
+    early_stop: EarlyStop | None = None
+    """None = train to the end."""
+    monitor: HackingMonitor | None = HackingMonitor()
+    """Watches for reward hacking where there is an evaluation; None = do not."""
+
+    @property
+    def compares_groups(self) -> bool:
+        """Whether a completion's advantage depends on the others of its group."""
+        if isinstance(self.advantage, BatchWhitened):
+            return self.advantage.baseline == "group"
+        return not isinstance(self.advantage, RawReward | GAE)
+
+    @property
+    def pays_tokens(self) -> bool:
+        """Whether rewards are placed at tokens and summed up from there, so that a divergence can be paid where it happens."""
+        return isinstance(self.advantage, GAE) or (isinstance(self.advantage, BatchWhitened) and self.advantage.over == "tokens")
 
     @model_validator(mode="after")
     def _settings_have_effect(self) -> Self:
         rollouts = self.prompts_per_step * self.group_size
         if rollouts % self.updates_per_step:
             raise ValueError(f"updates_per_step ({self.updates_per_step}) must divide prompts_per_step x group_size ({rollouts})")
-        if self.group_size == 1 and not isinstance(self.advantage, RawReward):
+        if self.group_size == 1 and self.compares_groups:
             raise ValueError(f"group_size 1 gives every completion the same {self.advantage.type} advantage: use at least 2")
+        if self.group_size == 1 and self.dynamic_sampling is not None:
+            raise ValueError("dynamic_sampling: a group of 1 never holds both right and wrong completions")
+        if self.rollout_budget is not None:
+            most = self.steps * rollouts * (self.dynamic_sampling.max_batches if self.dynamic_sampling is not None else 1)
+            if self.rollout_budget > most:
+                raise ValueError(f"rollout_budget ({self.rollout_budget}) is never reached: {self.steps} steps draw at most {most}; raise steps")
+        self._refuse_mixed_credit()
         if self.reference_refresh_every is not None and self.kl is None:
             raise ValueError("reference_refresh_every has no effect without kl")
-        if isinstance(self.surrogate, Reinforce) and (self.updates_per_step > 1 or self.ratio == "sequence"):
+        if isinstance(self.surrogate, Reinforce) and (self.updates_per_step > 1 or self.ratio != "token"):
             raise ValueError("surrogate reinforce has no ratio: it needs updates_per_step 1 and ratio token")
         if self.sampling.top_p < 1 or self.sampling.top_k > 0 or self.sampling.temperature == 0:
             raise ValueError("sampling: the learner scores all tokens at a temperature: use top_p 1, top_k 0 and temperature above 0")
@@ -167,3 +144,46 @@ class RLConfig(Section):
         if wrong is not None:
             raise ValueError(f"rewards: {wrong!r} cannot name a part: metrics are called after it, so no slash and no space")
         return self
+
+    @model_validator(mode="after")
+    def _watchers_have_effect(self) -> Self:
+        if self.schedules.kl_coef and (self.kl is None or self.kl.controller is not None):
+            raise ValueError("schedules.kl_coef needs kl without a controller: it says where kl.coef goes")
+        if self.context is not None:
+            if self.context.lengths[-1] >= self.sampling.max_new_tokens:
+                raise ValueError(
+                    f"context.lengths end at {self.context.lengths[-1]}: they come before sampling.max_new_tokens "
+                    f"({self.sampling.max_new_tokens}), which is the last limit"
+                )
+            for name, part in self.rewards.items():
+                if isinstance(part, OverlongPenalty) and part.max_tokens is None:
+                    raise ValueError(f"rewards.{name}: with context the limit changes, so state max_tokens")
+        for where, changes in (
+            ("context.at_steps", self.context.at_steps if self.context else None),
+            ("curriculum.steps", tuple(accumulate(self.curriculum.steps or ())) if self.curriculum else None),
+        ):
+            if changes and changes[-1] >= self.steps:
+                raise ValueError(f"{where}: the last change, after step {changes[-1]}, comes too late for {self.steps} steps")
+        if self.evaluation is None and self.early_stop is not None:
+            raise ValueError("early_stop has no effect without evaluation")
+        if self.evaluation is None and self.monitor not in (None, HackingMonitor()):
+            raise ValueError("monitor has no effect without evaluation")
+        return self
+
+    def _refuse_mixed_credit(self) -> None:
+        """Refuse choices of who gets the reward that do not fit each other."""
+        advantage = self.advantage
+        if isinstance(advantage, GAE) != (self.critic is not None):
+            raise ValueError("advantage gae needs a critic, and nothing else uses one: set both or neither")
+        if self.critic is not None and self.critic.warmup_steps >= self.steps:
+            raise ValueError(f"critic.warmup_steps ({self.critic.warmup_steps}) leaves none of {self.steps} steps for the policy")
+        if isinstance(advantage, GAE) and advantage.bootstrap_truncated and self.truncated.startswith("mask"):
+            raise ValueError(f"advantage.bootstrap_truncated has no effect with truncated {self.truncated}: they are not learned from")
+        if self.process is not None:
+            if isinstance(advantage, GAE | BatchWhitened | LeaveOneOut):
+                raise ValueError(f"process normalises steps within a group: use group_normalized, centred or reward, not {advantage.type}")
+            if not any(isinstance(part, StepsReward | ModelReward) and part.weight for part in self.rewards.values()):
+                raise ValueError("process: no part of rewards pays steps (types steps and reward_model do)")
+        has_token_kl = self.pays_tokens and self.kl is not None and self.kl.place == "reward"
+        if self.ratio == "sequence" and (isinstance(advantage, GAE) or self.process is not None or has_token_kl):
+            raise ValueError("ratio sequence has one value and one advantage per completion; where tokens differ, use sequence_token")

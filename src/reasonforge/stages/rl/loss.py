@@ -10,7 +10,8 @@ from torch import Tensor
 
 from reasonforge.core.rollouts import Float32, TrainingSample
 from reasonforge.objectives import aggregate, kl, ratio, surrogate
-from reasonforge.stages.rl.config import Cispo, Clip, KLPenalty, Reinforce, RLConfig
+from reasonforge.stages.rl.axes import Cispo, Clip, ImportanceCorrection, KLPenalty, Reinforce
+from reasonforge.stages.rl.config import RLConfig
 from reasonforge.tensors.batch import LossOutput, PolicyBatch, TokenBatch, TokenScores
 
 
@@ -28,19 +29,23 @@ def sample_weights(samples: Sequence[TrainingSample], config: RLConfig) -> Float
             weights = aggregate.sequence_mean_token_sum(counts)
         case "constant_length":
             weights = aggregate.constant_length(counts, max_tokens=config.sampling.max_new_tokens)
+        case "constant_length_sum":
+            weights = aggregate.constant_length_sum(counts, max_tokens=config.sampling.max_new_tokens)
     return weights.to(torch.float32).numpy()
 
 
 class PolicyObjective:
     """Called by the learner on every micro-batch: token scores in, loss and metrics out."""
 
-    def __init__(self, config: RLConfig, *, num_tokens: int) -> None:
+    def __init__(self, config: RLConfig, *, num_tokens: int, kl_coef: float | None = None) -> None:
         """Args:
-        config: picks ratio, surrogate and KL penalty.
+        config: picks ratio, surrogate, importance correction and KL penalty.
         num_tokens: learned-from tokens of the optimizer step, over which the metrics are means.
+        kl_coef: weight of a KL term in the loss, now; None = the recipe's.
         """
         self._config = config
         self._num_tokens = max(num_tokens, 1)
+        self._kl_coef = config.kl.coef if kl_coef is None and config.kl is not None else kl_coef
 
     def __call__(self, scores: TokenScores, batch: TokenBatch) -> LossOutput:
         """Return the micro-batch's share of the step's loss and of its metrics."""
@@ -50,6 +55,11 @@ class PolicyObjective:
         weight = self._ratio(logprobs, old_logprobs, batch)
         objective = self._surrogate(weight, logprobs, batch)
         terms = -objective.objective
+        correction = self._config.importance
+        if correction is not None and correction.token_cap is not None:
+            cap = correction.token_cap
+            trust = ratio.truncated_importance_weights(old_logprobs, batch.sampler_logprobs, cap=cap)
+            terms = terms * trust
         metrics = {
             "entropy": self._mean(scores.entropy),
             "clip_ratio/low_mean": self._mean(objective.clipped_low & batch.loss_mask),
@@ -60,13 +70,14 @@ class PolicyObjective:
             metrics["kl"] = self._mean(kl.kl_k3(logprobs.detach(), batch.ref_logprobs) * batch.loss_mask)
         if self._config.kl is not None and self._config.kl.place == "loss":
             assert batch.ref_logprobs is not None
-            terms = terms + self._config.kl.coef * _kl_term(self._config.kl, logprobs, batch.ref_logprobs, weight)
+            terms = terms + self._kl_coef * _kl_term(self._config.kl, logprobs, batch.ref_logprobs, weight)
         return LossOutput(loss=aggregate.aggregate(terms, batch.loss_weights), metrics=metrics)
 
     def _ratio(self, logprobs: Float[Tensor, "B T"], old_logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> Float[Tensor, "B T"]:
         if self._config.ratio == "token":
             return ratio.token_ratio(logprobs, old_logprobs)
-        return ratio.sequence_ratio(logprobs, old_logprobs, loss_mask=batch.loss_mask, samples=batch.samples, num_samples=batch.num_samples)
+        by_sequence = ratio.sequence_ratio if self._config.ratio == "sequence" else ratio.sequence_ratio_token_gradient
+        return by_sequence(logprobs, old_logprobs, loss_mask=batch.loss_mask, samples=batch.samples, num_samples=batch.num_samples)
 
     def _surrogate(self, weight: Float[Tensor, "B T"], logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> surrogate.Surrogate:
         match self._config.surrogate:
