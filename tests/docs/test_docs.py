@@ -27,7 +27,7 @@ from tests.docs.pages import PAGES, ROOT, Page
 PACKAGE = ROOT / "src" / "reasonforge"
 SOURCES = {".py", ".toml", ".c", ".h", ".js"}
 FLOORS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
-STAGE_PAGES = {path.stem.replace("evaluation", "eval"): Page(path) for path in sorted((ROOT / "docs" / "stages").glob("*.md"))}
+STAGE_PAGES = {path.stem.replace("evaluation", "eval").replace("sampling", "sample"): Page(path) for path in sorted((ROOT / "docs" / "stages").glob("*.md"))}
 """By the type that recipes call the stage."""
 pages = pytest.mark.parametrize("page", [Page(path) for path in PAGES], ids=lambda page: page.name)
 
@@ -231,7 +231,7 @@ def test_the_gsm8k_recipe_can_run_on_files_of_that_form(capsys: pytest.CaptureFi
     assert "the recipe can run" in capsys.readouterr().out
 
 
-TOY = "recipes/toy/r1_zero.toml"
+CHAIN = "recipes/toy/chain.toml"
 CHOICES: dict[str, Any] = {
     "advantages.group_normalized": lambda stage: stage.advantage.type == "group_normalized",
     "advantages.centred": lambda stage: stage.advantage.type == "centred",
@@ -239,9 +239,21 @@ CHOICES: dict[str, Any] = {
     "advantages.if_correct": lambda stage: (
         stage.advantage.type == "reward" and {part.type for part in stage.rewards.values()} == {"accuracy"}
     ),
+    "advantages.batch_whitened": lambda stage: stage.advantage.type == "batch_whitened",
+    "advantages.whitened": lambda stage: stage.advantage.type == "gae" and stage.advantage.whiten,
+    "advantages.has_signal": lambda stage: stage.dynamic_sampling is not None,
+    "returns.gae": lambda stage: stage.advantage.type == "gae",
+    "returns.return_to_go": lambda stage: stage.advantage.type == "batch_whitened",
+    "returns.process_advantages": lambda stage: stage.process is not None,
+    "value.clipped_value_loss": lambda stage: stage.critic is not None and stage.critic.clip is not None,
+    "rewards.rules.keeps_format": lambda stage: "format" in {part.type for part in stage.rewards.values()},
+    "rewards.rules.language_share": lambda stage: "language" in {part.type for part in stage.rewards.values()},
+    "rewards.rules.overlong_penalty": lambda stage: "overlong" in {part.type for part in stage.rewards.values()},
+    "shaping.kl_shaped": lambda stage: stage.kl is not None and stage.kl.place == "reward",
     "shaping.apply_truncated_policy": lambda stage: stage.truncated != "keep",
     "ratio.token_ratio": lambda stage: stage.ratio == "token",
     "ratio.sequence_ratio": lambda stage: stage.ratio == "sequence",
+    "ratio.sequence_ratio_token_gradient": lambda stage: stage.ratio == "sequence_token",
     "surrogate.clipped": lambda stage: stage.surrogate.type == "clip" and stage.surrogate.dual_clip is None,
     "surrogate.dual_clipped": lambda stage: stage.surrogate.type == "clip" and stage.surrogate.dual_clip is not None,
     "surrogate.cispo": lambda stage: stage.surrogate.type == "cispo",
@@ -264,7 +276,7 @@ def test_the_recipes_named_beside_equations_use_them() -> None:
     for function, recipe in rows:
         if recipe == "-":
             continue
-        below = [ROOT / TOY] if recipe.startswith("recipes/algorithms/") else []  # an overlay
+        below = [ROOT / CHAIN] if recipe.startswith("recipes/algorithms/") else []  # an overlay
         stages = load_recipe(Recipe, [*below, ROOT / recipe]).recipe.stages.values()
         uses = CHOICES.get(function)
         assert uses is None or any(uses(stage) for stage in stages if stage.type == "rl"), f"{recipe} does not use {function}"

@@ -68,3 +68,15 @@ def test_gradients_are_finite_differences() -> None:
 
 def test_a_hopeless_pair_has_a_finite_loss() -> None:
     assert float(dpo(torch.tensor([-1e5]), torch.tensor([1e5])).loss) == pytest.approx(2e4)
+
+
+def test_label_smoothing_mixes_the_loss_with_that_of_the_pair_turned_round() -> None:
+    chosen, rejected = torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    mixed = 0.8 * dpo(chosen, rejected).loss + 0.2 * dpo(rejected, chosen).loss
+    torch.testing.assert_close(dpo(chosen, rejected, label_smoothing=0.2).loss, mixed)
+
+
+def test_a_smoothed_loss_is_least_where_sigma_of_the_margin_is_the_trust_in_the_label() -> None:
+    chosen = torch.tensor([float(torch.logit(torch.tensor(0.9))) / 0.1], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(dpo(chosen, torch.zeros(1, dtype=torch.float64), beta=0.1, label_smoothing=0.1).loss.sum(), chosen)
+    assert float(gradient) == pytest.approx(0, abs=1e-8)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reasonforge.config.loader import load_recipe
+from reasonforge.pipelines.config import Recipe
 from reasonforge.pipelines.findings import next_commands
 from reasonforge.runs.files import read_json
 from reasonforge.runs.reader import RunReader
@@ -23,6 +25,11 @@ def run(finished: Path, tmp_path: Path) -> Path:
     return tmp_path / "a run; of mine"
 
 
+@pytest.fixture
+def loaded(micro: Path) -> Recipe:
+    return load_recipe(Recipe, [micro]).recipe
+
+
 def arguments(command: str) -> list[str]:
     program = shlex.split(program_name())
     words = shlex.split(command)
@@ -30,9 +37,11 @@ def arguments(command: str) -> list[str]:
     return words[len(program) :]
 
 
-def test_what_is_suggested_shows_and_measures_the_run(call: Call, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_suggested_shows_and_measures_the_run(
+    call: Call, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: Recipe
+) -> None:
     monkeypatch.chdir(tmp_path)
-    show, evaluate = next_commands(RunReader(run))
+    show, evaluate = next_commands(RunReader(run), loaded)
     assert arguments(show) == ["show", str(run)]
     assert call(*arguments(show)).code == 0
     assert arguments(evaluate) == ["eval", str(run / "recipe.toml"), "--stage", "final", "--model", str(run / "final")]
@@ -41,9 +50,9 @@ def test_what_is_suggested_shows_and_measures_the_run(call: Call, run: Path, tmp
     assert read_json(Path("again/summary.json"))["final"] == read_json(run / "summary.json")["final"]
 
 
-def test_a_run_that_trained_nothing_suggests_no_evaluation(run: Path) -> None:
+def test_a_run_that_trained_nothing_suggests_no_evaluation(run: Path, loaded: Recipe) -> None:
     shutil.rmtree(run / "final")
-    assert [arguments(command)[0] for command in next_commands(RunReader(run))] == ["show"]
+    assert [arguments(command)[0] for command in next_commands(RunReader(run), loaded)] == ["show"]
 
 
 def edit_settings(run: Path, **changes: object) -> None:
@@ -51,18 +60,18 @@ def edit_settings(run: Path, **changes: object) -> None:
     path.write_text(json.dumps(read_json(path) | changes))
 
 
-def test_another_seed_is_part_of_the_suggestion(run: Path) -> None:
+def test_another_seed_is_part_of_the_suggestion(run: Path, loaded: Recipe) -> None:
     edit_settings(run, seed=9)
-    assert arguments(next_commands(RunReader(run))[1])[-4:] == ["--seed", "9", "--model", str(run / "final")]
+    assert arguments(next_commands(RunReader(run), loaded)[1])[-4:] == ["--seed", "9", "--model", str(run / "final")]
 
 
-def test_a_kept_recipe_that_says_less_than_the_run_was_given_is_not_suggested(run: Path) -> None:
+def test_a_kept_recipe_that_says_less_than_the_run_was_given_is_not_suggested(run: Path, loaded: Recipe) -> None:
     data = read_json(run / "recipe.resolved.json")["data"]
     edit_settings(run, data=data | {"heldout": data["heldout"] | {"count": 5}})
-    assert len(next_commands(RunReader(run))) == 1
+    assert len(next_commands(RunReader(run), loaded)) == 1
 
 
-def test_a_kept_recipe_that_builds_on_a_file_elsewhere_is_not_suggested(run: Path) -> None:
+def test_a_kept_recipe_that_builds_on_a_file_elsewhere_is_not_suggested(run: Path, loaded: Recipe) -> None:
     recipe = run / "recipe.toml"
     recipe.write_text('extends = "elsewhere.toml"\n' + recipe.read_text())
-    assert len(next_commands(RunReader(run))) == 1
+    assert len(next_commands(RunReader(run), loaded)) == 1

@@ -24,33 +24,62 @@ from reasonforge.text.render import render_prompt
 from reasonforge.text.tokenizer import Tokenizer
 from tests.models.build import batch
 from tests.pipelines.conftest import Call
-from tests.stages.policies import ALGORITHMS, AXES, TOY, algorithm
+from tests.stages.policies import ALGORITHMS, CHAIN, METHODS, RECIPES, algorithm
 
-GSM8K = TOY.parents[1] / "gsm8k" / "tiny.toml"
+TOY = RECIPES / "toy" / "r1_zero.toml"
+GSM8K = RECIPES / "gsm8k" / "tiny.toml"
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_an_algorithm_fits_on_top_of_the_toy_recipe(name: str, call: Call, tmp_path: Path) -> None:
-    found = call("run", TOY, ALGORITHMS[name], "--out", tmp_path / "run", "--dry-run")
+TWINS = {path.stem: path for path in sorted((RECIPES / "toy" / "algorithms").glob("*.toml"))}
+"""Every method at a size for one core."""
+
+_SIZES = {"data", "start", "steps", "prompts_per_step", "group_size", "sampling", "rewards", "training", "evaluation", "examples_per_step"}
+_SIZES |= {"samples", "num_problems", "problems_per_step", "pairs_per_step", "epochs", "iterations", "context", "curriculum", "critic"}
+
+
+def test_every_method_has_a_toy_twin() -> None:
+    assert TWINS.keys() == METHODS.keys()
+    assert len(METHODS) >= 25
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_can_run(name: str, call: Call, tmp_path: Path) -> None:
+    found = call("run", TWINS[name], "--out", tmp_path / "run", "--dry-run")
     assert found.code == 0, found.err
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_an_algorithm_changes_the_algorithm_and_nothing_else(name: str) -> None:
-    plain, laid_over = load_recipe(Recipe, [TOY]).recipe, load_recipe(Recipe, [TOY, ALGORITHMS[name]]).recipe
-    without_axes = {"stages": {"rl": AXES}}
-    assert laid_over.model_dump(exclude=without_axes) == plain.model_dump(exclude=without_axes)
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_has_the_stages_of_its_method_between_the_common_start_and_the_last_measurement(name: str) -> None:
+    twin = load_recipe(Recipe, [TWINS[name]]).recipe
+    start, laid_over = load_recipe(Recipe, [CHAIN]).recipe, load_recipe(Recipe, [CHAIN, METHODS[name]]).recipe
+    assert list(twin.stages) == [*laid_over.stages, "final"]
+    assert all(twin.stages[stage] == start.stages[stage] for stage in start.stages)
+    assert twin.data["heldout"] == start.data["heldout"]
+    assert twin.name == "chain-" + name.replace("_", "-")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_twin_differs_from_its_method_in_sizes_only(name: str) -> None:
+    twin, method = (load_recipe(Recipe, files).recipe.stages for files in ([TWINS[name]], [CHAIN, METHODS[name]]))
+    for stage in method:
+        assert twin[stage].model_dump(exclude=_SIZES) == method[stage].model_dump(exclude=_SIZES), stage
+        # Of what has sizes inside: the same parts.
+        for key in ("rewards", "iterations", "context", "curriculum", "critic"):
+            ours, theirs = getattr(twin[stage], key, None), getattr(method[stage], key, None)
+            assert (ours is None) == (theirs is None), (stage, key)
+        assert getattr(twin[stage], "rewards", {}).keys() == getattr(method[stage], "rewards", {}).keys()
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_an_algorithm_is_the_same_whatever_it_lies_on(name: str) -> None:
     """GSM8K's recipe clips on two sides and has a divergence penalty: what an overlay leaves unsaid would shine through."""
-    assert algorithm(name, over=GSM8K) == algorithm(name, over=TOY)
+    assert algorithm(name, over=GSM8K) == algorithm(name)
 
 
-def test_no_two_algorithms_are_the_same() -> None:
-    assert len({json.dumps(algorithm(name), sort_keys=True) for name in ALGORITHMS}) == len(ALGORITHMS) >= 10
+def test_no_two_methods_are_the_same() -> None:
+    recipes = [load_recipe(Recipe, [TWINS[name]]).recipe.model_dump_json(exclude={"name", "description"}) for name in TWINS]
+    assert len(set(recipes)) == len(TWINS)
 
 
 @pytest.mark.slow

@@ -147,7 +147,9 @@ def assert_same_groups(left: Sequence[RolloutGroup], right: Sequence[RolloutGrou
                 np.testing.assert_array_equal(x, y)
             assert (a.reward, a.verdict) == (b.reward, b.verdict)
             bare = replace(a.rollout.completion, token_ids=0, logprobs=0, mask=0)  # type: ignore[arg-type]
-            assert replace(a.rollout, completion=bare) == replace(b.rollout, completion=replace(b.rollout.completion, token_ids=0, logprobs=0, mask=0))  # type: ignore[arg-type]
+            assert replace(a.rollout, completion=bare) == replace(
+                b.rollout, completion=replace(b.rollout.completion, token_ids=0, logprobs=0, mask=0)
+            )  # type: ignore[arg-type]
 
 
 def rich_group(index: int) -> RolloutGroup:
@@ -214,7 +216,9 @@ def test_a_file_of_an_older_version_still_shows_its_rollouts(tmp_path: Path) -> 
 
 def test_groups_of_an_older_file_say_in_one_line_what_is_missing(tmp_path: Path) -> None:
     older_file(tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"a\.parquet: written by an older version, without prompt_ids, mask.*Draw the samples again") as caught:
+    with pytest.raises(
+        DataError, match=r"a\.parquet: written by an older version, without prompt_ids, mask.*Draw the samples again"
+    ) as caught:
         read_groups(tmp_path / "a.parquet")
     assert "\n" not in str(caught.value)
 

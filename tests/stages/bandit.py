@@ -9,6 +9,7 @@ from reasonforge.core.records import Message, Problem, Verdict
 from reasonforge.core.rollouts import Reward, Rollout, RolloutGroup, ScoredRollout
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.decoder import Decoder
+from reasonforge.models.scalar import ScalarModel
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.signals import StopRequest
@@ -16,12 +17,14 @@ from reasonforge.sampling.local import LocalSampler
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext
 from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.rl.critic import Critic
 from reasonforge.stages.rl.data import PromptSource
 from reasonforge.stages.rl.loop import PolicyTraining
 from reasonforge.text.config import CharacterTokenizer, TemplateConfig
 from reasonforge.text.layout import build_layout
 from reasonforge.text.train import build_tokenizer
 from reasonforge.training.learner import Learner, Scorer
+from reasonforge.training.scalar import ScalarLearner
 
 ARMS = "ab"
 BEST = "b"
@@ -51,32 +54,40 @@ def bandit(config: RLConfig, run: RunDirectory, *, seed: int) -> PolicyTraining:
         learner=Learner(decoder, config.training, total_steps=config.steps * config.updates_per_step, device="cpu"),
         sampler=LocalSampler(decoder, max_slots=64),
         reference=Scorer.frozen_copy(decoder, config.training, device="cpu") if config.kl is not None else None,
-        scorer=RewardScorer(config.rewards),
-        prompts=PromptSource([QUESTION], bundle, per_step=config.prompts_per_step, seed=seed),
+        scorer=Arms(config.rewards),
+        prompts=PromptSource([QUESTION], bundle, seed=seed),
         evaluator=None,
         tokenizer=tokenizer,
         stop_token_ids=tokenizer.stop_ids,
         context=context,
+        critic=critic_of(config, decoder),
     )
 
 
-def pull(drawn: Sequence[tuple[Problem, Sequence[Rollout]]]) -> list[RolloutGroup]:
-    """Reward 1 for the best arm, 0 for any other token."""
-    return [RolloutGroup(problem=problem, rollouts=tuple(_pulled(rollout) for rollout in rollouts)) for problem, rollouts in drawn]
+def critic_of(config: RLConfig, decoder: Decoder) -> Critic | None:
+    if config.critic is None:
+        return None
+    model, updates = ScalarModel.from_decoder(decoder), config.steps * config.updates_per_step
+    return Critic(config.critic, ScalarLearner(model, config.critic.training, total_steps=updates, device="cpu"))
+
+
+class Arms(RewardScorer):
+    """Pays 1 for the best arm, 0 for any other token; a part that pays steps gets the same at the first token."""
+
+    def submit(self, problem: Problem, rollout: Rollout) -> None:
+        """Nothing to begin: an arm is judged at a glance."""
+
+    def score_groups(self, groups: Sequence[tuple[Problem, Sequence[Rollout]]]) -> list[RolloutGroup]:
+        return [RolloutGroup(problem=problem, rollouts=tuple(pulled(rollout) for rollout in rollouts)) for problem, rollouts in groups]
 
 
 def steps_to_solve(trainer: PolicyTraining) -> int | None:
     """Train until nine of ten tokens are the best arm three times in a row; None = that never came."""
     good = 0
     for step in range(trainer.config.steps):
-        groups = pull(trainer.sample(step))
-        totals = [member.reward.total for group in groups for member in group.rollouts]
-        good = good + 1 if sum(totals) >= 0.9 * len(totals) else 0
+        good = good + 1 if trainer.train_step(step)["accuracy"] >= 0.9 else 0
         if good == 3:
             return step
-        samples, _ = trainer.advantages(groups)
-        trainer.update(samples, step)
-        trainer.refresh_reference(step)
     return None
 
 
@@ -84,6 +95,7 @@ def new_run(path: Path) -> RunDirectory:
     return RunDirectory.create(path, name="bandit", recipe_text="", resolved={}, argv=[], seed=0)
 
 
-def _pulled(rollout: Rollout) -> ScoredRollout:
+def pulled(rollout: Rollout) -> ScoredRollout:
     won = rollout.text == BEST
-    return ScoredRollout(rollout=rollout, reward=Reward(total=float(won)), verdict=Verdict(status="correct" if won else "wrong"))
+    reward = Reward(total=float(won), parts={"arm": float(won)}, steps=((0, float(won)),))
+    return ScoredRollout(rollout=rollout, reward=reward, verdict=Verdict(status="correct" if won else "wrong"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,42 @@ from reasonforge.stages.rl.config import RLConfig
 
 Settings = dict[str, Any]
 
-_RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-TOY = _RECIPES / "toy" / "r1_zero.toml"
-ALGORITHMS = {path.stem: path for path in sorted((_RECIPES / "algorithms").glob("*.toml"))}
-"""Overlays by name; each picks one choice per axis."""
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+CHAIN = RECIPES / "toy" / "chain.toml"
+"""Model and data for an algorithm to lie on."""
+METHODS = {path.stem: path for path in sorted((RECIPES / "algorithms").glob("*.toml"))}
+"""Every method by name, with the values of its paper."""
 
-AXES = {"advantage", "ratio", "surrogate", "aggregation", "kl", "reference_refresh_every", "truncated"}
-"""Everything that makes an algorithm. The rest is sizes."""
+AXES = {
+    "advantage",
+    "process",
+    "critic",
+    "ratio",
+    "surrogate",
+    "aggregation",
+    "kl",
+    "reference_refresh_every",
+    "truncated",
+    "dynamic_sampling",
+}
+"""Everything that makes an update. The rest is sizes, rewards and schedules."""
+
+SCHEDULES = ("curriculum2", "curriculum5", "progressive_context")
+"""Methods that say when what is learned, and update as GRPO does."""
 
 
-def algorithm(name: str, *, over: Path = TOY) -> Settings:
-    """Return what an algorithm's overlay makes of a recipe on every axis."""
-    stage = load_recipe(Recipe, [over, ALGORITHMS[name]]).recipe.stages["rl"]
-    return stage.model_dump(include=AXES)
+def algorithm(name: str, *, over: Path = CHAIN) -> Settings:
+    """Return what a method makes of a recipe's ``rl`` stage on every axis, with the rewards where steps are paid."""
+    stage = load_recipe(Recipe, [over, METHODS[name]]).recipe.stages["rl"]
+    return stage.model_dump(include=AXES | ({"rewards"} if stage.process is not None else set()))
+
+
+def _adds_only_rl(path: Path) -> bool:
+    return tomllib.loads(path.read_text(encoding="utf-8"))["stages"].keys() == {"rl"}
+
+
+ALGORITHMS = {name: path for name, path in METHODS.items() if name not in SCHEDULES and _adds_only_rl(path)}
+"""The methods that are one ``rl`` stage and nothing before it."""
 
 
 def rl_config(settings: Settings, **more: Any) -> RLConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -42,7 +43,7 @@ def test_equal_shares_are_ordered_by_difficulty_and_lose_nothing(num_stages: int
     stages = split_by_difficulty(PROBLEMS, Curriculum(num_stages=num_stages))
     assert max(map(len, stages)) - min(map(len, stages)) <= 1
     assert sorted(problem.id for stage in stages for problem in stage) == sorted(problem.id for problem in PROBLEMS)
-    for easier, harder in zip(stages, stages[1:]):
+    for easier, harder in itertools.pairwise(stages):
         assert max(p.difficulty or 0 for p in easier) <= min(p.difficulty or 0 for p in harder)
 
 

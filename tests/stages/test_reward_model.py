@@ -280,7 +280,6 @@ def test_passes_become_updates() -> None:
         ({"kind": "outcome", "steps": {}}, "no effect with kind 'outcome'"),
         ({"kind": "pairwise", "step_labels": "hard"}, "no effect with kind 'pairwise'"),
         ({"kind": "process", "sees": "summary"}, "hides the steps"),
-        ({"kind": "outcome", "start": "sft", "continue_from": "rm"}, "set one of them"),
     ],
 )
 def test_settings_without_effect_are_refused(settings: dict[str, object], complaint: str) -> None:

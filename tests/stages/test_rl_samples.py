@@ -8,44 +8,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reasonforge.core.records import Message, Problem, Verdict, VerdictStatus
-from reasonforge.core.rollouts import Completion, FinishReason, PolicySample, Reward, Rollout, RolloutGroup, SamplingParams, ScoredRollout
-from reasonforge.stages.rl.config import RLConfig
-from reasonforge.stages.rl.samples import advantages_of, to_policy_samples
-
-_PARAMS = SamplingParams(max_new_tokens=4)
+from reasonforge.core.records import VerdictStatus
+from reasonforge.core.rollouts import FinishReason, PolicySample, RolloutGroup
+from reasonforge.stages.rl.credit import assign_credit
+from reasonforge.stages.rl.samples import to_policy_samples
+from tests.stages.graded import config, group, member
 
 
 def _group(
     rewards: Sequence[float], *, finish: Sequence[FinishReason] | None = None, status: Sequence[VerdictStatus] | None = None
 ) -> RolloutGroup:
-    problem = Problem(id="p", messages=(Message("user", "q"),), answer="1", source="test")
-    members = []
-    for i, reward in enumerate(rewards):
-        length = 2 + i
-        completion = Completion(
-            token_ids=np.arange(length, dtype=np.int32) + 10,
-            logprobs=-np.ones(length, np.float32),
-            mask=np.ones(length, np.bool_),
-            finish_reason=finish[i] if finish else "stop",
-            weights_version=0,
+    """Completions of two tokens, three tokens, and so on."""
+    return group(
+        *(
+            member(reward, length=2 + i, finish=finish[i] if finish else "stop", status=status[i] if status else "wrong", index=i)
+            for i, reward in enumerate(rewards)
         )
-        rollout = Rollout(
-            problem_id="p", group_id="p/0", index=i, prompt_ids=(1, 2, 3), completion=completion, text="", sampling=_PARAMS, seed=i
-        )
-        verdict = Verdict(status=status[i] if status else "wrong")
-        members.append(ScoredRollout(rollout=rollout, reward=Reward(total=reward), verdict=verdict))
-    return RolloutGroup(problem=problem, rollouts=tuple(members))
-
-
-def _config(**settings: object) -> RLConfig:
-    base = {"data": "d", "steps": 1, "prompts_per_step": 1, "group_size": 4, "sampling": {"max_new_tokens": 8}}
-    return RLConfig.model_validate(base | settings)
+    )
 
 
 def _advantages(groups: list[RolloutGroup], **settings: object) -> tuple[list[float], list[bool]]:
-    found, learned = advantages_of(groups, to_policy_samples(groups), _config(**settings))
-    return found.tolist(), learned.tolist()
+    credit = assign_credit(groups, to_policy_samples(groups), config(**settings))
+    return credit.advantages.tolist(), credit.is_learned.tolist()
 
 
 def test_only_the_completion_is_learned_from() -> None:
@@ -120,7 +104,7 @@ def test_kl_in_the_reward_is_summed_over_the_completion_before_the_baseline() ->
     samples: list[PolicySample] = []
     for sample in to_policy_samples(groups):
         samples.append(replace(sample, ref_logprobs=sample.sampler_logprobs - np.float32(0.5)))
-    config = _config(group_size=2, advantage={"type": "centred"}, kl={"coef": 0.1, "estimator": "k1", "place": "reward"})
-    found, _ = advantages_of(groups, samples, config)
+    settings = config(group_size=2, advantage={"type": "centred"}, kl={"coef": 0.1, "estimator": "k1", "place": "reward"})
+    found = assign_credit(groups, samples, settings, kl_coef=0.1).advantages
     # Two tokens cost 0.1 * 1.0, three cost 0.1 * 1.5: the shorter one is 0.05 better off, half of it on each side of the mean.
     np.testing.assert_allclose(found, [0.025, -0.025], atol=1e-6)

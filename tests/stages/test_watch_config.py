@@ -50,7 +50,10 @@ EVALUATION = {"data": "d", "every": 2}
         ({"schedules": {"kl_coef": [[5, 0.1]]}}, "needs kl"),
         ({"schedules": {"kl_coef": [[5, 0.1]]}, "kl": {"coef": 0.1, "place": "reward", "controller": {"target": 1.0}}}, "needs kl"),
         ({"context": {"lengths": [16, 32]}}, "last limit"),
-        ({"context": {"lengths": [16]}, "rewards": {"long": {"type": "overlong", "cache_tokens": 4}, "a": {"type": "accuracy"}}}, "state max"),
+        (
+            {"context": {"lengths": [16]}, "rewards": {"long": {"type": "overlong", "cache_tokens": 4}, "a": {"type": "accuracy"}}},
+            "state max",
+        ),
         ({"context": {"lengths": [16], "at_steps": [10]}}, "too late"),
         ({"curriculum": {"num_stages": 3, "steps": [5, 5]}}, "too late"),
         ({"early_stop": {}}, "without evaluation"),

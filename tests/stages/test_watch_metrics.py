@@ -9,7 +9,7 @@ import pytest
 
 from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.runs.metrics import metric_of
-from reasonforge.stages.rl.watch import rollout_metrics, token_costs
+from reasonforge.stages.rl.watch import rollout_metrics
 from tests.runs.fabricate import group, problem, scored
 
 
@@ -68,9 +68,9 @@ def test_text_of_a_large_step_is_looked_at_all_over_it() -> None:
     assert figures(*groups)["completions/reflection_words"] == 0.5
 
 
-def test_discarded_groups_cost_tokens_too_and_a_prompt_counts_once() -> None:
-    drawn = [[member.rollout for member in group(i, [0, 1, 0]).rollouts] for i in range(2)]
-    assert token_costs(drawn) == {"cost/sampled_tokens": 2 * (5 + 6 + 7), "cost/prompt_tokens": 2 * 3}
+def test_every_completion_costs_its_tokens_and_a_prompt_counts_once() -> None:
+    found = figures(group(0, [0, 1, 0]), group(1, [0, 0, 0]))
+    assert (found["cost/sampled_tokens"], found["cost/prompt_tokens"]) == (2 * (5 + 6 + 7), 2 * 3)
 
 
 def test_every_figure_is_registered() -> None:

@@ -205,6 +205,8 @@ def _read(options: ModelOptions, settings: Sequence[str]) -> _Wanted:
         )
         if sections["template"]:
             raise RecipeError("--template has no effect with a URL: the server lays conversations out (see --endpoint.api)")
+        if config.reward_model is not None:
+            raise RecipeError("--reward-model has no effect with a URL: it reads the tokens of samples, which servers keep to themselves")
     elif sections["endpoint"] or options.model_name is not None:
         raise RecipeError("--endpoint and --model-name have no effect with a model folder")
     template = _validated(TemplateConfig, sections["template"], prefix="template.") if sections["template"] else None
@@ -317,6 +319,7 @@ def _local(wanted: _Wanted, place: _Place, problems: Sequence[Problem], seed: in
     import torch
 
     from reasonforge.evaluation.evaluate import Evaluator, LocalSource
+    from reasonforge.evaluation.reward_models import load_reward_model
     from reasonforge.models.hf import load_folder
     from reasonforge.stages.bundle import Bundle
     from reasonforge.text.layout import build_layout
@@ -335,7 +338,17 @@ def _local(wanted: _Wanted, place: _Place, problems: Sequence[Problem], seed: in
         layout=build_layout(place.template, tokenizer),
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
     )
-    evaluator = Evaluator(wanted.config, problems, tokenizer=tokenizer, layout=bundle.layout, seed=seed, max_context=bundle.max_context)
+    evaluator = Evaluator(
+        wanted.config,
+        problems,
+        tokenizer=tokenizer,
+        layout=bundle.layout,
+        seed=seed,
+        max_context=bundle.max_context,
+        reward_model=None
+        if wanted.config.reward_model is None
+        else load_reward_model(Path(wanted.config.reward_model).expanduser(), tokenizer, device=bundle.device),
+    )
     return LocalSource(evaluator, bundle.sampler(), at_once=max(1, _DRAWN_AT_ONCE // wanted.config.samples))
 
 

@@ -170,6 +170,10 @@ RECIPE_VERBS: dict[str, tuple[Callable[..., Any], str]] = {
         recipe_verb("rl", "Run a recipe's reinforcement learning stages: sample, score, update."),
         "Example:  reasonforge rl recipes/toy/r1_zero.toml --model RUN/models/pretrain  ·  Then:  reasonforge report RUN",
     ),
+    "sample": (
+        recipe_verb("sample", "Run a recipe's sampling stages: draw completions, grade and keep them for other stages."),
+        "Example:  reasonforge sample RECIPE --model RUN/final --out runs/samples  ·  Then:  reasonforge run --resume --out runs/samples",
+    ),
     "eval": (
         recipe_verb("eval", "Run a recipe's evaluation stages."),
         "Example:  reasonforge eval recipes/toy/r1_zero.toml --stage final --model RUN/final  ·  Then:  reasonforge show RUN  ·  "

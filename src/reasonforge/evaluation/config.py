@@ -74,6 +74,9 @@ class EvaluationConfig(Section):
     """Which rules find and compare answers: ``strict`` is that of rewards, the others reproduce published figures."""
     sandbox: SandboxConfig = SandboxConfig()
     """Where programs run that are answers themselves (``pot``, code problems)."""
+    reward_model: str | None = None
+    """Name of an earlier ``reward_model`` stage, or a folder with such a model: it scores every sample, and best@k (the sample it likes
+    best) and weighted@k (votes that weigh what it says) are measured beside maj@k. None = samples are not scored."""
     skill_prefix: str | None = None
     """Also measure ``step_skill``: greedy accuracy when the completion is made to begin with this text. None = do not."""
     format: Literal["think_answer", "boxed"] = "think_answer"

@@ -18,6 +18,7 @@ from reasonforge.evaluation.grading import open_judge
 from reasonforge.evaluation.measure import measure
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.evaluation.samples import SampledProblem
+from reasonforge.rewards.model import Response, RewardModel
 from reasonforge.rewards.score import keeps_format
 from reasonforge.sampling.protocol import Sampler
 from reasonforge.sampling.rollouts import sample_groups
@@ -53,6 +54,7 @@ class Evaluator:
         layout: Layout,
         seed: int,
         max_context: int | None = None,
+        reward_model: RewardModel | None = None,
     ) -> None:
         """Args:
         config: how problems are asked and judged.
@@ -61,6 +63,7 @@ class Evaluator:
         layout: of its conversations.
         seed: of every draw.
         max_context: longest sequence of the model, prompt included. None = not known: prompts are not checked, tools and budgets refused.
+        reward_model: scores every sample. None = nobody does.
 
         Raises:
             DataError: a prompt leaves no room for a single new token.
@@ -78,6 +81,7 @@ class Evaluator:
         self._stop_token_ids = stop_token_ids(tokenizer, layout)
         self._max_context = max_context or 0
         self._seed = seed
+        self._reward_model = reward_model
 
     @property
     def num_problems(self) -> int:
@@ -209,6 +213,10 @@ class Evaluator:
             truncated=tuple(completion.finish_reason == "length" for completion in completions),
             verdicts=tuple(member.verdict for member in group.rollouts),
         )
+        if self._reward_model is not None:
+            # As probabilities: votes that weigh what a model says need weights above zero (Math-Shepherd, Eq. 5).
+            scores = self._reward_model.scores([Response.of(member) for member in group.rollouts], transform="sigmoid")
+            found = replace(found, scores=tuple(scores))
         if self._config.tool_config is not None:
             said = [tool_outputs(completion, self._tokenizer) for completion in completions]
             failures = tuple(sum(map(is_error, outputs)) for outputs in said)

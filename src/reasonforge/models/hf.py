@@ -28,7 +28,7 @@ from reasonforge.models.hf_config import (
     config_to_json,
     load_config,
     read_json_object,
-    scalar_config_to_json,
+    scalar_config_of,
     scores_of_config,
     special_ids,
 )
@@ -119,11 +119,13 @@ def save_scalar_folder(
     *,
     scores: Mapping[str, Any],
     dtype: torch.dtype = torch.float32,
+    eos_ids: Sequence[int] = (),
+    bos_id: int | None = None,
     pad_id: int | None = None,
     write_more: Callable[[Path], object] | None = None,
     max_shard_bytes: int = 5_000_000_000,
 ) -> None:
-    """Write a reward model or critic as a sequence classifier with one label, which transformers loads; as whole as ``save_folder``.
+    """Write a reward model or critic as a sequence classifier with one label, which transformers loads; whole or not at all.
 
     transformers scores a text at its last token that is no ``pad_id``; ``ScalarModel.values`` has that number at the token after.
 
@@ -138,7 +140,8 @@ def save_scalar_folder(
         DataError: no Hugging Face family has this shape, or ``path`` holds something else.
         StorageError: the disk refused.
     """
-    config = scalar_config_to_json(model.decoder.config, scores=scores, dtype=_dtype_name(dtype), pad_id=pad_id)
+    base = config_to_json(model.decoder.config, dtype=_dtype_name(dtype), eos_ids=eos_ids, bos_id=bos_id, pad_id=pad_id)
+    config = scalar_config_of(base, scores)
     _write_folder(model, Path(path), config, dtype=dtype, write_more=write_more, max_shard_bytes=max_shard_bytes)
 
 

@@ -236,16 +236,15 @@ def config_to_json(
     return content
 
 
-def scalar_config_to_json(config: DecoderConfig, *, scores: Mapping[str, Any], dtype: str, pad_id: int | None) -> dict[str, Any]:
-    """Return the ``config.json`` of a sequence classifier with one label; ``scores`` says how this package is to read it."""
-    content = config_to_json(config, dtype=dtype, pad_id=pad_id)
+def scalar_config_of(content: Mapping[str, Any], scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a language model's ``config.json`` as that of a sequence classifier with one label; ``scores`` says what the label means."""
     classifier = content["architectures"][0].replace("ForCausalLM", "ForSequenceClassification")
     labels = {"id2label": {"0": "score"}, "label2id": {"score": 0}}
-    return content | {"architectures": [classifier], **labels, SCORES_KEY: {"scores": dict(scores)}}
+    return dict(content) | {"architectures": [classifier], **labels, SCORES_KEY: {"scores": dict(scores)}}
 
 
 def scores_of_config(content: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """Return what ``scalar_config_to_json`` was told of the scores; empty if the file is of others.
+    """Return what ``scalar_config_of`` was told of the scores; empty if the file is of others.
 
     Raises:
         DataError: the section is there and damaged.

@@ -20,19 +20,23 @@ class PreferenceLoss(NamedTuple):
     rejected_rewards: Float[Tensor, " P"]
 
 
-def dpo(chosen_log_ratios: Float[Tensor, " P"], rejected_log_ratios: Float[Tensor, " P"], *, beta: float = 0.1) -> PreferenceLoss:
-    """Return ``-log sigma(beta (chosen - rejected))`` per pair.
+def dpo(
+    chosen_log_ratios: Float[Tensor, " P"], rejected_log_ratios: Float[Tensor, " P"], *, beta: float = 0.1, label_smoothing: float = 0.0
+) -> PreferenceLoss:
+    """Return ``-(1 - s) log sigma(z) - s log sigma(-z)`` per pair, with ``z = beta (chosen - rejected)`` and s = ``label_smoothing``.
 
     Args:
         chosen_log_ratios: ``sequence_log_ratios`` of the preferred completions (``mean_token_log_ratios`` for the form that DeepSeekMath
             prints, Eq. 12); carries gradient.
         rejected_log_ratios: the same of the others; carries gradient.
         beta: strength of the pull to the reference.
+        label_smoothing: chance that a pair stands the wrong way round, in [0, 0.5); the loss is then least at a finite margin.
 
     Source:
-        DPO (arXiv:2305.18290), Eq. 7.
+        DPO (arXiv:2305.18290), Eq. 7; with label smoothing, "conservative DPO" of the same authors' note (Mitchell, 2023), Eq. 3.
     """
-    loss = -F.logsigmoid(beta * (chosen_log_ratios - rejected_log_ratios))
+    margins = beta * (chosen_log_ratios - rejected_log_ratios)
+    loss = -(1 - label_smoothing) * F.logsigmoid(margins) - label_smoothing * F.logsigmoid(-margins)
     return PreferenceLoss(loss, beta * chosen_log_ratios.detach(), beta * rejected_log_ratios.detach())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -13,16 +14,19 @@ from reasonforge.core.records import Document, Message, Problem
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.models.config import DecoderConfig
-from reasonforge.pipelines.config import Recipe, Stage, maker_of, tables_of
+from reasonforge.pipelines.config import Recipe, Stage, maker_of, reward_models_of, tables_of
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
 from reasonforge.rewards.config import AccuracyReward
+from reasonforge.stages.judge.config import EndpointJudge, FolderJudge, JudgeConfig, JudgeModel
+from reasonforge.stages.preference.config import PreferenceConfig
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.rl.scoring import stage_scorer
 from reasonforge.stages.sample.config import SampleConfig
 from reasonforge.stages.sample.problems import problems_to_sample
 from reasonforge.stages.sft.config import SFTConfig
-from reasonforge.tasks.config import RolloutSource
+from reasonforge.tasks.config import LabelledSource, PairSource, RolloutSource
+from reasonforge.tasks.pairs import load_labelled, load_pairs
 from reasonforge.tasks.rollouts import load_groups
 from reasonforge.tasks.sources import load_demonstrations, load_documents
 from reasonforge.tasks.streams import Demonstration, ProblemStream
@@ -76,6 +80,11 @@ class DataCheck:
             DataError: data cannot be read, does not fit the context, or its reference answers are not graded correct.
             RecipeError: a task holds too few problems, or SFT would read an endless stream.
         """
+        for where, model in reward_models_of(stage, name):
+            if model not in self._recipe.stages and not Path(model).expanduser().is_dir():
+                raise RecipeError(f"{where}: {model!r} is neither an earlier reward_model stage nor a folder")
+        if isinstance(stage, JudgeConfig):
+            yield f"{name}.judge", "", self._judge(name, stage.judge)
         for table in tables_of(stage):
             maker = maker_of(self._recipe.data[table])
             if maker is not None:
@@ -99,6 +108,30 @@ class DataCheck:
     def _sample(self, name: str, stage: SampleConfig, table: str) -> str:
         read = problems_to_sample(self._problems(table), stage, name=name)
         return self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
+
+    def _preference(self, name: str, stage: PreferenceConfig, table: str) -> str:
+        if stage.iterations is None:
+            return self._judged(name, stage, table)
+        problems = self._problems(table)
+        read = problems if isinstance(problems, list) else _head(problems)
+        return self._prompts(read, (problem.messages for problem in read), stage.iterations.sampling.max_new_tokens)
+
+    def _judged(self, name: str, stage: Stage, table: str) -> str:
+        """Read the preferred pairs or labelled responses of a file."""
+        source = self._recipe.data[table]
+        if isinstance(source, LabelledSource):
+            return f"{len(load_labelled(source))} labelled responses"
+        assert isinstance(source, PairSource)
+        return f"{len(load_pairs(source, Path()))} pairs"
+
+    def _judge(self, name: str, judge: JudgeModel) -> str:
+        """Say who compares; nobody is asked before the run."""
+        if isinstance(judge, EndpointJudge):
+            key = "with" if os.environ.get(judge.api_key_env, "").strip() else "without"
+            return f"{judge.name} at {judge.url}, {key} a key, not asked now"
+        if isinstance(judge, FolderJudge) and not judge.path.expanduser().is_dir():
+            raise RecipeError(f"{name}.judge.path: no folder {judge.path}. Name the Hugging Face folder of the model that judges.")
+        return f"the model in {judge.path}" if isinstance(judge, FolderJudge) else "the policy itself"
 
     def _rollouts(self, source: RolloutSource) -> str:
         """Read what another run left: its tokens must be this tokenizer's."""
@@ -168,6 +201,8 @@ _CHECKS: dict[str, Callable[..., str]] = {
     "sft": DataCheck._examples,
     "rl": DataCheck._rl,
     "sample": DataCheck._sample,
+    "reward_model": DataCheck._judged,
+    "preference": DataCheck._preference,
     "eval": lambda check, name, stage, table: check._evaluation(stage),
 }
 """By type of stage: (check, its name, its settings, data table) -> what was found in a table that is no artefact."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import NormalDist
 from typing import Any, Literal
 
 from reasonforge.core.errors import DataError
@@ -109,9 +110,7 @@ def compare_pairs(labels: Sequence[str], results: Sequence[Sequence[RunResult]],
         pairs, differences, holm([difference.p for difference in differences]), strict=True
     ):
         problems = _over_problems(ours, theirs)
-        visible = smallest_visible(
-            difference.standard_error, difference.degrees_of_freedom, comparisons=len(pairs), power=_POWER, level=LEVEL
-        )
+        visible = _visible(difference, problems, num_pairs=len(pairs))
         verdict = verdict_of(difference, adjusted, problems)
         words = words_of(
             first, second, difference, verdict, visible=visible, num_pairs=len(pairs), num_seeds=(len(ours), len(theirs)), metric=metric
@@ -179,7 +178,7 @@ def words_of(
         "corrected_away": f" once all {num_pairs} pairs are counted",
         "few_problems": ": the held-out problems are too few to tell",
     }
-    missed = f" A difference below {visible:.3f} would be missed more often than one time in five." if math.isfinite(visible) else ""
+    missed = f" A difference below {visible:.3f} would be missed more often than one time in five." if 0 < visible < math.inf else ""
     return f"{first} and {second}: no difference beyond the noise{reasons[verdict]} ({shown}; {how}).{missed}"
 
 
@@ -231,6 +230,16 @@ def comparison_text(data: Mapping[str, Any]) -> str:
     lines = text_table(*comparison_table(data))
     lines += ["", *(f"- {clean_text(words)}" for words in data["findings"])]
     return "\n".join([*lines, *(f"note: {clean_text(remark)}" for remark in data["remarks"])]) + "\n"
+
+
+def _visible(difference: SeedDifference, problems: tuple[float, float] | None, *, num_pairs: int) -> float:
+    """Return the true difference that would be found four times in five: what the seeds let see, or the problems where they let see less."""
+    by_seeds = smallest_visible(difference.standard_error, difference.degrees_of_freedom, comparisons=num_pairs, power=_POWER, level=LEVEL)
+    if problems is None:
+        return by_seeds
+    bell = NormalDist()
+    half = bell.inv_cdf((1 + LEVEL) / 2)
+    return max(by_seeds, (problems[1] - problems[0]) / 2 / half * (half + bell.inv_cdf(_POWER)))
 
 
 def _rollouts_at(run: PlannedRun, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[tuple[str, int], float], float]:

@@ -13,8 +13,13 @@ from reasonforge.config.base import Section
 from reasonforge.core.errors import RecipeError
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.models.config import DecoderShape
+from reasonforge.rewards.config import ModelReward
 from reasonforge.runs.reader import POLICY_STAGES, stage_name
+from reasonforge.stages.judge.config import JudgeConfig
+from reasonforge.stages.label_steps.config import LabelStepsConfig
+from reasonforge.stages.preference.config import PreferenceConfig
 from reasonforge.stages.pretrain.config import PretrainConfig
+from reasonforge.stages.reward_model.config import RewardModelConfig
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.sample.config import SampleConfig
 from reasonforge.stages.select.config import SelectConfig
@@ -33,9 +38,21 @@ class EvalConfig(EvaluationConfig):
     type: Literal["eval"] = "eval"
 
 
-Stage = Annotated[PretrainConfig | SFTConfig | RLConfig | EvalConfig | SampleConfig | SelectConfig, Field(discriminator="type")]
+Stage = Annotated[
+    PretrainConfig
+    | SFTConfig
+    | RLConfig
+    | EvalConfig
+    | SampleConfig
+    | SelectConfig
+    | RewardModelConfig
+    | LabelStepsConfig
+    | JudgeConfig
+    | PreferenceConfig,
+    Field(discriminator="type"),
+]
 
-_MADE_BY = {"rollouts": ("sample", "rl"), "selected": ("select",), "pairs": ("judge",)}
+_MADE_BY = {"rollouts": ("sample", "rl", "label_steps"), "selected": ("select",), "pairs": ("judge",)}
 """Types of the stages that can have made what a table of this type reads."""
 _READS = {
     "sft": ("problems", "rollouts"),
@@ -112,6 +129,7 @@ class Recipe(Section):
                     raise ValueError(f"stages.{name}.data: {source.name} carries a canary, which asks that no model be trained on it")
             self._check_start(name, stage)
             self._check_artefacts(name, stage)
+            self._check_reward_models(name, stage)
         return self
 
     def _check_start(self, name: str, stage: Stage) -> None:
@@ -142,12 +160,22 @@ class Recipe(Section):
                 raise ValueError(f"{where}: data.{table}.stage: {maker!r} is a stage of type {kind}, it must be {' or '.join(makers)}")
             if kind == "rl" and source.type == "rollouts" and self.run.rollout_tokens != "all":
                 raise ValueError(f"{where}: data.{table}: stage {maker!r} must keep all its tokens: set run.rollout_tokens = 'all'")
+        if isinstance(stage, RewardModelConfig | PreferenceConfig):
+            stage.check_source(self.data[stage.data])
         if isinstance(stage, SelectConfig):
             source = self.data[stage.data]
             assert isinstance(source, RolloutSource)
             stage.check_source(source)
         if isinstance(stage, SFTConfig):
             stage.check_sources([self.data[table] for table in own])
+
+    def _check_reward_models(self, name: str, stage: Stage) -> None:
+        """Refuse a reward model that is another kind of stage, or a stage that has not run by then."""
+        for where, model in reward_models_of(stage, f"stages.{name}"):
+            if ".rewards." in where and not isinstance(stage, RLConfig):
+                raise ValueError(f"{where}: reward models score in rl stages; take the part out of this {stage.type} stage")
+            if model in self.stages and (model not in self._before(name) or self.stages[model].type != "reward_model"):
+                raise ValueError(f"{where}: {model!r} is no reward_model stage before {name}")
 
     def _before(self, name: str) -> list[str]:
         order = list(self.stages)
@@ -170,6 +198,7 @@ class Recipe(Section):
             maker = maker_of(self.data[table])
             if maker is not None:
                 yield maker
+        yield from (model for _, model in reward_models_of(stage, "") if model in self.stages)
 
 
 def tables_of(stage: Stage) -> tuple[str, ...]:
@@ -190,6 +219,20 @@ def named_data(section: Section, where: str) -> Iterator[tuple[str, str]]:
 def start_of(stage: Stage) -> str | None:
     """Return the name of the stage whose model a stage trains on; None = the model as it stands, or the stage trains no policy."""
     return getattr(stage, "start", None) if stage.type in POLICY_STAGES else None
+
+
+def reward_models_of(stage: Stage, where: str) -> Iterator[tuple[str, str]]:
+    """Yield (where, name of a stage or a folder) of every reward model that a stage scores with or trains on."""
+    if isinstance(stage, RewardModelConfig) and stage.start is not None:
+        yield f"{where}.start", stage.start
+    if isinstance(stage, RLConfig) and stage.critic is not None and stage.critic.start != "policy":
+        yield f"{where}.critic.start", stage.critic.start
+    for section, place in ((stage, where), (getattr(stage, "evaluation", None), f"{where}.evaluation")):
+        if isinstance(section, EvaluationConfig) and section.reward_model is not None:
+            yield f"{place}.reward_model", section.reward_model
+    for name, part in getattr(stage, "rewards", {}).items():
+        if isinstance(part, ModelReward):
+            yield f"{where}.rewards.{name}.model", part.model
 
 
 def maker_of(source: DataSource) -> str | None:

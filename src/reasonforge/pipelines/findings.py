@@ -112,10 +112,14 @@ def _number(scores: dict[str, Score], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def next_commands(run: RunReader) -> list[str]:
-    """Return what a user would type now: look at the run, and measure its model again."""
+def next_commands(run: RunReader, recipe: Recipe) -> list[str]:
+    """Return what a user would type now: look at the run, let the next stage use what this one left, and measure its model again."""
     program = program_name()
     commands = [f"{program} show {shlex.quote(str(run.path))}"]
+    done = {stage.name for stage in run.info.stages if stage.state == "done"}
+    waiting = (name for name in recipe.stages if name not in done and (needed := set(recipe.needs(name))) and needed <= done)
+    if (stage := next(waiting, None)) is not None:
+        commands.append(f"{run.resume_command} --stage {stage}")
     evaluation = _evaluation_of(run) if run.final_dir.exists() else None
     if evaluation is not None:
         commands.append(f"{program} eval {shlex.join([*evaluation, '--model', str(run.final_dir)])}")

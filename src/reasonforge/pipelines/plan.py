@@ -13,6 +13,7 @@ from reasonforge.pipelines.start import check_needs, random_start
 from reasonforge.runs.console import Console
 from reasonforge.runs.reader import RunReader
 from reasonforge.runs.text import program_name
+from reasonforge.stages.preference.config import PreferenceConfig
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.sample.config import SampleConfig
@@ -73,6 +74,14 @@ def _rl(stage: RLConfig) -> str:
     return f"{stage.steps} steps x {stage.prompts_per_step * stage.group_size} rollouts, {stage.updates_per_step} update(s) each"
 
 
+def _preference(stage: PreferenceConfig) -> str:
+    passes = f"{stage.epochs:g} epochs, {stage.pairs_per_step} pairs a step"
+    if stage.iterations is None:
+        return passes
+    rounds = stage.iterations
+    return f"{rounds.rounds} rounds x {rounds.prompts * rounds.group_size} completions, {passes}"
+
+
 def _sample(stage: SampleConfig) -> str:
     return f"{'all' if stage.num_problems is None else stage.num_problems} problems x {stage.samples} completions"
 
@@ -83,6 +92,10 @@ _WORK: dict[str, Callable[[Any], str]] = {
     "rl": _rl,
     "sample": _sample,
     "select": lambda stage: "problems by what was done with them",
+    "reward_model": lambda stage: f"{stage.kind}: {stage.epochs:g} epochs, {stage.examples_per_step} examples a step",
+    "label_steps": lambda stage: f"every step x {stage.completions} completions",
+    "judge": lambda stage: f"{stage.pairs_per_problem} comparison(s) per problem x {stage.queries} questions",
+    "preference": _preference,
     "eval": lambda stage: f"{stage.num_problems} problems x {stage.samples} samples",
 }
 """By type of stage: how much there is to do."""

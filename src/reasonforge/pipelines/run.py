@@ -15,7 +15,7 @@ from reasonforge.core.seeds import derive_seed
 from reasonforge.models.decoder import Decoder
 from reasonforge.models.hf import load_folder, save_folder
 from reasonforge.pipelines.checks import check_recipe
-from reasonforge.pipelines.config import START, EvalConfig, FreshModel, Recipe, RunOptions, select_stages, start_of
+from reasonforge.pipelines.config import START, EvalConfig, FreshModel, Recipe, RunOptions, Stage, select_stages, start_of
 from reasonforge.pipelines.findings import evaluation_scores, next_commands, summary_of
 from reasonforge.pipelines.resume import adopt_settings, check_settings
 from reasonforge.pipelines.stages import RUN_STAGE, UNITS, StageRun
@@ -159,7 +159,7 @@ class _Pipeline:
         bundle = policy if start is None else self._start() if start == START else self._load(self._run.model_dir(start))
         log = self._run.stage(
             name,
-            total_steps=1 if isinstance(stage, EvalConfig | SelectConfig) else getattr(stage, "steps", None),
+            total_steps=1 if isinstance(stage, EvalConfig | SelectConfig) else _num_steps(stage),
             unit=UNITS.get(stage.type, "step"),
             type=stage.type,
             rollout_tokens=self._recipe.run.rollout_tokens,
@@ -194,6 +194,12 @@ class _Pipeline:
         return summary
 
 
+def _num_steps(stage: Stage) -> int | None:
+    """Return the steps that a stage's settings state; None = they follow from its data."""
+    steps = getattr(stage, "steps", None)
+    return steps if isinstance(steps, int) else None
+
+
 def _tell(run: RunDirectory, recipe: Recipe, summary: RunSummary, page: Path, console: Console) -> None:
     """Print what a finished run shows and what to type next."""
     scores = evaluation_scores(run, recipe)
@@ -204,7 +210,7 @@ def _tell(run: RunDirectory, recipe: Recipe, summary: RunSummary, page: Path, co
     for note in summary.notes:
         console.note(note)
     facts = [("run", str(run.path)), ("report", str(page)), ("seconds", f"{summary.seconds:.0f}")]
-    console.end("done", facts, next_commands(run))
+    console.end("done", facts, next_commands(run, recipe))
 
 
 def _before_after(base: dict[str, Any] | None, final: dict[str, Any]) -> tuple[str, list[str], list[list[str]]]:

@@ -11,12 +11,21 @@ from reasonforge.core.records import Problem
 from reasonforge.core.seeds import derive_seed
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.evaluate import Evaluator
+from reasonforge.evaluation.reward_models import load_reward_model
 from reasonforge.pipelines.config import EvalConfig, Recipe
 from reasonforge.pipelines.start import data_seed, problems_of, source_of
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext
+from reasonforge.stages.judge.config import JudgeConfig
+from reasonforge.stages.judge.run import run_judge
+from reasonforge.stages.label_steps.config import LabelStepsConfig
+from reasonforge.stages.label_steps.run import run_label_steps
+from reasonforge.stages.preference.config import PreferenceConfig
+from reasonforge.stages.preference.run import run_preference
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.pretrain.run import run_pretrain
+from reasonforge.stages.reward_model.config import RewardModelConfig
+from reasonforge.stages.reward_model.run import run_reward_model
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.rl.run import run_rl
 from reasonforge.stages.sample.config import SampleConfig
@@ -25,7 +34,7 @@ from reasonforge.stages.select.config import SelectConfig
 from reasonforge.stages.select.run import run_select
 from reasonforge.stages.sft.config import SFTConfig
 from reasonforge.stages.sft.run import run_sft
-from reasonforge.tasks.config import DataSource
+from reasonforge.tasks.config import DataSource, PairSource, RolloutSource
 from reasonforge.tasks.streams import ProblemStream
 
 
@@ -54,6 +63,10 @@ class StageRun:
         """Return the folder of the model that an earlier stage of this run left."""
         return self.context.run.model_dir(stage)
 
+    def reward_model_dir(self, name: str) -> Path:
+        """Return the folder of a reward model: an earlier stage's of this run, or the one that the name is the path of."""
+        return self.model_dir(name) if name in self.recipe.stages else Path(name).expanduser()
+
     def evaluator(self, config: EvaluationConfig) -> Evaluator:
         """Return what measures a model as a section says."""
         pool = self.problems(config.data)
@@ -61,7 +74,16 @@ class StageRun:
         problems = [pool[i] for i in range(size)]
         seed = derive_seed(self.recipe.seed, "evaluation", config.data)
         bundle = self.bundle
-        return Evaluator(config, problems, tokenizer=bundle.tokenizer, layout=bundle.layout, seed=seed, max_context=bundle.max_context)
+        scored_by = None if config.reward_model is None else self.reward_model_dir(config.reward_model)
+        return Evaluator(
+            config,
+            problems,
+            tokenizer=bundle.tokenizer,
+            layout=bundle.layout,
+            seed=seed,
+            max_context=bundle.max_context,
+            reward_model=None if scored_by is None else load_reward_model(scored_by, bundle.tokenizer, device=bundle.device),
+        )
 
 
 def _pretrain(stage: PretrainConfig, at: StageRun) -> None:
@@ -75,7 +97,7 @@ def _sft(stage: SFTConfig, at: StageRun) -> None:
 
 def _rl(stage: RLConfig, at: StageRun) -> None:
     evaluator = at.evaluator(stage.evaluation) if stage.evaluation is not None else None
-    run_rl(stage, at.bundle, at.problems(stage.data), evaluator, at.context)
+    run_rl(stage, at.bundle, at.problems(stage.data), evaluator, at.context, model_dir=at.reward_model_dir)
 
 
 def _sample(stage: SampleConfig, at: StageRun) -> str:
@@ -84,6 +106,30 @@ def _sample(stage: SampleConfig, at: StageRun) -> str:
 
 def _select(stage: SelectConfig, at: StageRun) -> str:
     return run_select(stage, at.source(stage.data), at.context)
+
+
+def _reward_model(stage: RewardModelConfig, at: StageRun) -> None:
+    start = None if stage.start is None else at.reward_model_dir(stage.start)
+    run_reward_model(stage, at.bundle, at.source(stage.data), at.context, start=start)
+
+
+def _label_steps(stage: LabelStepsConfig, at: StageRun) -> str:
+    return run_label_steps(stage, at.bundle, at.source(stage.data), at.context)
+
+
+def _judge(stage: JudgeConfig, at: StageRun) -> str:
+    source = at.source(stage.data)
+    assert isinstance(source, RolloutSource)  # the recipe was checked
+    return run_judge(stage, source, at.bundle, at.context)
+
+
+def _preference(stage: PreferenceConfig, at: StageRun) -> None:
+    if stage.iterations is not None:
+        run_preference(stage, at.bundle, at.context, problems=at.problems(stage.data))
+        return
+    source = at.source(stage.data)
+    assert isinstance(source, RolloutSource | PairSource)  # the recipe was checked
+    run_preference(stage, at.bundle, at.context, source=source)
 
 
 def _evaluate(stage: EvalConfig, at: StageRun) -> str:
@@ -100,9 +146,13 @@ RUN_STAGE: dict[str, Callable[[Any, StageRun], str | None]] = {
     "rl": _rl,
     "sample": _sample,
     "select": _select,
+    "reward_model": _reward_model,
+    "label_steps": _label_steps,
+    "judge": _judge,
+    "preference": _preference,
     "eval": _evaluate,
 }
 """By type: does the whole stage, and returns what to say of it; None = it is done."""
 
-UNITS = {"eval": "evaluation", "sample": "file", "select": "selection"}
+UNITS = {"eval": "evaluation", "judge": "file", "label_steps": "batch", "sample": "file", "select": "selection"}
 """What a step of a stage is called, where it is not a step."""

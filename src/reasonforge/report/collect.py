@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reasonforge.core.errors import DataError
-from reasonforge.report.curves import Curve, arrange, curves_of, thinned
+from reasonforge.report.curves import Curve, arrange, curves_of
+from reasonforge.report.groups import GroupCurve, group_curves, group_runs, group_scores
 from reasonforge.report.samples import choose_samples, short
 from reasonforge.runs.cost import cost_of, cost_table, cost_text
 from reasonforge.runs.info import RunCost, RunSummary
@@ -45,20 +46,32 @@ def collect(paths: Sequence[Path], *, max_bytes: int = PAGE_BYTES) -> dict[str, 
         DataError: a path holds no run, or its run.json is broken.
     """
     runs = [_read(RunReader(path)) for path in paths]
+    groups = group_runs([run.reader for run in runs])
     num_curves = sum(len(run.curves) for run in runs)
     max_points = max(20, min(_MOST_POINTS, min(_CURVE_BYTES, max_bytes // 3) // (_BYTES_PER_POINT * max(1, num_curves))))
-    curves = [(i, thinned(curve, max_points)) for i, run in enumerate(runs) for curve in run.curves]
+    curves = [(i, curve) for i, group in enumerate(groups) for curve in group_curves([runs[j].curves for j in group.runs], max_points)]
     rollouts, remarks = _rollouts(runs, max_bytes - len(curves) * max_points * _BYTES_PER_POINT)
     if any(len(curve.steps) > max_points for run in runs for curve in run.curves):
         remarks.append(f"Curves show at most {max_points} of their points, extremes first. All are in metrics.jsonl.")
     return {
         "runs": [_describe(run) for run in runs],
         "curves": [
-            {"run": i, "stage": c.stage, "name": c.name, "steps": c.steps, "values": [short(value) for value in c.values]}
-            for i, c in curves
+            {
+                "run": groups[i].runs[0],
+                "group": i,
+                "stage": curve.mean.stage,
+                "name": curve.mean.name,
+                "steps": curve.mean.steps,
+                "values": [short(value) for value in curve.mean.values],
+                "band": _band(curve),
+            }
+            for i, curve in curves
         ],
-        "panels": _panels([curve for _, curve in curves]),
-        "metrics": {name: _explain(name) for name in sorted({curve.name for _, curve in curves})},
+        "groups": [
+            {"name": group.name, "runs": group.runs, "scores": group_scores([runs[j].summary for j in group.runs])} for group in groups
+        ],
+        "panels": _panels([curve.mean for _, curve in curves]),
+        "metrics": {name: _explain(name) for name in sorted({curve.mean.name for _, curve in curves})},
         "rollouts": rollouts,
         "left_out": list(dict.fromkeys(remarks)),
     }
@@ -120,6 +133,12 @@ def _describe(run: _Run) -> dict[str, Any]:
         "problems": run.problems,
         "events": [_event(event) for event in run.events if event.get("level") in ("warning", "error")][-_MOST_EVENTS:],
     }
+
+
+def _band(curve: GroupCurve) -> dict[str, list[float | None]] | None:
+    if curve.low is None or curve.high is None:
+        return None
+    return {"low": [short(value) for value in curve.low], "high": [short(value) for value in curve.high]}
 
 
 def _event(event: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reasonforge.config.base import Section
+from reasonforge.config.endpoint import EndpointConfig
+from reasonforge.core.records import ProblemKind
 from reasonforge.sandbox.config import SandboxConfig
 
 FormatStyle = Literal["think_answer", "think", "think_boxed", "boxed"]
@@ -131,6 +133,27 @@ class ModelReward(Section):
     """Steps of the stage before which the part is not paid; R1 paid model rewards in the last 400 of 1,700 steps."""
 
 
+class JudgeReward(Section):
+    """1 if a model finds that the answer agrees with the reference, else 0; its verdict is that of the completion. Other problems have no
+    such part.
+
+    For answers that only a model can compare. A completion on which the judge gives no verdict leaves the baseline and the gradient.
+    """
+
+    type: Literal["judge"] = "judge"
+    weight: float = 1.0
+    endpoint: EndpointConfig
+    """Where the judge answers; ``concurrency`` beyond ``grading.workers`` has no use."""
+    kinds: tuple[ProblemKind, ...] = Field(default=("open",), min_length=1)
+    """Kinds of problems it judges; ``open`` ones are judged by no rule."""
+    temperature: float = Field(default=0.0, ge=0)
+    """0 = greedy."""
+    max_new_tokens: int = Field(default=1024, gt=0)
+    """Longest answer of the judge, in tokens; one that is cut has no verdict."""
+    repeats: int = Field(default=2, ge=0)
+    """Further tries after an answer without a verdict."""
+
+
 RewardPart = Annotated[
     AccuracyReward
     | FormatReward
@@ -141,6 +164,7 @@ RewardPart = Annotated[
     | CodeReward
     | FunctionReward
     | StepsReward
-    | ModelReward,
+    | ModelReward
+    | JudgeReward,
     Field(discriminator="type"),
 ]

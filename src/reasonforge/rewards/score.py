@@ -20,6 +20,7 @@ from reasonforge.rewards.config import (
     FormatReward,
     FunctionReward,
     GradingConfig,
+    JudgeReward,
     LanguageReward,
     LengthReward,
     ModelReward,
@@ -29,6 +30,7 @@ from reasonforge.rewards.config import (
     StepsReward,
 )
 from reasonforge.rewards.function import RewardProcesses
+from reasonforge.rewards.reference import OpenChatModel, ReferenceJudges
 from reasonforge.rewards.rules import keeps_format, language_share, length_rewards, overlong_penalty, repeated_share
 from reasonforge.tasks.checks import GoldFailure, GoldReport, check_gold
 from reasonforge.tasks.judge import Judge, is_code
@@ -53,6 +55,8 @@ class _Sample:
     finish_reason: FinishReason = "stop"
     token_ids: tuple[int, ...] = ()
     """Empty = the text came without tokens, so nothing can be paid at one."""
+    is_reference: bool = False
+    """The text is the reference itself: no judge is asked whether it agrees with itself."""
 
 
 class RewardScorer:
@@ -66,6 +70,7 @@ class RewardScorer:
         max_failed_share: float = 0.1,
         max_new_tokens: int | None = None,
         decode: Decode | None = None,
+        open_model: OpenChatModel | None = None,
     ) -> None:
         """Args:
             parts: named parts; the reward is their weighted sum.
@@ -73,6 +78,7 @@ class RewardScorer:
             max_failed_share: refuse a batch in which a larger share of completions could not be scored.
             max_new_tokens: the sampler's limit, for penalties that are measured against it.
             decode: of the policy's tokenizer, for parts that pay steps; None = rewards name no tokens.
+            open_model: opens the endpoints of judges; None = no part needs one.
 
         Raises:
             RecipeError: a part cannot mean anything.
@@ -89,6 +95,7 @@ class RewardScorer:
             for name, part in self._parts.items()
             if isinstance(part, FunctionReward)
         }
+        self._references = ReferenceJudges(self._parts, open_model)
         # A program that its own process could declare right must not earn a reward: training leaves weak tests out.
         self._judge = Judge(profile=grading.profile, sandbox=grading.sandbox, answer_from=grading.answer_from, weak_tests=False)
         self._threads = ThreadPoolExecutor(grading.workers or max(4, os.cpu_count() or 1), thread_name_prefix="reward")
@@ -131,13 +138,18 @@ class RewardScorer:
             for future in (*begun.values(), *(future for row in futures for future in row)):
                 future.cancel()
 
+    def judge_metrics(self) -> dict[str, float]:
+        """Return what asking judges came to so far; empty where no part has one."""
+        return self._references.metrics()
+
     def check_gold(self, problems: Sequence[Problem]) -> list[GoldFailure]:
-        """Return the problems whose gold texts the recipe's own parts cannot score or do not find correct."""
+        """Return the problems whose gold texts the recipe's own parts cannot score or do not find correct. Judges are not asked."""
         return list(check_gold(problems, judge=self._verdicts).failures)
 
     def quarantine(self, problems: Sequence[Problem]) -> GoldReport:
         """Judge the problems' gold texts as rewards do, without calling anybody's function: which must be kept out of training."""
-        return check_gold(problems, judge=lambda pairs: list(self._threads.map(lambda pair: self._judge.grade(*pair), pairs)))
+        by_rule = [problem for problem in problems if not any(self._references.about(problem))]
+        return check_gold(by_rule, judge=lambda pairs: list(self._threads.map(lambda pair: self._judge.grade(*pair), pairs)))
 
     def _submit(self, problem: Problem, rollout: Rollout) -> Future[Score]:
         completion = rollout.completion
@@ -174,7 +186,8 @@ class RewardScorer:
         return scored
 
     def _verdicts(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
-        return [verdict for _, verdict in self._threads.map(lambda pair: self.score(*pair), list(pairs))]
+        samples = [_Sample(problem, text, is_reference=True) for problem, text in pairs]
+        return [verdict for _, verdict in self._threads.map(self._score_or_mask, samples)]
 
     def _score_or_mask(self, sample: _Sample) -> Score:
         """Score a sample. A crash on one text must not end a run of days: it masks the sample, and ``max_failed_share`` bounds how many."""
@@ -191,8 +204,14 @@ class RewardScorer:
         if sample.finish_reason == "tool_error":
             return Reward(total=0.0), Verdict(status="error", reason="the sandbox failed while the completion was written")
         problem, text = sample.problem, sample.text
+        judged = {name: self._compared(name, sample) for name in self._references.about(problem)}
+        if failed := next((found for found in judged.values() if found.status in _UNKNOWN), None):
+            return Reward(total=0.0), failed
         tests = self._judge.run_tests(problem, text) if is_code(problem) else None
-        verdict = self._judge.grade(problem, text) if tests is None else tests.verdict
+        if judged:
+            verdict = next(iter(judged.values()))
+        else:
+            verdict = self._judge.grade(problem, text) if tests is None else tests.verdict
         if verdict.status in _UNKNOWN:
             if self._needs_verdict(problem):
                 return Reward(total=0.0), verdict
@@ -227,6 +246,9 @@ class RewardScorer:
                     if checks is not None:
                         values[name] = sum(check.ok for check in checks) / max(len(checks), 1)
                         steps += [(token, part.weight * check.ok) for token, check in zip(self._step_tokens(sample, checks), checks)]
+                case JudgeReward():
+                    if name in judged:
+                        values[name] = float(judged[name].correct)
                 case FunctionReward():
                     result = self._functions[name](
                         question=problem.question, answer=problem.answer, completion=text, meta=problem.meta, source=problem.source
@@ -238,6 +260,11 @@ class RewardScorer:
             # Zero for right and wrong alike would look like a score.
             return Reward(total=0.0), Verdict(status="error", reason=f"no part of the reward is about problems of kind {problem.kind}")
         return self._reward(values, steps=tuple(steps)), verdict
+
+    def _compared(self, name: str, sample: _Sample) -> Verdict:
+        if sample.is_reference:
+            return Verdict(status="correct", reason="the reference itself")
+        return self._references.verdict(name, sample.problem, sample.text)
 
     def _needs_verdict(self, problem: Problem) -> bool:
         return any(

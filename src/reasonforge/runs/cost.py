@@ -54,7 +54,7 @@ def cost_text(cost: RunCost) -> str:
 
 def cost_table(cost: RunCost) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of a table: stages, their hours, the share of each phase, their tokens, and the price where it is known."""
-    phases = list(dict.fromkeys(phase for stage in cost.stages for phase in stage.phases if phase != "other")) + ["other"]
+    phases = [*dict.fromkeys(phase for stage in cost.stages for phase in stage.phases if phase != "other"), "other"]
     tokens = list(dict.fromkeys(phase for stage in cost.stages for phase in stage.tokens))
     price = cost.price_per_device_hour
     header = ["cost", "hours", *(["price"] if price is not None else []), *phases, *(f"{phase} tokens" for phase in tokens)]

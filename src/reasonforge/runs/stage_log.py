@@ -100,13 +100,16 @@ class StageLog:
         """
         self._run.event(kind, message, level=level, stage=self.name, **data)
 
-    def rollouts(self, step: int, groups: Sequence[RolloutGroup], advantages: Sequence[Advantage] | Float32) -> None:
+    def rollouts(
+        self, step: int, groups: Sequence[RolloutGroup], advantages: Sequence[Advantage] | Float32, *, tokens: TokenChoice | None = None
+    ) -> None:
         """Store the step's rollouts.
 
         Args:
             step: the step they were learned from.
             groups: graded groups.
             advantages: per rollout, in the order of the groups: one number, or an array with one per completion token.
+            tokens: whose tokens to keep, where the stage itself reads them again; None = as the run keeps them.
         """
         self._open()
         path = step_file(self._run.rollouts_dir(self.name), step)
@@ -118,7 +121,7 @@ class StageLog:
                 run=self._run.name,
                 stage=self.name,
                 step=step,
-                tokens=self._rollout_tokens,
+                tokens=tokens or self._rollout_tokens,
                 tokenizer=self._tokenizer,
             )
         except StorageError as error:

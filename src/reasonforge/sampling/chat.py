@@ -63,7 +63,9 @@ class LocalChat:
             prompts = [tuple(render_prompt(messages, self._tokenizer, self._layout)) for _, messages, _ in batch]
             fits = [len(prompt) < self._max_context for prompt in prompts]
             requests = [
-                SampleRequest(prompt_ids=prompt, seeds=(seed,)) for prompt, (_, _, seed), fit in zip(prompts, batch, fits, strict=True) if fit
+                SampleRequest(prompt_ids=prompt, seeds=(seed,))
+                for prompt, (_, _, seed), fit in zip(prompts, batch, fits, strict=True)
+                if fit
             ]
             drawn = iter(self._sampler.sample(requests, params))
             for (name, _, _), prompt, fit in zip(batch, prompts, fits, strict=True):

@@ -21,6 +21,7 @@ def sample_groups(
     seed_of: Callable[[int, Problem, int], int],
     tokenizer: Tokenizer,
     prefix: str = "",
+    first_row: int = 0,
     tools: ToolLoop | None = None,
     on_rollout: Callable[[Problem, Rollout], None] | None = None,
 ) -> list[tuple[Problem, list[Rollout]]]:
@@ -32,16 +33,17 @@ def sample_groups(
         prompts: rendered prompt of each problem.
         params: how to draw.
         group_size: completions per problem, G.
-        seed_of: (position in the list, problem, index in the group) -> seed of that completion.
+        seed_of: (row, problem, index in the group) -> seed of that completion.
         tokenizer: decodes completions once, for graders and people.
         prefix: text every completion is made to begin with; it belongs to the text, not to the completion's tokens.
+        first_row: row of the first problem; groups are named by their rows, so that several calls of one step keep theirs apart.
         tools: runs the programs that completions hold; None = they are text.
         on_rollout: called with each rollout: as soon as it is finished where the sampler says so, else when all are. Rewards begin there.
             It may be called from several threads, and must be quick.
     """
     prefix_ids = tuple(tokenizer.encode(prefix, special=True)) if prefix else ()
     requests = [
-        SampleRequest(prompt_ids=prompt + prefix_ids, seeds=tuple(seed_of(row, problem, i) for i in range(group_size)))
+        SampleRequest(prompt_ids=prompt + prefix_ids, seeds=tuple(seed_of(first_row + row, problem, i) for i in range(group_size)))
         for row, (problem, prompt) in enumerate(zip(problems, prompts))
     ]
     made: dict[tuple[int, int], Rollout] = {}
@@ -49,7 +51,7 @@ def sample_groups(
     def finished(row: int, index: int, completion: Completion) -> None:
         rollout = made[row, index] = Rollout(
             problem_id=problems[row].id,
-            group_id=f"{problems[row].id}/{row}",
+            group_id=f"{problems[row].id}/{first_row + row}",
             index=index,
             prompt_ids=requests[row].prompt_ids,
             completion=completion,

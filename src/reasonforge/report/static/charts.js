@@ -72,14 +72,15 @@ class Chart {
   constructor(panel, data, { onCursor, onPick }) {
     this.metrics = data.metrics;
     this.axis = data.axis || "step";
-    const several = data.runs.length > 1;
+    // Runs of one recipe with several seeds are one group, drawn as their mean with a band.
+    const several = data.groups.length > 1;
     const names = [...new Set(panel.curves.map((i) => data.curves[i].name))];
     this.series = panel.curves.map((index, order) => {
       const curve = data.curves[index];
       const kind = names.indexOf(curve.name);
-      const label = several ? `${data.runs[curve.run].name} ${names.length > 1 ? curve.name : ""}`.trim() : curve.name;
-      // Several runs: colour tells runs apart and dashes tell metrics apart. One run: colour tells metrics apart.
-      return { ...curve, label, colour: `s${(several ? curve.run : order) % NUM_COLOURS}`, dashed: several && kind > 0 };
+      const label = several ? `${data.groups[curve.group].name} ${names.length > 1 ? curve.name : ""}`.trim() : curve.name;
+      // Several groups: colour tells them apart and dashes tell metrics apart. One: colour tells metrics apart.
+      return { ...curve, label, colour: `s${(several ? curve.group : order) % NUM_COLOURS}`, dashed: several && kind > 0 };
     });
     const steps = this.series.flatMap((curve) => [curve.steps[0], curve.steps[curve.steps.length - 1]]);
     this.first = Math.min(...steps);

@@ -3,13 +3,15 @@
 const SIZES = { width: 720, row: 34, left: 150, right: 20, top: 10, bottom: 26 };
 const colourOf = (i) => `s${i % NUM_COLOURS}`;
 const percentOf = (level) => `${Math.round(100 * level)} %`;
-const bounds = (low, high, show = (value) => number(value, 3)) => (low === null || high === null ? null : el("span", { class: "interval" }, ` [${show(low)}, ${show(high)}]`));
+const bounds = (low, high, show = fixed) => (low === null || high === null ? null : el("span", { class: "interval" }, ` [${show(low)}, ${show(high)}]`));
+const fixed = (value) => (value === null ? "–" : value.toFixed(3));
+const fixedSigned = (value) => (value === null ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : ""}${fixed(Math.abs(value))}`);
 const VERDICTS = {
   beyond_noise: "beyond the noise",
-  none: "not beyond the noise",
-  corrected_away: "not beyond the noise once all pairs are counted",
-  few_problems: "not beyond the noise of the held-out problems",
-  untested: "one seed: not testable",
+  none: "no",
+  corrected_away: "no: all pairs counted",
+  few_problems: "no: too few problems",
+  untested: "one seed",
 };
 
 const row = (cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)));
@@ -30,9 +32,9 @@ function figures(data) {
   ];
   const rows = data.recipes.map((recipe, i) => {
     const { final } = recipe;
-    const shown = final ? [number(final.mean, 3), bounds(final.low, final.high)] : "–";
+    const shown = final ? [fixed(final.mean), bounds(final.low, final.high)] : "–";
     const name = el("span", { class: "legend", title: recipe.description || null }, el("span", {}, swatch(i), recipe.label));
-    return row([name, shown, final ? number(final.deviation, 2) : "–", number(recipe.before, 3), String(recipe.runs.length), number(recipe.rollouts), number(recipe.length, 3), recipe.seconds === null ? "–" : duration(recipe.seconds), number(recipe.peak_memory_mb, 4)]);
+    return row([name, shown, final ? fixed(final.deviation) : "–", fixed(recipe.before), String(recipe.runs.length), number(recipe.rollouts), number(recipe.length, 3), recipe.seconds === null ? "–" : duration(recipe.seconds), number(recipe.peak_memory_mb, 4)]);
   });
   const table = el("table", {}, head(names), el("tbody", {}, rows));
   return el("section", { id: "figures" }, el("h2", {}, "At the end"), el("div", { class: "scroll" }, table));
@@ -79,6 +81,7 @@ function curves(data) {
   if (!drawn.length) return null;
   const series = drawn.map(({ recipe, i }) => ({
     run: i,
+    group: i,
     name: data.metric,
     steps: recipe.curve.rollouts.map(Math.round),
     values: recipe.curve.mean,
@@ -87,10 +90,10 @@ function curves(data) {
   const metrics = { [data.metric]: { unit: data.unit, help: data.help, healthy: null } };
   const chart = new Chart(
     { title: data.metric, curves: series.map((_, i) => i) },
-    { axis: "rollout", metrics, runs: [...data.recipes.map((recipe) => ({ name: recipe.label })), { name: "" }], curves: series },
+    { axis: "rollout", metrics, groups: data.recipes.map((recipe) => ({ name: recipe.label })), runs: data.recipes.map(() => ({ alarms: [] })), curves: series },
     { onCursor: (step) => chart.point(step), onPick: null },
   );
-  chart.node.classList.add("wide");
+  chart.node.classList.add("medium");
   const missing = data.recipes.filter((recipe) => recipe.runs.length && !recipe.curve.mean.length).map((recipe) => recipe.label);
   const note = missing.length ? el("p", { class: "small dim" }, `Without values while training: ${missing.join(", ")}.`) : null;
   return el(
@@ -108,23 +111,23 @@ function pairs(data) {
   const names = [
     ["pair", "First minus second"],
     ["difference", `With its ${percentOf(data.level)} interval over seeds (Student's t; paired where both have the same seeds)`],
+    ["verdict", "Beyond the noise: the corrected p is below the level, and the interval over problems is on one side of zero"],
     ["p"],
     ["p, all pairs", "Holm's correction: the chance of any false alarm among all pairs stays below the level"],
     ["p, exact", "Permutation test: assumes nothing of the distribution, and cannot be small with few seeds"],
     ["problems alone", `${percentOf(data.level)} bootstrap interval when only the held-out problems are drawn again`],
     ["smallest visible", "A true difference of this size would be found four times in five, with as many seeds and this spread"],
-    ["", null],
   ];
   const rows = data.pairs.map((pair) =>
     row([
       `${pair.first} − ${pair.second}`,
-      [signed(pair.difference), bounds(pair.low, pair.high, signed)],
+      [fixedSigned(pair.difference), bounds(pair.low, pair.high, fixedSigned)],
+      el("span", { class: pair.verdict === "beyond_noise" ? "positive" : "dim" }, VERDICTS[pair.verdict]),
       pair.low === null ? "–" : number(pair.p, 2),
       pair.low === null ? "–" : number(pair.adjusted_p, 2),
       pair.low === null ? "–" : number(pair.exact_p, 2),
-      pair.problems ? bounds(pair.problems[0], pair.problems[1], signed) : "–",
-      number(pair.visible, 2),
-      el("span", { class: pair.verdict === "beyond_noise" ? "positive" : "dim" }, VERDICTS[pair.verdict]),
+      pair.problems ? bounds(pair.problems[0], pair.problems[1], fixedSigned) : "–",
+      fixed(pair.visible),
     ]),
   );
   return el("section", { id: "pairs" }, el("h2", {}, "Every pair"), el("div", { class: "scroll" }, el("table", {}, head(names), el("tbody", {}, rows))));

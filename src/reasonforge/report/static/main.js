@@ -25,6 +25,7 @@ const nothing = el("section", {}, el("h2", {}, "Rollouts"), el("p", { class: "di
 const leftOut = data.left_out.length && el("section", {}, el("h2", {}, "Left out"), el("ul", { class: "small dim" }, data.left_out.map((remark) => el("li", {}, remark))));
 const blocks = [
   ...data.runs.map(runHeader),
+  seedTable(data.groups),
   scoreTable(data.runs),
   timelines(data.runs),
   alarms(data.runs),

@@ -73,6 +73,19 @@ function scoreTable(runs) {
   return el("section", {}, el("h2", {}, "Before and after"), el("div", { class: "scroll" }, table));
 }
 
+// Final figures of recipes that ran with several seeds.
+function seedTable(groups) {
+  const spread = groups.filter((group) => group.scores);
+  const names = [...new Set(spread.flatMap((group) => Object.keys(group.scores)))];
+  if (!names.length) return null;
+  const header = [el("th", { scope: "col" }, "held-out"), ...spread.map((group) => el("th", { scope: "col" }, group.name))];
+  const cell = (found) => el("td", {}, found ? [number(found.mean), el("span", { class: "interval" }, ` ± ${number(found.deviation, 2)}`)] : "–");
+  const rows = names.map((name) => el("tr", {}, el("td", {}, name), spread.map((group) => cell(group.scores[name]))));
+  const table = el("table", {}, el("thead", {}, el("tr", {}, header)), el("tbody", {}, rows));
+  const note = "Mean over seeds ± one sample standard deviation. Curves show the same as a band. Whether a difference exceeds the noise: reasonforge compare.";
+  return el("section", { id: "seeds" }, el("h2", {}, "Over seeds"), el("p", { class: "small dim" }, note), el("div", { class: "scroll" }, table));
+}
+
 function timeline(run, several) {
   if (!run.stages.length) return null;
   const total = run.stages.reduce((sum, stage) => sum + stage.seconds, 0);

@@ -7,10 +7,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from reasonforge.config.base import Section
+from reasonforge.tasks.config import DataSource
 from reasonforge.text.config import StepsConfig
 from reasonforge.training.config import TrainingConfig
 
 Kind = Literal["outcome", "process", "pairwise", "safety"]
+
+_LEARNS_FROM = {"outcome": "rollouts", "process": "rollouts", "pairwise": "pairs", "safety": "labelled"}
 
 
 class RewardModelConfig(Section):
@@ -30,9 +33,7 @@ class RewardModelConfig(Section):
     """``soft``: the share of roll-outs from the step that were right, as ``label_steps`` stored it. ``hard``: whether any was.
     ``rule``: what the task's own step checker says. None = soft (process)."""
     start: str | None = None
-    """Name of an earlier stage, or ``start``, whose policy it begins as a copy of. None = the policy as it stands."""
-    continue_from: str | None = None
-    """Name of an earlier ``reward_model`` stage, or a folder: that model is trained on. None = it begins as a copy of the policy."""
+    """Name of an earlier ``reward_model`` stage, or a folder: that reward model is trained on. None = it begins as a copy of the policy."""
     epochs: float = Field(default=1.0, gt=0)
     """Passes over the examples; R1 took one."""
     examples_per_step: int = Field(default=256, gt=0)
@@ -48,8 +49,15 @@ class RewardModelConfig(Section):
     def _settings_have_effect(self) -> Self:
         if self.kind != "process" and (self.steps is not None or self.step_labels is not None):
             raise ValueError(f"steps and step_labels have no effect with kind {self.kind!r}: they are about kind 'process'")
-        if self.start is not None and self.continue_from is not None:
-            raise ValueError("start and continue_from both say what training begins with: set one of them")
         if self.kind == "process" and self.sees == "summary":
             raise ValueError("sees 'summary' hides the steps that kind 'process' scores: use 'all'")
         return self
+
+    def check_source(self, source: DataSource) -> None:
+        """Refuse a data table of another type than this kind of model learns from.
+
+        Raises:
+            ValueError: it is.
+        """
+        if source.type != (wanted := _LEARNS_FROM[self.kind]):
+            raise ValueError(f"data {self.data!r} is of type {source.type!r}; a reward model of kind {self.kind!r} learns from {wanted!r}")

@@ -119,9 +119,7 @@ def step_checker(problem: Problem) -> Callable[[Problem, str], list[StepCheck]]:
     """
     check = getattr(get_task(problem.source.removeprefix(_TASK)), "check_steps", None) if problem.source.startswith(_TASK) else None
     if check is None:
-        raise DataError(
-            f"problem {problem.id} of {problem.source}: no rule checks its steps. Label them with a label_steps stage"
-        )
+        raise DataError(f"problem {problem.id} of {problem.source}: no rule checks its steps. Label them with a label_steps stage")
     return check
 
 

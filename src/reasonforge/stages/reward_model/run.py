@@ -29,22 +29,9 @@ from reasonforge.text.config import StepsConfig
 from reasonforge.text.render import stop_token_ids
 from reasonforge.training.scalar import ScalarLearner
 
-_READS = {"outcome": RolloutSource, "process": RolloutSource, "pairwise": PairSource, "safety": LabelledSource}
-
-
-def check_source(config: RewardModelConfig, source: DataSource) -> None:
-    """Refuse a data table of another type than the kind of model learns from.
-
-    Raises:
-        RecipeError: it is.
-    """
-    if not isinstance(source, _READS[config.kind]):
-        wanted = _READS[config.kind].model_fields["type"].default
-        raise RecipeError(f"data {config.data!r} is of type {source.type!r}; a reward model of kind {config.kind!r} learns from {wanted!r}")
-
 
 def run_reward_model(
-    config: RewardModelConfig, bundle: Bundle, source: DataSource, context: StageContext, *, continue_from: Path | None = None
+    config: RewardModelConfig, bundle: Bundle, source: DataSource, context: StageContext, *, start: Path | None = None
 ) -> None:
     """Train a copy of ``bundle.decoder`` with a head of one number; the bundle itself stays as it is.
 
@@ -53,20 +40,19 @@ def run_reward_model(
         bundle: the policy.
         source: the data table.
         context: the model is saved in the run's folder for this stage's model.
-        continue_from: folder of a reward model to train on; None = the policy with a head that says 0.
+        start: folder of a reward model to train on; None = the policy with a head that says 0.
 
     Raises:
         DataError: the data cannot be read, has no label of one sort, or nothing of it fits the context.
-        RecipeError: the table is of another type than the kind needs.
+        RecipeError: ``start`` scores something else.
     """
-    check_source(config, source)
     steps = (config.steps or StepsConfig()) if config.kind == "process" else None
     spec = ScoreSpec(kind=config.kind, sees=config.sees, steps=steps)
     examples = _fitting(_examples(config, spec, bundle, source, context), config, bundle, context)
     train, held_out = split_by_problem(examples, held_out=config.held_out, seed=context.seed("held-out"))
     _check_labels(train, context.name)
     total = num_updates(len(train), epochs=config.epochs, examples_per_step=config.examples_per_step)
-    model = ScalarModel.from_decoder(bundle.decoder) if continue_from is None else _started(continue_from, spec, bundle)
+    model = ScalarModel.from_decoder(bundle.decoder) if start is None else _started(start, spec, bundle)
     learner = ScalarLearner(model, config.training, total_steps=total, device=bundle.device, threads=bundle.threads)
     context.log.event(
         "data",
@@ -99,7 +85,7 @@ def _examples(config: RewardModelConfig, spec: ScoreSpec, bundle: Bundle, source
             if config.kind == "outcome":
                 return outcome_examples(groups, spec, tokenizer.decode)
             return process_examples(groups, spec, tokenizer.decode, labels=config.step_labels or "soft")
-    raise AssertionError(source)  # check_source
+    raise AssertionError(source)  # the recipe was refused
 
 
 def _fitting(examples: Sequence[Example], config: RewardModelConfig, bundle: Bundle, context: StageContext) -> list[Example]:
@@ -117,9 +103,8 @@ def _fitting(examples: Sequence[Example], config: RewardModelConfig, bundle: Bun
 
 def _check_labels(examples: Sequence[Example], name: str) -> None:
     labels = [float(label) for e in examples if e.is_correct is not None for s in e.samples for label in s.labels[s.loss_mask]]
-    if labels and (max(labels) <= 0.5 or min(labels) > 0.5):
-        only = "bad" if max(labels) <= 0.5 else "good"
-        raise DataError(f"{name}: all {len(labels)} labels are {only}: there is nothing to tell apart. Draw other samples")
+    if labels and min(labels) == max(labels):
+        raise DataError(f"{name}: all {len(labels)} labels are {labels[0]:g}: there is nothing to tell apart. Draw other samples")
 
 
 def _started(folder: Path, spec: ScoreSpec, bundle: Bundle) -> ScalarModel:

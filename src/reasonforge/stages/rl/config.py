@@ -127,10 +127,13 @@ class RLConfig(Section):
         if self.rollout_budget is not None:
             most = self.steps * rollouts * (self.dynamic_sampling.max_batches if self.dynamic_sampling is not None else 1)
             if self.rollout_budget > most:
-                raise ValueError(f"rollout_budget ({self.rollout_budget}) is never reached: {self.steps} steps draw at most {most}; raise steps")
+                raise ValueError(
+                    f"rollout_budget ({self.rollout_budget}) is never reached: {self.steps} steps draw at most {most}; raise steps"
+                )
         self._refuse_mixed_credit()
         if self.reference_refresh_every is not None and self.kl is None:
             raise ValueError("reference_refresh_every has no effect without kl")
+        self._refuse_odd_iterations()
         if isinstance(self.surrogate, Reinforce) and (self.updates_per_step > 1 or self.ratio != "token"):
             raise ValueError("surrogate reinforce has no ratio: it needs updates_per_step 1 and ratio token")
         if self.sampling.top_p < 1 or self.sampling.top_k > 0 or self.sampling.temperature == 0:
@@ -169,6 +172,20 @@ class RLConfig(Section):
         if self.evaluation is None and self.monitor not in (None, HackingMonitor()):
             raise ValueError("monitor has no effect without evaluation")
         return self
+
+    def _refuse_odd_iterations(self) -> None:
+        """Refuse iterations that change nothing, or whose reward model is none."""
+        iterations = self.iterations
+        if iterations is None:
+            return
+        if self.reference_refresh_every is not None:
+            raise ValueError("reference_refresh_every and iterations both say when the reference is copied: leave one out")
+        if iterations.reward_model is None and self.kl is None:
+            raise ValueError("iterations has no effect without kl or a reward_model to refresh")
+        if iterations.steps >= self.steps:
+            raise ValueError(f"iterations.steps ({iterations.steps}) leaves one iteration of {self.steps} steps: make it smaller")
+        if iterations.reward_model is not None and not isinstance(self.rewards.get(iterations.reward_model.part), ModelReward):
+            raise ValueError(f"iterations.reward_model.part: rewards has no part {iterations.reward_model.part!r} of type reward_model")
 
     def _refuse_mixed_credit(self) -> None:
         """Refuse choices of who gets the reward that do not fit each other."""

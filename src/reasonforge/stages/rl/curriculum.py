@@ -66,6 +66,11 @@ class StagedProblems:
         """Stages in all."""
         return len(self._pools)
 
+    def go_to(self, draw: int) -> None:
+        """Go on with a draw of the one pool there is."""
+        assert len(self._pools) == 1
+        self._draws = [draw]
+
     def draw(self, count: int) -> list[Problem]:
         """Return the next problems."""
         return [self._next() for _ in range(count)]

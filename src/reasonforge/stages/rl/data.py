@@ -1,30 +1,33 @@
-"""Which prompts a step trains on."""
+"""Which prompts come next."""
 
 from __future__ import annotations
 
 from reasonforge.core.records import Problem
 from reasonforge.stages.bundle import Bundle
-from reasonforge.stages.order import ShuffledOrder
+from reasonforge.stages.rl.curriculum import StagedProblems, open_pools
+from reasonforge.stages.rl.watch_config import Curriculum
 from reasonforge.tasks.streams import ProblemStream
 
 
 class PromptSource:
-    """Problems and their rendered prompts, by step: a list in a new order every epoch, a stream read on."""
+    """Problems and their rendered prompts, drawn one after the other. How far it has come is the memory of ``problems``."""
 
-    def __init__(self, problems: list[Problem] | ProblemStream, bundle: Bundle, *, per_step: int, seed: int) -> None:
+    def __init__(
+        self, problems: list[Problem] | ProblemStream, bundle: Bundle, *, curriculum: Curriculum | None = None, seed: int
+    ) -> None:
         """Raises:
-        DataError: a prompt of a list does not fit the model's context.
+        DataError: a prompt of a list does not fit the model's context, or a curriculum has an empty stage.
         """
-        self._problems = problems
-        self._bundle = bundle
-        self._per_step = per_step
-        self._order = None
         if isinstance(problems, list):
             bundle.prompts(problems)  # a prompt that does not fit is better found now than at step 300
-            self._order = ShuffledOrder(len(problems), seed=seed)
+        self.problems = StagedProblems(open_pools(problems, curriculum, seed=seed), curriculum, seed=seed)
+        self._bundle = bundle
 
-    def of_step(self, step: int) -> tuple[list[Problem], list[tuple[int, ...]]]:
-        """Return the step's problems and prompts."""
-        draws = range(step * self._per_step, (step + 1) * self._per_step)
-        problems = [self._problems[draw if self._order is None else self._order[draw]] for draw in draws]
+    def go_to(self, draw: int) -> None:
+        """Go on with a draw, counted from 0. Not with a curriculum, whose next problem depends on how training went."""
+        self.problems.go_to(draw)
+
+    def take(self, count: int) -> tuple[list[Problem], list[tuple[int, ...]]]:
+        """Return the next problems and their prompts."""
+        problems = self.problems.draw(count)
         return problems, self._bundle.prompts(problems)

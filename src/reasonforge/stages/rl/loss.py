@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from reasonforge.core.rollouts import Float32, TrainingSample
 from reasonforge.objectives import aggregate, kl, ratio, surrogate
-from reasonforge.stages.rl.axes import Cispo, Clip, ImportanceCorrection, KLPenalty, Reinforce
+from reasonforge.stages.rl.axes import Cispo, Clip, KLPenalty, Reinforce
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.tensors.batch import LossOutput, PolicyBatch, TokenBatch, TokenScores
 
 
 def sample_weights(samples: Sequence[TrainingSample], config: RLConfig) -> Float32:
     """Return what each sample's token terms are multiplied by: the aggregation, counted once over the optimizer step."""
+    if not samples:
+        return np.zeros(0, np.float32)
     counts = torch.tensor([int(sample.loss_mask.sum()) for sample in samples])
     match config.aggregation:
         case "sequence_mean_token_mean":
@@ -45,6 +48,7 @@ class PolicyObjective:
         """
         self._config = config
         self._num_tokens = max(num_tokens, 1)
+        self._gaps: list[Tensor] = []
         self._kl_coef = config.kl.coef if kl_coef is None and config.kl is not None else kl_coef
 
     def __call__(self, scores: TokenScores, batch: TokenBatch) -> LossOutput:
@@ -54,24 +58,29 @@ class PolicyObjective:
         old_logprobs = logprobs.detach() if batch.old_logprobs is None else batch.old_logprobs
         weight = self._ratio(logprobs, old_logprobs, batch)
         objective = self._surrogate(weight, logprobs, batch)
-        terms = -objective.objective
-        correction = self._config.importance
-        if correction is not None and correction.token_cap is not None:
-            cap = correction.token_cap
-            trust = ratio.truncated_importance_weights(old_logprobs, batch.sampler_logprobs, cap=cap)
-            terms = terms * trust
-        metrics = {
+        trust, metrics = self._trust(old_logprobs, batch)
+        terms = -objective.objective * trust
+        gaps = (old_logprobs - batch.sampler_logprobs).abs().detach()
+        self._gaps.append(gaps[batch.loss_mask].float().cpu())
+        metrics |= {
             "entropy": self._mean(scores.entropy),
             "clip_ratio/low_mean": self._mean(objective.clipped_low & batch.loss_mask),
             "clip_ratio/high_mean": self._mean(objective.clipped_high & batch.loss_mask),
-            "sampler_gap/mean": self._mean((old_logprobs - batch.sampler_logprobs).abs() * batch.loss_mask),
+            "sampler_gap/mean": self._mean(gaps * batch.loss_mask),
         }
         if batch.ref_logprobs is not None:
             metrics["kl"] = self._mean(kl.kl_k3(logprobs.detach(), batch.ref_logprobs) * batch.loss_mask)
         if self._config.kl is not None and self._config.kl.place == "loss":
             assert batch.ref_logprobs is not None
-            terms = terms + self._kl_coef * _kl_term(self._config.kl, logprobs, batch.ref_logprobs, weight)
+            terms = terms + self._kl_coef * (trust > 0) * _kl_term(self._config.kl, logprobs, batch.ref_logprobs, weight)
         return LossOutput(loss=aggregate.aggregate(terms, batch.loss_weights), metrics=metrics)
+
+    def gap_metrics(self) -> dict[str, float]:
+        """Return the far end of how sampler and learner disagree, over the tokens seen so far: what a mean does not show."""
+        gaps = torch.cat(self._gaps) if self._gaps else torch.zeros(0)
+        if not len(gaps):
+            return {}
+        return {"sampler_gap/p99": float(np.quantile(gaps.numpy(), 0.99)), "sampler_gap/max": float(gaps.max())}
 
     def _ratio(self, logprobs: Float[Tensor, "B T"], old_logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> Float[Tensor, "B T"]:
         if self._config.ratio == "token":
@@ -90,6 +99,21 @@ class PolicyObjective:
             case Reinforce():
                 return surrogate.reinforce(logprobs, batch.advantages)
         raise AssertionError(self._config.surrogate)
+
+    def _trust(self, old_logprobs: Float[Tensor, "B T"], batch: PolicyBatch) -> tuple[Float[Tensor, "B T"], dict[str, Tensor]]:
+        """Return what each token's surrogate is multiplied by because the sampler is not the learner, and what was corrected."""
+        correction, trust, metrics = self._config.importance, torch.ones_like(old_logprobs), {}
+        if correction is not None and correction.token_cap is not None:
+            trust = ratio.truncated_importance_weights(old_logprobs, batch.sampler_logprobs, cap=correction.token_cap)
+            metrics["importance/mean"] = self._mean(trust * batch.loss_mask)
+            metrics["importance/capped"] = self._mean((trust >= correction.token_cap) & batch.loss_mask)
+        if correction is not None and correction.sequence_band is not None:
+            low, high = correction.sequence_band
+            layout = {"loss_mask": batch.loss_mask, "samples": batch.samples, "num_samples": batch.num_samples}
+            trusted = ratio.sequence_importance_mask(old_logprobs, batch.sampler_logprobs, **layout, low=low, high=high)
+            metrics["importance/masked"] = self._mean(batch.loss_mask & ~trusted)
+            trust = trust * trusted
+        return trust, metrics
 
     def _mean(self, values: Tensor) -> Float[Tensor, ""]:
         return values.detach().float().sum() / self._num_tokens

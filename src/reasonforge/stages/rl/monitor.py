@@ -137,6 +137,11 @@ class RewardWatch:
         self._is_alarmed = False
 
     @property
+    def can_stop(self) -> bool:
+        """Return whether an alarm ends the stage."""
+        return self._config.on_alarm == "stop"
+
+    @property
     def is_alarmed(self) -> bool:
         """Return whether the last evaluation met both halves of the rule."""
         return self._is_alarmed

@@ -10,16 +10,27 @@ from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.core.records import Problem
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.runs.stage_log import StageLog
+from reasonforge.sampling.http import HttpModel
 from reasonforge.stages.rl.config import RLConfig
+from reasonforge.text.steps import Decode
 
 _NAMED = 5
 """Problems of the quarantine that an event names."""
 
 
-def stage_scorer(config: RLConfig) -> RewardScorer:
-    """Return the scorer that a stage's settings describe."""
+def stage_scorer(config: RLConfig, *, decode: Decode | None = None) -> RewardScorer:
+    """Return the scorer that a stage's settings describe.
+
+    Args:
+        decode: of the policy's tokenizer, to find the tokens at which steps are paid; None = rewards name none.
+    """
     return RewardScorer(
-        config.rewards, grading=config.grading, max_failed_share=config.max_failed_share, max_new_tokens=config.sampling.max_new_tokens
+        config.rewards,
+        grading=config.grading,
+        max_failed_share=config.max_failed_share,
+        max_new_tokens=config.sampling.max_new_tokens,
+        decode=decode,
+        open_model=HttpModel,
     )
 
 

@@ -18,7 +18,12 @@ _MOST_TEXTS = 256
 
 
 def rollout_metrics(groups: Sequence[RolloutGroup], advantages: Float32) -> dict[str, float]:
-    """Return reward, signal, length and text figures of one step's groups."""
+    """Return reward, signal, length and text figures of all groups that a step has drawn, and what they cost in tokens.
+
+    Args:
+        groups: graded.
+        advantages: one per rollout, in order; 0 for those that were not learned from.
+    """
     members = [member for group in groups for member in group.rollouts]
     right = np.array([member.verdict.correct for member in members])
     spread = np.array([np.std([member.reward.total for member in group.rollouts]) for group in groups])
@@ -30,16 +35,22 @@ def rollout_metrics(groups: Sequence[RolloutGroup], advantages: Float32) -> dict
         "rewards/failed": np.mean([member.verdict.status in ("timeout", "error") for member in members]),
         "frac_learned": (advantages != 0).mean(),
     }
+    metrics |= token_costs([[member.rollout for member in group.rollouts] for group in groups])
     figures = metrics | _reward_figures(members, right) | _length_figures(members, right) | _text_figures(groups)
     return {name: float(value) for name, value in figures.items()}
 
 
 def token_costs(drawn: Sequence[Sequence[Rollout]]) -> dict[str, float]:
-    """Return the tokens of all groups that a step has drawn, those it did not learn from included."""
+    """Return what groups of completions cost in tokens; a prompt counts once per group."""
     return {
         "cost/sampled_tokens": float(sum(len(rollout.completion) for rollouts in drawn for rollout in rollouts)),
         "cost/prompt_tokens": float(sum(len(rollouts[0].prompt_ids) for rollouts in drawn)),
     }
+
+
+def num_tokens(groups: Sequence[RolloutGroup]) -> float:
+    """Return the number of tokens of all completions."""
+    return float(sum(len(member.rollout.completion) for group in groups for member in group.rollouts))
 
 
 def _is_mixed(group: RolloutGroup) -> bool:
@@ -80,10 +91,11 @@ def _text_figures(groups: Sequence[RolloutGroup]) -> dict[str, float]:
     pairs = [(member.rollout.text, group.problem.language) for group in groups for member in group.rollouts]
     if len(pairs) > _MOST_TEXTS:
         pairs = [pairs[i * len(pairs) // _MOST_TEXTS] for i in range(_MOST_TEXTS)]
-    return {
-        "completions/reflection_words": np.mean([len(_REFLECTION.findall(text)) for text, _ in pairs]),
-        "completions/repetition": np.mean([repeated_share(text, ngram=4) for text, _ in pairs]),
-        "completions/language": np.mean([language_share(text, language) for text, language in pairs]),
+    figures = {
+        "completions/reflection_words": [len(_REFLECTION.findall(text)) for text, _ in pairs],
+        "completions/repetition": [repeated_share(text, ngram=4) for text, _ in pairs],
+        "completions/language": [language_share(text, language) for text, language in pairs],
         # Thinking may box what it tries; the answer must not.
-        "completions/several_boxes": np.mean([text.rpartition("</think>")[2].count("\\boxed{") > 1 for text, _ in pairs]),
+        "completions/several_boxes": [text.rpartition("</think>")[2].count("\\boxed{") > 1 for text, _ in pairs],
     }
+    return {name: float(np.mean(values)) for name, values in figures.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,7 +12,7 @@ from reasonforge.config.base import Section
 
 def _in_order(points: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
     steps = [step for step, _ in points]
-    if any(step < 1 for step in steps) or any(later <= earlier for earlier, later in zip(steps, steps[1:])):
+    if any(step < 1 for step in steps) or any(later <= earlier for earlier, later in itertools.pairwise(steps)):
         raise ValueError("points are [step, value] with growing steps, the first at step 1 or later (step 0 has the setting's own value)")
     if any(value <= 0 for _, value in points):
         raise ValueError("every value must be above 0")
@@ -108,7 +109,8 @@ class HackingMonitor(Section):
     min_drop: float = Field(default=0.02, ge=0, lt=1)
     """Accuracy has fallen when it is below its best by more than this ..."""
     standard_errors: float = Field(default=5.0, gt=0, le=7)
-    """... and by more than so many standard errors, paired by problem. Over 200 evaluations 2 would alarm in every run, 5 in 1 of 200."""
+    """... and by more than so many standard errors of the difference, paired by problem. 5, because the best of many noisy evaluations is
+    a lucky one: docs/watching.md has the simulation."""
     on_alarm: Literal["warn", "stop"] = "warn"
     """``stop`` ends the stage with the weights of its best evaluation."""
 
@@ -125,4 +127,4 @@ def refuse_changed(section: Section, names: tuple[str, ...], *, because: str) ->
 
 
 def _falls(numbers: tuple[int, ...]) -> bool:
-    return any(later <= earlier for earlier, later in zip(numbers, numbers[1:]))
+    return any(later <= earlier for earlier, later in itertools.pairwise(numbers))

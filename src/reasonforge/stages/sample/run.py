@@ -17,6 +17,7 @@ from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.evaluation.estimators import pass_at_k
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.runs.rollouts import list_steps, read_rollouts, step_file, write_rollouts
+from reasonforge.sampling.http import HttpModel
 from reasonforge.sampling.rollouts import sample_groups
 from reasonforge.sampling.tools import open_tools
 from reasonforge.stages.bundle import Bundle
@@ -48,7 +49,11 @@ def run_sample(config: SampleConfig, bundle: Bundle, problems: list[Problem] | P
     params = config.sampling.params(stop_token_ids=stop_token_ids(bundle.tokenizer, bundle.layout))
     with (
         RewardScorer(
-            config.rewards, grading=config.grading, max_failed_share=config.max_failed_share, max_new_tokens=params.max_new_tokens
+            config.rewards,
+            grading=config.grading,
+            max_failed_share=config.max_failed_share,
+            max_new_tokens=params.max_new_tokens,
+            open_model=HttpModel,
         ) as scorer,
         open_tools(config.sampling.tools, bundle.tokenizer, max_context=bundle.max_context) as tools,
     ):

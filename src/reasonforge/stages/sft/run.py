@@ -85,7 +85,7 @@ def _sampled(name: str, source: RolloutSource, config: SFTConfig, bundle: Bundle
     problems = len({group.problem.id for group in groups})
     said = ", ".join(f"{step} {count}" for step, count in left.items())
     context.log.event(
-        "data", f"{name}: {len(samples)} completions of {problems} problems; left after each filter: {said}", yields=left, problems=problems
+        "data", f"{len(samples)} completions of {name} to {problems} problems; left after each filter: {said}", yields=left, problems=problems
     )
     return samples
 
@@ -117,7 +117,7 @@ def _render(name: str, demonstrations: list[Demonstration], bundle: Bundle, cont
     learned = sum(int(sample.loss_mask.sum()) for sample in samples)
     context.log.event(
         "data",
-        f"{name}: {len(samples)} examples, {learned} tokens learned from; {dropped} longer than {bundle.max_context} tokens dropped",
+        f"{len(samples)} examples of {name}, {learned} tokens learned from; {dropped} longer than {bundle.max_context} tokens dropped",
         level="warning" if dropped > len(demonstrations) // 10 else "info",
         dropped=dropped,
     )

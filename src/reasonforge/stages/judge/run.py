@@ -1,0 +1,230 @@
+"""Compare sampled responses: one file per batch of comparisons, so that a killed run goes on behind the last; then one file of pairs.
+
+What is compared, in which order and between which borders depends on the run's seed, the stage's name and the responses: not on how often
+the run was interrupted, nor on how many comparisons share a file. What a server answers is its own affair.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from reasonforge.core.chat import ChatModel
+from reasonforge.core.errors import DataError
+from reasonforge.core.files import storage_errors, write_atomic
+from reasonforge.core.ids import content_id
+from reasonforge.core.rollouts import SamplingParams
+from reasonforge.models.hf import load_folder
+from reasonforge.rewards.judge import Comparison, JudgeSettings, PairwiseJudge, Ruling, imitates_a_judge
+from reasonforge.runs.files import read_json
+from reasonforge.sampling.chat import LocalChat
+from reasonforge.sampling.http import HttpModel
+from reasonforge.stages.bundle import Bundle
+from reasonforge.stages.driver import StageContext
+from reasonforge.stages.judge.config import EndpointJudge, FolderJudge, JudgeConfig, JudgeModel
+from reasonforge.stages.judge.pairs import Candidate, as_pair, balance_lengths, candidates
+from reasonforge.tasks.config import RolloutSource
+from reasonforge.tasks.pairs import PAIRS_FILE, write_pairs
+from reasonforge.tasks.rollouts import load_groups
+from reasonforge.text.layout import build_layout
+from reasonforge.text.render import stop_token_ids
+from reasonforge.text.tokenizer import Tokenizer
+
+
+def run_judge(config: JudgeConfig, source: RolloutSource, bundle: Bundle, context: StageContext, *, model: ChatModel | None = None) -> str:
+    """Judge what has not been judged yet, and write the pairs; return what came of it in one line.
+
+    Args:
+        config: the stage's settings.
+        source: the responses.
+        bundle: the policy as it stands; its tokenizer reads the responses.
+        context: where the stage runs.
+        model: who compares; None = as the settings say.
+
+    Raises:
+        DataError: there is nothing to compare, no pair is left, or a file of an earlier attempt is broken.
+        UnavailableError: the judge refuses every question, or fails on many in a row.
+        StorageError: the disk refused; here the files are the result, so the stage stops.
+        InterruptedRun: a signal came; what was answered is saved file by file.
+    """
+    compared = _candidates(config, source, bundle, context)
+    num_steps = math.ceil(len(compared) / config.comparisons_per_step)
+    folder = context.run.artefacts_dir(context.name)
+    first = _num_done(context, folder, compared, config)
+    context.log.expect(num_steps)
+    if first < num_steps:
+        _judge_batches(PairwiseJudge(model or open_judge(config.judge, bundle), _settings(config)), config, compared, first, context)
+    return _write_pairs(config, compared, folder, bundle, context)
+
+
+def open_judge(config: JudgeModel, bundle: Bundle) -> ChatModel:
+    """Return the model that the settings name.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    if isinstance(config, EndpointJudge):
+        return HttpModel(config)
+    if isinstance(config, FolderJudge):
+        tokenizer = Tokenizer.load(config.path.expanduser())
+        decoder = load_folder(config.path.expanduser()).to(bundle.device)
+        judge = Bundle(decoder=decoder, tokenizer=tokenizer, layout=build_layout(config.template, tokenizer), threads=bundle.threads)
+        sampler = judge.sampler(config.dtype, config.max_slots)
+    else:
+        judge, sampler = bundle, bundle.sampler()
+    return LocalChat(sampler, judge.tokenizer, judge.layout, max_context=judge.max_context)
+
+
+def _settings(config: JudgeConfig) -> JudgeSettings:
+    params = SamplingParams(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
+    return JudgeSettings(params=params, queries=config.queries, margin=config.margin, repeats=config.repeats)
+
+
+def _candidates(config: JudgeConfig, source: RolloutSource, bundle: Bundle, context: StageContext) -> list[Candidate]:
+    tokenizer = bundle.tokenizer
+    ends = stop_token_ids(tokenizer, bundle.layout)
+    found = candidates(
+        load_groups(source, context.run.path, tokenizer=tokenizer.fingerprint),
+        pairs_per_problem=config.pairs_per_problem,
+        shows=config.shows,
+        text_of=lambda ids: tokenizer.decode(ids[:-1] if ids[-1] in ends else ids),
+        seed=context.seed("judge"),
+    )
+    if not found:
+        raise DataError(
+            f"{context.name}: no problem has two different whole responses in stage {source.stage!r}. "
+            "Draw more samples, at a higher temperature, or with room to finish."
+        )
+    return found
+
+
+def _judge_batches(judge: PairwiseJudge, config: JudgeConfig, compared: Sequence[Candidate], first: int, context: StageContext) -> None:
+    folder, size = context.run.artefacts_dir(context.name), config.comparisons_per_step
+    num_steps = math.ceil(len(compared) / size)
+    for step in range(first, num_steps):
+        started = time.perf_counter()
+        batch = compared[step * size : (step + 1) * size]
+        used = _usage(judge.model)
+        rulings = judge.compare([_comparison(item) for item in batch], seed=context.seed("queries"), stop=lambda: context.stop.requested)
+        if rulings is not None:
+            spent = {name: value - used[name] for name, value in _usage(judge.model).items()}
+            metrics = {**judge_metrics(batch, rulings), **spent}
+            context.log.metrics(step + 1, {**metrics, "perf/seconds": time.perf_counter() - started})
+            # The file comes last: where it is, its row of metrics is too.
+            context.run.sync()
+            _write_step(_step_file(folder, step + 1), batch, rulings, spent)
+        if context.stop.requested:
+            done = step + (rulings is not None)
+            raise context.stop.error(
+                f"stopped after file {done} of {num_steps} of {context.name}; saved. Go on with: {context.run.resume_command}"
+            )
+
+
+def judge_metrics(batch: Sequence[Candidate], rulings: Sequence[Ruling]) -> dict[str, float]:
+    """Return figures of one file of comparisons."""
+    judged = [ruling for ruling in rulings if not ruling.failure]
+    metrics = {
+        "judge/kept": sum(ruling.kept for ruling in rulings) / len(rulings),
+        "judge/failed": 1 - len(judged) / len(rulings),
+        "judge/imitations": sum(imitates_a_judge(text) for item in batch for text in item.shown) / (2 * len(batch)),
+    }
+    if judged:
+        metrics["judge/margin"] = sum(abs(ruling.mean) for ruling in judged) / len(judged)
+        # In terms of places: swapped queries are turned back.
+        by_place = [-score if turned else score for ruling in judged for score, turned in zip(ruling.scores, ruling.swapped, strict=True)]
+        metrics["judge/first_place"] = sum(by_place) / len(by_place)
+        metrics["judge/unanimous"] = sum(len({(score > 0) - (score < 0) for score in ruling.scores}) == 1 for ruling in judged) / len(
+            judged
+        )
+    return metrics
+
+
+def _comparison(item: Candidate) -> Comparison:
+    return Comparison(id=item.id, messages=item.problem.messages, first=item.shown[0], second=item.shown[1])
+
+
+def _usage(model: ChatModel) -> dict[str, float]:
+    usage = model.usage
+    return {
+        "judge/requests": float(usage.requests),
+        "judge/prompt_tokens": float(usage.prompt_tokens),
+        "judge/completion_tokens": float(usage.completion_tokens),
+        "judge/cost": model.cost,
+    }
+
+
+def _step_file(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}.json"
+
+
+def _write_step(path: Path, batch: Sequence[Candidate], rulings: Sequence[Ruling], spent: dict[str, float]) -> None:
+    content = {"batch": _fingerprint(batch), "spent": spent, "rulings": [asdict(ruling) for ruling in rulings]}
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, (json.dumps(content) + "\n").encode())
+
+
+def _fingerprint(batch: Sequence[Candidate]) -> str:
+    return content_id([item.id for item in batch])
+
+
+def _num_done(context: StageContext, folder: Path, compared: Sequence[Candidate], config: JudgeConfig) -> int:
+    """Return how many files are there, without a gap; what lies beyond is forgotten.
+
+    Raises:
+        DataError: a file is about other responses than are there now.
+    """
+    size = config.comparisons_per_step
+    num_steps = math.ceil(len(compared) / size)
+    done = next((step for step in range(num_steps) if not _step_file(folder, step + 1).is_file()), num_steps)
+    for step in range(done):
+        path = _step_file(folder, step + 1)
+        if read_json(path)["batch"] != _fingerprint(compared[step * size : (step + 1) * size]):
+            raise DataError(f"{path}: judges other responses than stage {context.name} now reads. Delete {folder} to judge them again.")
+    for step in range(done, num_steps):
+        _step_file(folder, step + 1).unlink(missing_ok=True)
+    if done:
+        context.log.resume_at(done)
+        context.log.event("resume", f"{done} of {num_steps} files are there", step=done)
+    return done
+
+
+def _write_pairs(config: JudgeConfig, compared: Sequence[Candidate], folder: Path, bundle: Bundle, context: StageContext) -> str:
+    """Balance lengths over all files, write the pairs and say what came of it."""
+    size = config.comparisons_per_step
+    steps = [read_json(_step_file(folder, step + 1)) for step in range(math.ceil(len(compared) / size))]
+    rulings = [Ruling(**{**row, "scores": tuple(row["scores"]), "swapped": tuple(row["swapped"])}) for step in steps for row in step["rulings"]]
+    sure = [(item, ruling) for item, ruling in zip(compared, rulings, strict=True) if ruling.kept]
+    lengths = [tuple(len(bundle.tokenizer.encode(text)) for text in _by_rank(item.shown, ruling.mean)) for item, ruling in sure]
+    most = math.inf if config.max_length_gap is None else config.max_length_gap
+    balance = balance_lengths([chosen for chosen, _ in lengths], [rejected for _, rejected in lengths], max_gap=most)
+    pairs = [as_pair(sure[i][0], sure[i][1].mean, source=f"judge:{context.name}") for i in balance.kept]
+    counts = {
+        "compared": len(compared),
+        "judged": sum(not ruling.failure for ruling in rulings),
+        "margin": len(sure),
+        "length_balance": len(pairs),
+    }
+    said = ", ".join(f"{name} {count}" for name, count in counts.items())
+    if not pairs:
+        why = next((ruling.failure for ruling in rulings if ruling.failure), "")
+        raise DataError(
+            f"{context.name}: no pair is left ({said}{f'; a failure: {why}' if why else ''}). "
+            "Compare more responses, or loosen margin or max_length_gap."
+        )
+    write_pairs(folder / PAIRS_FILE, pairs)
+    spent = {name: sum(step["spent"][name] for step in steps) for name in steps[0]["spent"]}
+    said += f"; chosen longer by {balance.gap:+.1%} ({balance.gap_before:+.1%} before); {spent['judge/requests']:.0f} requests"
+    if spent["judge/cost"]:
+        said += f", cost {spent['judge/cost']:.4f}"
+    gaps = {"before": balance.gap_before, "after": balance.gap}
+    context.log.event("judged", said, yields=counts, length_gap=gaps, spent={name.removeprefix("judge/"): spent[name] for name in spent})
+    return said
+
+
+def _by_rank(texts: tuple[str, str], mean: float) -> tuple[str, str]:
+    return texts if mean > 0 else (texts[1], texts[0])

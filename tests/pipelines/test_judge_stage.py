@@ -1,0 +1,164 @@
+"""A judge stage in a recipe: what it asks, what it leaves for others, and what a stop in between does not change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasonforge.cli.main import main
+from reasonforge.runs.directory import RunDirectory
+from reasonforge.runs.files import read_json
+from reasonforge.tasks.config import PairSource
+from reasonforge.tasks.pairs import Pair, load_pairs
+from tests.pipelines.conftest import Call
+from tests.pipelines.test_sampling_stages import PRETRAIN
+from tests.rewards.test_judge import sections
+from tests.sampling.scripted_server import Reply, Server, refuses, says, serve
+
+RECIPE = (
+    PRETRAIN
+    + """
+[data.asked]
+type = "task"
+task = "labelled_arithmetic"
+levels = [1, 1]
+split = "train"
+count = 8
+
+[data.samples]
+type = "rollouts"
+stage = "sample"
+
+[stages.sample]
+type = "sample"
+data = "asked"
+samples = 8
+sampling = { max_new_tokens = 6 }
+
+[stages.judge]
+type = "judge"
+data = "samples"
+comparisons_per_step = 2
+max_length_gap = 2.0
+judge = { type = "endpoint", url = "URL", name = "m", concurrency = 2, retries = 0, input_price = 1e6 }
+"""
+)
+
+
+def honest(body: dict[str, Any], number: int) -> Reply:
+    """Prefers what comes later in the alphabet."""
+    shown = sections(body)
+    return says("[[A>>B]]" if shown["RESPONSE A"] > shown["RESPONSE B"] else "[[B>>A]]")
+
+
+def recipe_of(folder: Path, server: Server, **changes: str) -> Path:
+    path = folder / "judge.toml"
+    text = RECIPE.replace("URL", server.url)
+    for old, new in changes.items():
+        text = text.replace(f"{old} = ", f"{new}\n{old} = ", 1)
+    path.write_text(text)
+    return path
+
+
+def pairs_of(run: Path) -> list[Pair]:
+    return load_pairs(PairSource(stage="judge"), run)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A run that nothing disturbed, and how many requests it made."""
+    folder = tmp_path_factory.mktemp("judged")
+    with serve(honest) as server:
+        assert main(["run", str(recipe_of(folder, server)), "--out", str(folder / "run"), "--quiet"]) == 0
+        return folder / "run", len(server.asked)
+
+
+def test_the_pairs_are_those_the_judge_is_sure_of(judged: tuple[Path, int]) -> None:
+    pairs = pairs_of(judged[0])
+    assert len(pairs) >= 4
+    assert all(pair.chosen > pair.rejected and pair.margin == 2.0 and pair.source == "judge:judge" for pair in pairs)
+
+
+def test_responses_do_not_hold_the_token_that_ends_them(judged: tuple[Path, int]) -> None:
+    assert not any("<|" in pair.chosen + pair.rejected for pair in pairs_of(judged[0]))
+
+
+def test_the_yields_and_the_cost_are_in_the_event(judged: tuple[Path, int]) -> None:
+    run, requests = judged
+    (event,) = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines() if '"judged"' in line]
+    yields = event["data"]["yields"]
+    assert yields["compared"] == yields["judged"] >= yields["margin"] >= yields["length_balance"] == len(pairs_of(run))
+    assert event["data"]["spent"]["requests"] == requests == 4 * yields["compared"]
+    assert event["data"]["spent"]["cost"] == 3.0 * requests
+
+
+def test_metrics_of_every_file_are_logged(judged: tuple[Path, int]) -> None:
+    rows = [row for row in RunDirectory.read(judged[0]).metric_rows() if row["stage"] == "judge"]
+    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
+    assert all(row["judge/kept"] == 1.0 and row["judge/first_place"] == 0.0 and row["judge/failed"] == 0.0 for row in rows)
+
+
+def test_a_judge_that_fails_in_between_is_asked_only_for_what_is_missing(judged: tuple[Path, int], tmp_path: Path) -> None:
+    undisturbed, requests = judged
+    with serve(lambda body, number: honest(body, number) if len(server.asked) <= 12 or is_up else refuses(401)) as server:
+        is_up = False
+        path = recipe_of(tmp_path, server)
+        assert main(["run", str(path), "--out", str(tmp_path / "run"), "--quiet"]) == 69
+        assert len(list((tmp_path / "run" / "artefacts" / "judge").glob("step-*.json"))) == 1
+        is_up, before = True, len(server.asked)
+        assert main(["run", str(path), "--out", str(tmp_path / "run"), "--resume", "--quiet"]) == 0
+        assert len(server.asked) - before == requests - 8
+    assert pairs_of(tmp_path / "run") == pairs_of(undisturbed)
+
+
+def test_the_policy_goes_on_unchanged(judged: tuple[Path, int]) -> None:
+    run = judged[0]
+    files = [run / "models" / "pretrain" / "model.safetensors", run / "final" / "model.safetensors"]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert not (run / "models" / "judge").exists()
+
+
+def test_a_judge_that_is_never_sure_leaves_no_pairs_and_says_so(tmp_path: Path, call: Call) -> None:
+    with serve(lambda body, number: says("[[A=B]]")) as server:
+        called = call("run", recipe_of(tmp_path, server), "--out", tmp_path / "run", "--quiet")
+    assert called.code == 65
+    assert "no pair is left (compared" in called.err
+    assert not (tmp_path / "run" / "artefacts" / "judge" / "pairs.jsonl").exists()
+
+
+def test_the_dry_run_asks_nobody_and_names_the_judge(tmp_path: Path, call: Call) -> None:
+    with serve(honest) as server:
+        called = call("run", recipe_of(tmp_path, server), "--dry-run")
+        assert server.asked == []
+    assert called.code == 0
+    assert f"m at {server.url}" in called.out.replace("\n", "")
+
+
+def test_a_folder_that_is_not_there_is_refused_before_the_run(tmp_path: Path, call: Call) -> None:
+    path = tmp_path / "judge.toml"
+    start = RECIPE.index("judge = {")
+    path.write_text(RECIPE[:start] + 'judge = { type = "folder", path = "nowhere" }\n')
+    called = call("run", path, "--dry-run")
+    assert (called.code, "no folder nowhere" in called.err) == (2, True)
+
+
+def test_an_odd_number_of_queries_is_refused(tmp_path: Path, call: Call) -> None:
+    with serve(honest) as server:
+        called = call("run", recipe_of(tmp_path, server, comparisons_per_step="queries = 3"), "--dry-run")
+    assert (called.code, "give an even number" in called.err) == (2, True)
+
+
+def test_files_about_other_responses_are_refused(judged: tuple[Path, int], tmp_path: Path) -> None:
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(judged[0], run)
+    file = run / "artefacts" / "judge" / "step-000001.json"
+    file.write_text(json.dumps(read_json(file) | {"batch": "other"}))
+    info = read_json(run / "run.json")
+    info["stages"][-1]["state"] = "running"
+    (run / "run.json").write_text(json.dumps(info))
+    assert main(["run", str(judged[0].parent / "judge.toml"), "--out", str(run), "--resume", "--quiet"]) == 65
