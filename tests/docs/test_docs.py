@@ -16,8 +16,7 @@ import pytest
 import typer.main
 
 from reasonforge.cli.arguments import check_names, split_settings
-from reasonforge.cli.main import app, main, option_names
-from reasonforge.cli.recipe_verbs import RECIPE_VERBS
+from reasonforge.cli.main import SETTINGS_VERBS, app, main, option_names
 from reasonforge.config.explain import Setting, explain
 from reasonforge.config.loader import load_recipe
 from reasonforge.pipelines.config import Recipe
@@ -99,11 +98,11 @@ def check_command(arguments: list[str]) -> None:
     assert verb in command.commands or verb == "--version", arguments
     if not rest:  # a verb named in a sentence
         return
-    own, settings = split_settings(rest, option_names(command.commands[verb])) if verb in RECIPE_VERBS else (rest, [])
+    own, settings = split_settings(rest, option_names(command.commands[verb])) if verb in SETTINGS_VERBS else (rest, [])
     context = command.commands[verb].make_context(verb, list(own))
     check_names(settings, options=option_names(command.commands[verb]), keys=Recipe.model_fields)
     recipes = [Path(name) for name in context.params.get("files") or []]
-    for recipe in recipes:
+    for recipe in [*recipes, *(context.params.get("recipes") or [])]:
         assert (ROOT / recipe).exists() or not recipe.as_posix().startswith("recipes/"), f"{recipe}: no such recipe"
     shipped = [ROOT / recipe for recipe in recipes if (ROOT / recipe).exists()]
     if shipped:

@@ -102,9 +102,7 @@ def test_unpaired_recipes_that_are_the_same_raise_no_more_false_alarms_than_stat
     rng = np.random.default_rng(1)
     count = 1200
     # Unlike spreads and counts, where a test that pools the variances would be wrong.
-    found = [
-        seed_difference(_by_seed(rng.normal(0.5, 0.1, 3)), _by_seed(rng.normal(0.5, 0.02, 6), 11)) for _ in range(count)
-    ]
+    found = [seed_difference(_by_seed(rng.normal(0.5, 0.1, 3)), _by_seed(rng.normal(0.5, 0.02, 6), 11)) for _ in range(count)]
     alarms = float(np.mean([one.p < 0.05 for one in found]))
     assert 0.02 < alarms < 0.05 + 4 * math.sqrt(0.05 * 0.95 / count)
 
@@ -129,9 +127,7 @@ def test_the_interval_of_a_mean_holds_the_true_mean_as_often_as_stated(num_seeds
 def test_the_interval_of_a_difference_holds_the_true_difference_as_often_as_stated() -> None:
     rng = np.random.default_rng(4)
     count = 3000
-    found = [
-        seed_difference(_by_seed(rng.normal(0.6, 0.1, 4)), _by_seed(rng.normal(0.5, 0.05, 4))) for _ in range(count)
-    ]
+    found = [seed_difference(_by_seed(rng.normal(0.6, 0.1, 4)), _by_seed(rng.normal(0.5, 0.05, 4))) for _ in range(count)]
     covered = float(np.mean([one.low <= 0.1 <= one.high for one in found]))
     assert covered == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / count))
 
@@ -158,7 +154,9 @@ def test_a_difference_of_the_smallest_visible_size_is_found_about_as_often_as_st
     rng = np.random.default_rng(6)
     count, num_seeds, deviation = 3000, 5, 0.05
     size = smallest_visible(deviation / math.sqrt(num_seeds), num_seeds - 1)
-    found = [seed_difference(_by_seed(row), dict.fromkeys(range(1, 6), 0.0)).p < 0.05 for row in rng.normal(size, deviation, (count, num_seeds))]
+    found = [
+        seed_difference(_by_seed(row), dict.fromkeys(range(1, 6), 0.0)).p < 0.05 for row in rng.normal(size, deviation, (count, num_seeds))
+    ]
     assert float(np.mean(found)) == pytest.approx(0.8, abs=0.06)
 
 

@@ -118,7 +118,7 @@ def test_settings_of_the_command_line_hold_for_every_recipe(tmp_path: Path) -> N
 
 
 def test_a_base_lies_under_every_recipe(tmp_path: Path) -> None:
-    base, = write(tmp_path, a="")
+    (base,) = write(tmp_path, a="")
     overlays = []
     for name, text in (("rloo", RLOO), ("dr", '[stages.rl]\nadvantage = { type = "centred" }\n')):
         overlays.append(tmp_path / f"{name}.toml")
@@ -152,6 +152,8 @@ def test_a_hostile_file_name_names_a_harmless_folder(tmp_path: Path) -> None:
         ({"type": "rl", "steps": 5, "prompts_per_step": 4, "group_size": 8, "dynamic_sampling": {"max_batches": 10}}, None),
         ({"type": "sample", "num_problems": 10, "samples": 8}, 80),
         ({"type": "sample", "num_problems": None, "samples": 8}, None),
+        ({"type": "preference", "iterations": {"rounds": 8, "prompts": 60, "group_size": 16}}, 7680),
+        ({"type": "preference", "iterations": None}, 0),
         ({"type": "sft"}, 0),
         ({"type": "eval", "num_problems": 8, "samples": 4}, 0),
     ],

@@ -17,7 +17,9 @@ def test_a_difference_beyond_the_noise_names_the_better_its_size_and_its_interva
     # Differences 0.16, 0.14, 0.17, 0.15: standard error 0.00645, three degrees of freedom, 3.182 of them to either side.
     pair = compared(BETTER)["pairs"][0]
     assert pair["verdict"] == "beyond_noise"
-    assert pair["words"].startswith("dapo is better than grpo by 0.155 [0.134, 0.176], beyond the noise (paired by seed, 4 seeds, p < 0.001)")
+    assert pair["words"].startswith(
+        "dapo is better than grpo by 0.155 [0.134, 0.176], beyond the noise (paired by seed, 4 seeds, p < 0.001)"
+    )
 
 
 def test_the_words_do_not_depend_on_the_order_of_the_recipes() -> None:
@@ -80,7 +82,8 @@ def test_seeds_that_agree_are_not_enough_where_the_problems_are_few() -> None:
     pair = compare_pairs(["a", "b"], [first, second], "eval/pass@1")[0]
     assert pair.adjusted_p < 0.05
     assert pair.verdict == "few_problems"
-    assert pair.problems is not None and pair.problems[0] <= 0.0
+    assert pair.problems is not None
+    assert pair.problems[0] <= 0.0
     assert pair.visible > 0.3
 
 

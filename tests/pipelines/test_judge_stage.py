@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reasonforge.cli.main import main
+from reasonforge.models.config import DecoderConfig
+from reasonforge.models.decoder import Decoder
+from reasonforge.models.hf import save_folder
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.files import read_json
 from reasonforge.tasks.config import PairSource
 from reasonforge.tasks.pairs import Pair, load_pairs
 from tests.pipelines.conftest import Call
+from tests.pipelines.micro import MICRO
 from tests.pipelines.test_sampling_stages import PRETRAIN
 from tests.rewards.test_judge import sections
 from tests.sampling.scripted_server import Reply, Server, refuses, says, serve
+from tests.text.samples import bpe
 
 RECIPE = (
     PRETRAIN
@@ -152,8 +160,6 @@ def test_an_odd_number_of_queries_is_refused(tmp_path: Path, call: Call) -> None
 
 
 def test_files_about_other_responses_are_refused(judged: tuple[Path, int], tmp_path: Path) -> None:
-    import shutil
-
     run = tmp_path / "run"
     shutil.copytree(judged[0], run)
     file = run / "artefacts" / "judge" / "step-000001.json"
@@ -162,3 +168,92 @@ def test_files_about_other_responses_are_refused(judged: tuple[Path, int], tmp_p
     info["stages"][-1]["state"] = "running"
     (run / "run.json").write_text(json.dumps(info))
     assert main(["run", str(judged[0].parent / "judge.toml"), "--out", str(run), "--resume", "--quiet"]) == 65
+
+
+READERS = """
+[data.pairs]
+type = "pairs"
+stage = "judge"
+
+[stages.helpful]
+type = "reward_model"
+kind = "pairwise"
+data = "pairs"
+held_out = 0.5
+examples_per_step = 2
+training = { checkpoint_every = 10, optimizer = { type = "adamw", lr = 1e-3 } }
+
+[stages.dpo]
+type = "preference"
+data = "pairs"
+pairs_per_step = 2
+training = { checkpoint_every = 10, optimizer = { type = "adamw", lr = 1e-3 } }
+"""
+
+
+def test_the_pairs_train_a_reward_model_and_the_policy(tmp_path: Path) -> None:
+    with serve(honest) as server:
+        path = recipe_of(tmp_path, server)
+        path.write_text(path.read_text() + READERS)
+        assert main(["run", str(path), "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    stages = {row["stage"] for row in RunDirectory.read(tmp_path / "run").metric_rows()}
+    assert {"judge", "helpful", "dpo"} <= stages
+
+
+def test_a_model_on_this_machine_can_be_the_judge(tmp_path: Path, call: Call) -> None:
+    # It has random weights and never gives a verdict: every comparison fails for that reason and no other.
+    tokenizer = bpe("chatml")
+    decoder = Decoder(
+        DecoderConfig(
+            vocab_size=tokenizer.vocab_size,
+            hidden_size=16,
+            num_layers=1,
+            num_heads=2,
+            num_kv_heads=1,
+            head_dim=8,
+            intermediate_size=16,
+            max_positions=4096,
+        )
+    )
+    decoder.reset_parameters(0)
+    save_folder(decoder, tmp_path / "judge", write_more=tokenizer.save)
+    path = tmp_path / "judge.toml"
+    judge = f'judge = {{ type = "folder", path = "{tmp_path / "judge"}" }}\nmax_new_tokens = 4\nrepeats = 0\nqueries = 2\n'
+    path.write_text(RECIPE[: RECIPE.index("judge = {")] + judge)
+    called = call("run", path, "--out", tmp_path / "run", "--quiet")
+    assert called.code == 65
+    assert "a failure: no verdict in 1 answers" in called.err
+
+
+def test_a_signal_keeps_the_files_that_are_whole(judged: tuple[Path, int], tmp_path: Path) -> None:
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if len(server.asked) == 13:  # in the second file
+            os.kill(os.getpid(), signal.SIGTERM)
+        return honest(body, number)
+
+    with serve(script) as server:
+        path = recipe_of(tmp_path, server)
+        assert main(["run", str(path), "--out", str(tmp_path / "run"), "--quiet"]) == 128 + signal.SIGTERM
+        files = sorted(file.name for file in (tmp_path / "run" / "artefacts" / "judge").iterdir())
+        assert files == ["step-000001.json"]
+        assert main(["run", str(path), "--out", str(tmp_path / "run"), "--resume", "--quiet"]) == 0
+    assert pairs_of(tmp_path / "run") == pairs_of(judged[0])
+
+
+def test_a_judge_pays_in_reinforcement_learning_and_its_requests_are_logged(tmp_path: Path, call: Call) -> None:
+    def agrees(body: dict[str, Any], number: int) -> Reply:
+        correct = sections(body)["REFERENCE"] in sections(body)["ANSWER"]
+        return says(json.dumps({"analysis": "", "correctness": "correct" if correct else "incorrect"}))
+
+    with serve(agrees) as server:
+        endpoint = f'{{ url = "{server.url}", name = "m", concurrency = 2 }}'
+        part = f'rewards = {{ judge = {{ type = "judge", kinds = ["math"], endpoint = {endpoint} }} }}\n'
+        text = MICRO[: MICRO.index("[stages.final]")].replace("steps = 6\n", f"steps = 2\n{part}").replace("every = 3", "every = 2")
+        path = tmp_path / "judge.toml"
+        path.write_text(text)
+        assert call("run", path, "--dry-run").code == 0
+        assert server.asked == []
+        assert call("run", path, "--out", tmp_path / "run", "--quiet").code == 0
+        rows = [row for row in RunDirectory.read(tmp_path / "run").metric_rows() if row["stage"] == "rl"]
+        assert sum(row["judge/requests"] for row in rows) == len(server.asked) > 0
+    assert all(row["rewards/judge/mean"] == row["accuracy"] for row in rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reasonforge.cli.main import main
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.rollouts import list_steps, read_groups
 from reasonforge.training.learner import Learner
@@ -83,38 +84,46 @@ def rows_of(run: Path) -> list[dict[str, float]]:
     return [row for row in RunDirectory.read(run).metric_rows() if row["stage"] == "dpo"]
 
 
-@pytest.mark.parametrize(("stages", "step"), [(OFFLINE, 17), (ONLINE, 15)], ids=["offline", "online"])
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished run of each kind. Look, do not touch."""
+    found = {}
+    for name, stages in (("offline", OFFLINE), ("online", ONLINE)):
+        folder = tmp_path_factory.mktemp(name)
+        assert main(["run", str(write(folder, stages)), "--out", str(folder / "run"), "--quiet"]) == 0
+        found[name] = folder / "run"
+    return found
+
+
+@pytest.mark.parametrize(("name", "stages", "step"), [("offline", OFFLINE, 17), ("online", ONLINE, 15)], ids=["offline", "online"])
 def test_preference_learning_resumes_exactly(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: str, step: int
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Path], name: str, stages: str, step: int
 ) -> None:
-    recipe = write(tmp_path, stages)
-    assert call("run", recipe, "--out", tmp_path / "undisturbed").code == 0
+    assert len(rows_of(undisturbed[name])) > step - 12
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "step", at_call(step, fail, Learner.step))
-        assert call("run", recipe, "--out", tmp_path / "crashed").code == 69
+        assert call("run", write(tmp_path, stages), "--out", tmp_path / "crashed").code == 69
     assert call("run", "--resume", "--out", tmp_path / "crashed").code == 0
-    assert outcome(tmp_path / "crashed") == outcome(tmp_path / "undisturbed")
-    assert len(rows_of(tmp_path / "undisturbed")) > step - 12
+    assert outcome(tmp_path / "crashed") == outcome(undisturbed[name])
 
 
-def test_margins_grow_on_the_pairs_that_are_learned(call: Call, tmp_path: Path) -> None:
-    assert call("run", write(tmp_path, OFFLINE), "--out", tmp_path / "run").code == 0
-    rows = rows_of(tmp_path / "run")
+def test_margins_grow_on_the_pairs_that_are_learned(undisturbed: dict[str, Path]) -> None:
+    rows = rows_of(undisturbed["offline"])
     assert rows[0]["rewards/margins"] == 0
+    assert rows[0]["rewards/accuracies"] == 0.5
     assert rows[0]["loss"] == pytest.approx(0.6931, abs=1e-4)
     assert rows[-1]["rewards/margins"] > 0
     assert rows[-1]["rewards/accuracies"] > 0.5
 
 
-def test_each_round_stores_what_it_drew(call: Call, tmp_path: Path) -> None:
-    assert call("run", write(tmp_path, ONLINE), "--out", tmp_path / "run").code == 0
-    run = RunDirectory.read(tmp_path / "run")
+def test_each_round_stores_what_it_drew(undisturbed: dict[str, Path]) -> None:
+    run, rows = RunDirectory.read(undisturbed["online"]), rows_of(undisturbed["online"])
     files = list_steps(run.rollouts_dir("dpo"))
-    begun = [row["step"] for row in rows_of(tmp_path / "run") if "preference/pairs" in row]
+    begun = [row["step"] for row in rows if "preference/pairs" in row]
     assert list(files) == begun
     assert len(begun) == 3
     assert all(len(group.rollouts) == 12 for path in files.values() for group in read_groups(path))
-    assert [row["num_rollouts"] for row in rows_of(tmp_path / "run") if "preference/pairs" in row] == [72, 144, 216]
+    assert [row["num_rollouts"] for row in rows if "preference/pairs" in row] == [72, 144, 216]
 
 
 def test_pairs_come_from_a_file_too(call: Call, tmp_path: Path, pairs_file: Path) -> None:
@@ -147,8 +156,8 @@ def test_the_dry_run_says_what_will_be_done(call: Call, tmp_path: Path, pairs_fi
         (OFFLINE.replace('stage = "sample"\n', 'stage = "sample"\nonly = "correct"\n', 1), "Set only = 'all'"),
         (OFFLINE.replace('data = "drawn"', 'data = "corpus"'), "pairs come from a table of type rollouts or pairs, or set iterations"),
         (
-            OFFLINE.replace("epochs = 4", 'epochs = 4\niterations = { rounds = 1, prompts = 1, group_size = 2, sampling = {} }'),
-            "iterations draw completions of their own",
+            OFFLINE.replace("epochs = 4", "epochs = 4\niterations = { rounds = 1, prompts = 1, group_size = 2, sampling = {} }"),
+            "iterations draw completions themselves",
         ),
         (FROM_A_FILE.replace("epochs = 6", "epochs = 6\nmax_pairs_per_problem = 2"), "max_pairs_per_problem has no effect"),
     ],

@@ -23,7 +23,7 @@ from reasonforge.training.config import TrainingConfig
 from reasonforge.training.scalar import ScalarScorer
 from tests.pipelines.conftest import Call
 from tests.pipelines.micro import MICRO, outcome
-from tests.pipelines.processes import forked, run_with_kills, wait_for_rows
+from tests.pipelines.processes import forked, wait_for_rows
 
 HEAD = MICRO[: MICRO.index("[stages.base]")].replace("max_positions = 24", "max_positions = 32")
 
@@ -87,8 +87,16 @@ prompts_per_step = 2
 group_size = 4
 sampling = { max_new_tokens = 10 }
 kl = { coef = 0.05 }
-iterations = { steps = 2, reward_model = { part = "outcome", examples = 16, examples_per_step = 8, training = { optimizer = { type = "adamw", lr = 1e-2 } } } }
 training = { checkpoint_every = 1, optimizer = { type = "adamw", lr = 3e-3 } }
+
+[stages.rl.iterations]
+steps = 2
+
+[stages.rl.iterations.reward_model]
+part = "outcome"
+examples = 16
+examples_per_step = 8
+training = { optimizer = { type = "adamw", lr = 1e-2 } }
 
 [stages.rl.rewards]
 outcome = { type = "reward_model", model = "outcome", transform = "sigmoid" }
@@ -160,6 +168,22 @@ def test_an_evaluation_with_a_reward_model_has_best_of_n_and_weighted_votes(done
     assert {"eval/best@4", "eval/weighted@4", "eval/maj@4"} <= row.keys()
 
 
+def test_the_command_line_scores_samples_with_a_reward_model(call: Call, done: Path, tmp_path: Path) -> None:
+    problems = ["--task", "labelled_arithmetic", "--source.levels=[1, 1]", "--source.count=3"]
+    sampling = ["--samples=2", "--max_new_tokens=10", f"--reward_model={done / 'models' / 'process'}"]
+    found = call("eval", "--model", done / "models" / "pretrain", *problems, *sampling, "--out", tmp_path / "eval")
+    assert found.code == 0, found.err
+    assert "best@2" in found.out
+    assert "weighted@2" in found.out
+
+
+def test_a_server_shows_no_tokens_to_a_reward_model(call: Call, done: Path) -> None:
+    server = ["--model", "http://localhost:1/v1", "--model-name", "x", "--task", "labelled_arithmetic"]
+    found = call("eval", *server, f"--reward_model={done / 'models' / 'process'}")
+    assert found.code == 2
+    assert "--reward_model has no effect with a URL" in found.err
+
+
 def test_a_saved_model_scores_as_in_transformers(done: Path) -> None:
     transformers = pytest.importorskip("transformers")
     folder = done / "models" / "outcome"
@@ -177,25 +201,21 @@ def test_a_saved_model_scores_as_in_transformers(done: Path) -> None:
     assert float(ScalarScorer(model, TrainingConfig(), device="cpu").values([sample])[0][-1]) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_run_killed_at_random_moments_is_the_undisturbed_run(recipe: Path, done: Path, tmp_path: Path) -> None:
-    total = len(list(RunDirectory.read(done).metric_rows()))
-    killed_at = run_with_kills(forked, recipe, tmp_path / "run", kills=3, total_rows=total, seed=2)
-    assert max(killed_at) > 20
-    assert outcome(tmp_path / "run") == outcome(done)
-
-
-def test_a_killed_label_stage_leaves_the_same_bytes(recipe: Path, done: Path, tmp_path: Path) -> None:
-    total = next(i for i, row in enumerate(RunDirectory.read(done).metric_rows()) if row["stage"] == "process")
-    first = total - len(rows(done, "label"))
-    log = tmp_path / "log"
-    process = forked("run", recipe, "--out", tmp_path / "run", log=log)
-    wait_for_rows(process, tmp_path / "run", first + 1)
-    process.send(signal.SIGKILL)
-    process.wait()
-    assert forked("run", "--resume", "--out", tmp_path / "run", log=log).wait() == 0
-    for step, path in list_steps(done / "rollouts" / "label").items():
-        ours = list_steps(tmp_path / "run" / "rollouts" / "label")[step]
-        assert ours.read_bytes() == path.read_bytes()
+@pytest.mark.slow
+def test_a_run_killed_while_labelling_and_between_iterations_is_the_undisturbed_run(recipe: Path, done: Path, tmp_path: Path) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    order = [row["stage"] for row in RunDirectory.read(done).metric_rows()]
+    process = forked("run", recipe, "--out", run, log=log)
+    for target in (order.index("label") + 1, order.index("process") + 1, order.index("rl") + 1, order.index("rl") + 3):
+        wait_for_rows(process, run, target)
+        process.send(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        process = forked("run", "--resume", "--out", run, log=log)
+    assert process.wait() == 0, process.said
+    assert outcome(run) == outcome(done)
+    files = list_steps(done / "rollouts" / "label")
+    assert len(files) > 1
+    assert all((run / "rollouts" / "label" / path.name).read_bytes() == path.read_bytes() for path in files.values())
 
 
 def test_the_plan_says_what_reward_models_read(call: Call, recipe: Path) -> None:
@@ -224,10 +244,10 @@ def test_a_recipe_that_cannot_mean_anything_is_refused(call: Call, recipe: Path,
 
 def test_a_reward_model_learns_from_pairs_and_from_labels(call: Call, tmp_path: Path) -> None:
     pairs = [{"prompt": f"{i}a+1=", "chosen": "<answer>1</answer>", "rejected": "<answer>2</answer>"} for i in range(8)]
-    labels = [{"prompt": f"{i}a+1=", "response": f"<answer>{i % 2}</answer>", "label": i % 2} for i in range(8)]
+    labels = [{"prompt": f"{i}a+1=", "response": f"<answer>{i % 2}</answer>", "label": i % 2} for i in range(10)]
     for name, content in (("pairs", pairs), ("labels", labels)):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in content))
-    stage = 'type = "reward_model"\nexamples_per_step = 4\nepochs = 10.0\nheld_out = 0.25\n'
+    stage = 'type = "reward_model"\nexamples_per_step = 4\nepochs = 10.0\nheld_out = 0.5\n'
     stage += 'training = { optimizer = { type = "adamw", lr = 2e-2 } }\n'
     path = tmp_path / "recipe.toml"
     path.write_text(

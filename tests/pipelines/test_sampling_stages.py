@@ -21,8 +21,8 @@ from reasonforge.stages.sft.run import completion_samples
 from reasonforge.tasks.config import SelectedSource
 from reasonforge.tasks.sources import load_problems
 from tests.pipelines.conftest import Call
-from tests.pipelines.micro import MICRO
-from tests.pipelines.processes import forked, wait_for_rows
+from tests.pipelines.micro import MICRO, outcome
+from tests.pipelines.processes import forked, rows, run_with_kills, wait_for_rows
 
 PRETRAIN = MICRO[: MICRO.index("[stages.base]")]
 
@@ -403,3 +403,37 @@ def test_difficulties_choose_selected_problems(sampled: Path) -> None:
     chosen = load_problems(SelectedSource(stage="select", run=sampled, difficulty=(level, level)), seed=0)
     assert isinstance(chosen, list)
     assert [problem.id for problem in chosen] == [problem.id for problem in every if problem.difficulty == level]
+
+
+def write_problems(folder: Path, *answers: str) -> Path:
+    """A recipe whose stage samples problems of a file, and trains nothing before."""
+    rows = [{"question": f"{i}+1=", "answer": answer} for i, answer in enumerate(answers)]
+    (folder / "asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    start = SAMPLED.index("[stages.pretrain]")
+    stop = SAMPLED.index("[stages.select]")
+    stage = SAMPLED[SAMPLED.index("[stages.sample]") : stop]
+    text = SAMPLED[:start] + f'[data.file]\ntype = "file"\npath = "{folder / "asked.jsonl"}"\n\n' + stage.replace('"asked"', '"file"')
+    (folder / "file.toml").write_text(text)
+    return folder / "file.toml"
+
+
+def test_a_problem_whose_reference_fails_is_not_sampled(tmp_path: Path, call: Call) -> None:
+    path = write_problems(tmp_path, "1", "2", "x" * 5000)
+    shares = ("--stages.sample.max_quarantined_share=0.5", "--stages.sample.max_failed_share=0.5")
+    ran = call("run", path, "--out", tmp_path / "run", "--model.tokenizer_data=file", *shares)
+    assert ran.code == 0, ran.err
+    assert "1 of 3 references fail" in ran.out
+    assert len(read_groups(tmp_path / "run" / "rollouts" / "sample")) == 2
+
+
+def test_too_many_references_that_fail_are_refused_by_the_dry_run(tmp_path: Path, call: Call) -> None:
+    path = write_problems(tmp_path, "1", "2", "x" * 5000)
+    ran = call("run", path, "--dry-run", "--model.tokenizer_data=file")
+    assert ran.code == 65
+    assert "1 of 3 gold answers" in ran.err
+
+
+def test_a_run_of_all_stages_killed_at_random_moments_is_the_undisturbed_run(recipe: Path, sampled: Path, tmp_path: Path) -> None:
+    killed_at = run_with_kills(forked, recipe, tmp_path / "run", kills=4, total_rows=rows(sampled), seed=5)
+    assert max(killed_at) > 12
+    assert outcome(tmp_path / "run") == outcome(sampled)

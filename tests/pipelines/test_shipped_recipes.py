@@ -97,6 +97,39 @@ def test_the_toy_learns_to_think_and_only_sharpens_what_it_could(seed: int, tmp_
     assert abs(final["pass@16"] - base["pass@16"]) <= 0.03, summary
 
 
+def run_in_a_process(*arguments: str | Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "reasonforge", "run", *map(str, arguments), "--quiet"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def start_of_the_twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The common start, trained once."""
+    run = tmp_path_factory.mktemp("chain") / "run"
+    run_in_a_process(CHAIN, "--out", run)
+    return run
+
+
+LEAST_GAINS = {"dpo": 0.05, "dpo_online": 0.05, "rft": 0.05, "rejection_sft": 0.05, "grpo_iterative": 0.02, "gspo": 0.1, "gspo_token": 0.1}
+"""What a method must add to held-out accuracy at the least, where that is less than the others' 0.2."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_learns(name: str, start_of_the_twins: Path, tmp_path: Path) -> None:
+    twin = load_recipe(Recipe, [TWINS[name]]).recipe
+    own = [stage for stage in twin.stages if stage not in ("pretrain", "base")]
+    # A stage that goes back to what pre-training left begins with what this run starts from.
+    back = [f"--stages.{stage}.start=start" for stage in own if getattr(twin.stages[stage], "start", None) == "pretrain"]
+    model = start_of_the_twins / "models" / "pretrain"
+    run_in_a_process(TWINS[name], "--from", own[0], "--model", model, "--out", tmp_path / "run", *back)
+    before, after = read_json(start_of_the_twins / "summary.json")["base"], read_json(tmp_path / "run" / "summary.json")["final"]
+    assert after["pass@1"] - before["pass@1"] >= LEAST_GAINS.get(name, 0.2)
+
+
 def write_word_problems(path: Path, *, num: int, seed: int) -> None:
     """Write made-up problems in GSM8K's form: a question, a worked answer with its calculations marked, and ``#### N``."""
     draws = random.Random(seed)

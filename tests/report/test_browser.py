@@ -11,6 +11,7 @@ import pytest
 
 from reasonforge.report.page import write_report
 from reasonforge.runs.directory import RunDirectory
+from tests.report.test_groups import seeded
 from tests.report.test_page import hostile_run
 from tests.runs.fabricate import crashing, new_run, write_run
 
@@ -167,5 +168,15 @@ def test_several_runs_share_the_panels(browser: Any, tmp_path: Path) -> None:
     assert panel.locator("path.curve").count() == 2
     assert opened.page.locator("select[aria-label=stage] option").all_inner_texts() == ["first: rl", "second: rl"]
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_seeds_of_one_recipe_are_one_line_with_a_band(browser: Any, tmp_path: Path) -> None:
+    paths = [seeded(tmp_path / f"r{seed}", seed, [0.1 * seed, 0.2 * seed], pass1=0.2 * seed) for seed in (1, 2, 3)]
+    opened = Opened(browser, write_report(paths, tmp_path / "x.html"))
+    assert opened.page.locator(".panel path.curve").count() == 1
+    assert opened.page.locator(".panel path.band").count() == 1
+    assert "0.4 ± 0.2" in opened.text("#seeds table")
     assert opened.complaints == []
     opened.page.close()

@@ -227,3 +227,24 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_summary_of_hostile_text_has_no_control_characters(tmp_path: Path) -> None:
     text = summarise(hostile_run(tmp_path / "r"))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
+
+
+ALARM = {"step": 20, "best_step": 10}
+
+
+def test_an_alarm_reaches_the_page_and_the_screen_once(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r")
+    for _ in range(2):  # a resumed stage raises it again
+        with RunDirectory.resume(run) as again:
+            again.event("hack_alarm", "reward hacking suspected at step 20", "warning", stage="rl", **ALARM)
+    data = page_data(write_report(run))
+    assert data["runs"][0]["alarms"] == [{"stage": "rl", "step": 20, "message": "reward hacking suspected at step 20"}]
+    assert summarise(run).count("reward hacking suspected at step 20") == 1
+
+
+def test_the_page_and_the_screen_say_what_the_run_cost(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r")
+    cost = page_data(write_report(run))["runs"][0]["cost"]
+    assert cost["header"][:2] == ["cost", "hours"]
+    assert [row[0] for row in cost["rows"]] == ["sft", "rl"]
+    assert cost["text"] in summarise(run)

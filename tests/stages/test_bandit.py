@@ -40,3 +40,14 @@ def test_the_best_arm_is_found(tmp_path: Path, name: str) -> None:
 def test_the_best_arm_is_found_whatever_the_seed(tmp_path: Path, name: str, updates: int) -> None:
     needed = [solve(name, tmp_path / str(seed), seed=seed, updates=updates) for seed in range(5)]
     assert None not in needed, needed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_r1s_sixteen_updates_per_rollout_find_the_best_arm(tmp_path: Path, seed: int) -> None:
+    """A clip of 10 and a reference that is replaced: fifteen of sixteen updates are off-policy, and nothing is clipped."""
+    settings = algorithm("r1")
+    assert settings["surrogate"]["eps_low"] == settings["surrogate"]["eps_high"] == 10
+    with new_run(tmp_path / "run") as run:
+        trainer = bandit(rl_config(settings | {"reference_refresh_every": 5}, **SIZES, updates_per_step=16), run, seed=seed)
+        assert steps_to_solve(trainer) is not None

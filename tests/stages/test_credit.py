@@ -229,3 +229,37 @@ def test_a_rollout_that_could_not_be_scored_teaches_nothing_and_moves_no_other(s
 
 def test_no_rollouts_is_no_credit() -> None:
     assert assign_credit([], [], config()).samples == []
+
+
+def test_advantages_are_recorded_by_token_where_they_differ() -> None:
+    groups = [group(member(1.0, length=4), member(0.0, length=2))]
+    whole = assign_credit(groups, to_policy_samples(groups), config(advantage={"type": "centred"}))
+    assert whole.recorded == [0.5, -0.5]
+    by_token = assign_credit(groups, laid_out(groups, [[0.1, 0.2, 0.3, 0.4], [0.0, 0.5]]), ppo(whiten=False))
+    close(by_token.recorded[0], [0.9, 0.8, 0.7, 0.6])
+    close(by_token.recorded[1], [0.0, -0.5])
+
+
+NEIGHBOURLY = {
+    "group_normalized": {},
+    "centred": {"advantage": {"type": "centred"}},
+    "leave_one_out": {"advantage": {"type": "leave_one_out"}},
+    "reward": {"advantage": {"type": "reward"}},
+    "gae": {"advantage": {"type": "gae", "lam": 0.9, "whiten": False}, "critic": {}},
+    "process": {"process": {}, "rewards": {"accuracy": {"type": "accuracy"}, **STEPS}},
+}
+"""What compares nothing beyond the group. Whitening over the step is meant to."""
+
+
+@pytest.mark.parametrize("settings", NEIGHBOURLY.values(), ids=NEIGHBOURLY)
+def test_neighbours_in_the_step_longer_or_better_change_nothing(settings: dict[str, object]) -> None:
+    own = group(with_outcome(1.0, [(1, 1.0), (3, 0.0)]), with_outcome(0.0, [(2, 1.0)]), member(0.0, length=2))
+    other = group(member(9.0, length=30, steps=[(20, 5.0)]), member(-3.0, length=7, steps=[(1, -2.0)]))
+
+    def credit(groups: list[RolloutGroup]) -> list[list[float]]:
+        values = [[0.1] * len(m.rollout.completion) for g in groups for m in g.rollouts]
+        return on_completions(assign_credit(groups, laid_out(groups, values), config(**settings), step_parts={"steps"}))
+
+    alone = credit([own])
+    assert credit([own, other])[:3] == alone
+    assert credit([other, own])[2:] == alone

@@ -69,8 +69,7 @@ def test_without_dynamic_sampling_one_batch_is_all() -> None:
 def test_discarded_rollouts_have_an_advantage_of_zero_in_the_records() -> None:
     pool = GroupPool(DynamicSampling(), wanted=9)
     pool.add(groups_of("rr", "rw", "www", "wr"))
-    found = pool.over_all(np.array([1, 2, 3, 4], np.float32))
-    assert found.tolist() == [0, 0, 1, 2, 0, 0, 0, 3, 4]
+    assert pool.over_all([1, 2, 3, 4], otherwise=0) == [0, 0, 1, 2, 0, 0, 0, 3, 4]
 
 
 DYNAMIC = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,8 +137,6 @@ def test_figures_at_a_border_are_of_the_model_before_it_saw_the_rollouts() -> No
 def test_rollouts_are_labelled_with_their_verdicts_and_ungraded_ones_left_out() -> None:
     updates = updates_of()
     (group,) = groups_of("ab", "b", "a")
-    from dataclasses import replace
-
     verdicts = ("correct", "timeout", "wrong")
     members = tuple(replace(m, verdict=Verdict(status=status)) for m, status in zip(group.rollouts, verdicts))
     updates.collect([replace(group, rollouts=members)])
@@ -164,7 +164,7 @@ def test_training_goes_on_to_the_bit_from_a_state() -> None:
 
 
 @pytest.mark.parametrize("kind", ["pairwise", "safety"])
-def test_a_model_that_rules_cannot_label_for_is_refused(kind: str) -> None:
+def test_a_model_that_rules_cannot_label_for_is_refused(kind: Any) -> None:
     model = scalar_model()
     learner = ScalarLearner(model, TrainingConfig(), total_steps=1, device="cpu")
     with pytest.raises(RecipeError, match="rules label outcomes and steps only"):
@@ -173,7 +173,7 @@ def test_a_model_that_rules_cannot_label_for_is_refused(kind: str) -> None:
             learner,
             ScoreSpec(kind=kind),
             decode=TOKENIZER.decode,
-            seed=lambda *where: 0,  # type: ignore[arg-type]
+            seed=lambda *where: 0,
         )
 
 

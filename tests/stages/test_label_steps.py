@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ CONFIG: dict[str, Any] = {"data": "d", "steps": {"at": "pattern", "pattern": "[a
 class ScriptedSampler:
     """Ends the answer as it is told: per prefix, one mark per completion; 1 = the right digit."""
 
-    def __init__(self, script: dict[str, Sequence[int]]) -> None:
+    def __init__(self, script: Mapping[str, Sequence[int]]) -> None:
         self._script = script
         self.asked: list[str] = []
         self.seeds: dict[str, tuple[int, ...]] = {}

@@ -167,9 +167,7 @@ def sample_pairs(num: int, *, seed: int = 0) -> list[SamplePair]:
         ids = np.concatenate([prompt, rng.integers(0, VOCAB, int(rng.integers(1, 11)))]).astype(np.int32)
         return TrainingSample(token_ids=ids, loss_mask=np.arange(len(ids)) >= 2)
 
-    return [
-        SamplePair(problem_id=str(i), chosen=side(prompt := rng.integers(0, VOCAB, 2)), rejected=side(prompt)) for i in range(num)
-    ]
+    return [SamplePair(problem_id=str(i), chosen=side(prompt := rng.integers(0, VOCAB, 2)), rejected=side(prompt)) for i in range(num)]
 
 
 def config_of(**changes: Any) -> PreferenceConfig:
@@ -185,13 +183,11 @@ def step_of(pairs: list[SamplePair], config: PreferenceConfig, training: Trainin
     return metrics, torch.cat([tensor.flatten() for _, tensor in sorted(means.items())])
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 1000), max_tokens=st.sampled_from([24, 40, 100]), length_normalised=st.booleans())
 def test_any_split_into_microbatches_gives_the_same_loss_and_gradient(seed: int, max_tokens: int, length_normalised: bool) -> None:
     pairs, config = sample_pairs(7, seed=seed), config_of(length_normalised=length_normalised, label_smoothing=0.1)
-    whole, split = (
-        step_of(pairs, config, TrainingConfig(max_grad_norm=0, max_tokens_per_device=size)) for size in (100_000, max_tokens)
-    )
+    whole, split = (step_of(pairs, config, TrainingConfig(max_grad_norm=0, max_tokens_per_device=size)) for size in (100_000, max_tokens))
     for name in ("loss", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"):
         assert split[0][name] == pytest.approx(whole[0][name], rel=1e-5, abs=1e-6), name
     assert (split[1] - whole[1]).norm() <= 2e-6 * whole[1].norm()
@@ -268,9 +264,7 @@ class Bandit:
         self.bundle = Bundle(decoder=model, tokenizer=tokenizer, layout=build_layout(TemplateConfig(), tokenizer))
         self.run: RunDirectory = new_run(path)
         self.context = StageContext(name="dpo", run=self.run, log=self.run.stage("dpo"), stop=StopRequest(), run_seed=seed)
-        self.iterations = PreferenceIterations(
-            rounds=rounds or 1, prompts=4, group_size=16, sampling=SamplingConfig(max_new_tokens=1)
-        )
+        self.iterations = PreferenceIterations(rounds=rounds or 1, prompts=4, group_size=16, sampling=SamplingConfig(max_new_tokens=1))
         self.config = config_of(
             iterations=None if rounds is None else self.iterations.model_dump(),
             pairs_per_step=8,
@@ -293,9 +287,7 @@ class Bandit:
         learner = Learner(self.bundle.decoder, self.config.training, total_steps=total, device="cpu")
         reference = Scorer.frozen_copy(self.bundle.decoder, self.config.training, device="cpu")
         rounds = self.rounds if pairs is None else None
-        return PreferenceTraining(
-            self.config, learner=learner, reference=reference, context=self.context, pairs=pairs or (), rounds=rounds
-        )
+        return PreferenceTraining(self.config, learner=learner, reference=reference, context=self.context, pairs=pairs or (), rounds=rounds)
 
     def share_of_the_best(self) -> float:
         """Return how often the policy pulls the better arm, out of 64 fresh pulls."""
@@ -310,10 +302,9 @@ def test_the_better_arm_is_learned_from_one_batch_of_pulls(seed: int, tmp_path: 
     pairs = completion_pairs(groups, max_per_problem=16, seed=0)
     assert 0 < bandit.share_of_the_best() < 0.6
     trainer = bandit.trainer(pairs)
-    for step in range(trainer.num_steps):
-        metrics = trainer.train_step(step)
+    accuracies = [trainer.train_step(step)["rewards/accuracies"] for step in range(trainer.num_steps)]
     assert trainer.is_done(trainer.num_steps)
-    assert metrics["rewards/accuracies"] == 1
+    assert accuracies[-1] == 1
     assert bandit.share_of_the_best() > 0.9
 
 
@@ -395,7 +386,7 @@ def test_the_driver_drives_it(tmp_path: Path) -> None:
 
 
 def refusal(**changes: Any) -> str:
-    with pytest.raises(ValueError) as refused:  # noqa: PT011
+    with pytest.raises(ValueError) as refused:
         config_of(**changes)
     return str(refused.value)
 
@@ -420,5 +411,5 @@ def test_a_pair_longer_than_half_a_microbatch_is_refused_at_once(tmp_path: Path)
 
     bandit = Bandit(tmp_path / "run", seed=0, rounds=None)
     config = config_of(training={"max_tokens_per_device": 8})
-    with pytest.raises(RecipeError, match=r"max_tokens_per_device is 8; a pair whose longer sequence has \d+ tokens needs"):
+    with pytest.raises(RecipeError, match=r"max_tokens_per_device is 8, but a pair whose longer sequence has \d+ tokens needs"):
         _fitting(sample_pairs(9), config, bandit.bundle, bandit.context)

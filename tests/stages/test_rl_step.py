@@ -68,9 +68,17 @@ def gradient(samples: list[PolicySample], settings: Settings, training: Training
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]), metrics
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+AXES: dict[str, Settings] = {
+    "sequence_token": {"ratio": "sequence_token"},
+    "constant_length_sum": {"aggregation": "constant_length_sum"},
+    "importance": {"importance": {"token_cap": 1.1, "sequence_band": [0.8, 1.25]}},
+}
+"""What no preset chooses."""
+
+
+@pytest.mark.parametrize("name", [*ALGORITHMS, *AXES])
 def test_layout_and_order_of_the_samples_change_nothing(name: str) -> None:
-    settings = algorithm(name)
+    settings = AXES[name] if name in AXES else algorithm(name)
     samples = step_samples(settings)
     whole, metrics = gradient(samples, settings, WHOLE)
     assert whole.norm() > 1e-3

@@ -7,10 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reasonforge.core.rollouts import RolloutGroup
+from reasonforge.core.rollouts import Float32, RolloutGroup
 from reasonforge.runs.metrics import metric_of
+from reasonforge.stages.rl.loss import PolicyObjective, sample_weights
 from reasonforge.stages.rl.watch import rollout_metrics
 from tests.runs.fabricate import group, problem, scored
+from tests.stages.policies import rl_config
+from tests.stages.test_rl_step import LAYOUTS, GradientsOnly, decoder, step_samples
+
+
+def present(array: Float32 | None) -> Float32:
+    assert array is not None
+    return array
 
 
 def figures(*groups: RolloutGroup) -> dict[str, float]:
@@ -76,3 +84,20 @@ def test_every_completion_costs_its_tokens_and_a_prompt_counts_once() -> None:
 def test_every_figure_is_registered() -> None:
     for name in figures(group(0, [0, 1])):
         metric_of(name)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_far_end_of_the_sampler_gap_is_that_of_all_tokens_learned_from(layout: str) -> None:
+    config, samples = rl_config({}), step_samples({})
+    expected = np.concatenate([np.abs(present(s.old_logprobs) - s.sampler_logprobs)[s.loss_mask] for s in samples])
+    objective = PolicyObjective(config, num_tokens=1)
+    GradientsOnly(decoder(), LAYOUTS[layout], total_steps=1, device="cpu").step(
+        samples, objective, sample_weights(samples, config), temperature=0.9
+    )
+    found = objective.gap_metrics()
+    assert found["sampler_gap/max"] == pytest.approx(expected.max(), rel=1e-5)
+    assert found["sampler_gap/p99"] == pytest.approx(np.quantile(expected, 0.99), rel=1e-5)
+
+
+def test_without_tokens_there_is_no_gap_to_report() -> None:
+    assert PolicyObjective(rl_config({}), num_tokens=0).gap_metrics() == {}

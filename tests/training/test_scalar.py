@@ -165,9 +165,7 @@ def test_half_a_pair_is_a_mistake() -> None:
 
 @pytest.mark.parametrize("optimizer", [AdamW(lr=1e-2), Muon(lr=1e-2, rest=AdamW(lr=1e-2))], ids=["adamw", "muon"])
 def test_labels_are_learned(optimizer: AdamW | Muon) -> None:
-    learner = ScalarLearner(
-        ScalarModel.from_decoder(decoder()), TrainingConfig(optimizer=optimizer), total_steps=40, device="cpu"
-    )
+    learner = ScalarLearner(ScalarModel.from_decoder(decoder()), TrainingConfig(optimizer=optimizer), total_steps=40, device="cpu")
     of = labelled(16)
     losses = [learner.step(of, pointwise, np.full(16, 1 / 16, np.float32)).metrics["loss"] for _ in range(40)]
     assert losses[0] == pytest.approx(np.log(2), abs=1e-4)

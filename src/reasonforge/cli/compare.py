@@ -21,7 +21,9 @@ def compare(
     ],
     base: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A recipe to lay under each of them; can be repeated.", rich_help_panel=_WHAT, show_default=False),
+        typer.Option(
+            metavar="FILE", help="A recipe to lay under each of them; can be repeated.", rich_help_panel=_WHAT, show_default=False
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each recipe.", rich_help_panel=_WHAT)] = 3,
     first_seed: Annotated[int, typer.Option(metavar="N", min=0, help="The first of the seeds.", rich_help_panel=_WHAT)] = 1,
@@ -38,7 +40,9 @@ def compare(
     metric: Annotated[
         str, typer.Option(metavar="NAME", help="What is compared: at the end, and as a curve while training.", rich_help_panel=_WHAT)
     ] = "eval/pass@1",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of all runs and of the page.", rich_help_panel=_RUNS)] = Path("runs/compare"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of all runs and of the page.", rich_help_panel=_RUNS)] = Path(
+        "runs/compare"
+    ),
     parallel: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Runs at a time. Default: the number of cores.", rich_help_panel=_RUNS, show_default=False),
@@ -50,8 +54,8 @@ def compare(
 ) -> int:
     """Run recipes from one checkpoint with equal rollouts and several seeds, and say which differences exceed the noise.
 
-    Leading stages that the recipes share run once. Every run is an ordinary run folder within --out; the same command again goes on where it
-    stopped, and with more --seeds adds to what is there.
+    Leading stages that the recipes share run once. Every run is an ordinary run folder within --out; the same command again goes on where
+    it stopped, and with more --seeds adds to what is there.
 
     Any setting can follow as --key.path VALUE; it holds for every recipe.
     """

@@ -206,7 +206,7 @@ def _read(options: ModelOptions, settings: Sequence[str]) -> _Wanted:
         if sections["template"]:
             raise RecipeError("--template has no effect with a URL: the server lays conversations out (see --endpoint.api)")
         if config.reward_model is not None:
-            raise RecipeError("--reward-model has no effect with a URL: it reads the tokens of samples, which servers keep to themselves")
+            raise RecipeError("--reward_model has no effect with a URL: it reads the tokens of samples, which servers keep to themselves")
     elif sections["endpoint"] or options.model_name is not None:
         raise RecipeError("--endpoint and --model-name have no effect with a model folder")
     template = _validated(TemplateConfig, sections["template"], prefix="template.") if sections["template"] else None

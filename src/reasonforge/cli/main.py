@@ -18,6 +18,9 @@ from reasonforge.cli.recipe_verbs import RECIPE_VERBS
 from reasonforge.cli.run_verbs import report, show
 from reasonforge.cli.task_verbs import tasks
 
+SETTINGS_VERBS = frozenset({*RECIPE_VERBS, "compare"})
+"""Verbs behind which any setting of a recipe can stand."""
+
 app = typer.Typer(
     name="reasonforge",
     help="From a corpus to a reasoning language model: pre-training, fine-tuning, reinforcement learning, evaluation.",
@@ -78,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(given: list[str], argv: tuple[str, ...]) -> int:
     command: Any = typer.main.get_command(app)  # Any: a class of the parser below Typer, under another name in each version
     settings: list[str] = []
-    if given[:1] and given[0] in (*RECIPE_VERBS, "compare"):
+    if given[:1] and given[0] in SETTINGS_VERBS:
         own, settings = split_settings(given[1:], option_names(command.commands[given[0]]))
         given = [given[0], *own]
     # Not through the command's own main: that one swallows interrupts and broken pipes.

@@ -21,7 +21,8 @@ from reasonforge.stages.judge.config import EndpointJudge, FolderJudge, JudgeCon
 from reasonforge.stages.preference.config import PreferenceConfig
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.rl.config import RLConfig
-from reasonforge.stages.rl.scoring import stage_scorer
+from reasonforge.stages.rl.curriculum import open_pools
+from reasonforge.stages.rl.scoring import ScoredStage, stage_scorer
 from reasonforge.stages.sample.config import SampleConfig
 from reasonforge.stages.sample.problems import problems_to_sample
 from reasonforge.stages.sft.config import SFTConfig
@@ -100,21 +101,25 @@ class DataCheck:
 
     def _rl(self, name: str, stage: RLConfig, table: str) -> str:
         problems = self._problems(table)
+        pools = open_pools(problems, stage.curriculum, seed=0)  # refuses a curriculum that would have an empty stage
         # A list is rendered whole before the first step; a stream step by step.
         read = problems if isinstance(problems, list) else _head(problems)
         prompts = self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
-        return f"{prompts}, {_check_rewards(stage, read[:_HEAD])}"
+        curriculum = f", curriculum of {len(pools)} stages" if stage.curriculum is not None else ""
+        return f"{prompts}, {_check_rewards(stage, read[:_HEAD])}{curriculum}"
 
     def _sample(self, name: str, stage: SampleConfig, table: str) -> str:
         read = problems_to_sample(self._problems(table), stage, name=name)
-        return self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
+        prompts = self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
+        return f"{prompts}, {_check_rewards(stage, read[:_HEAD])}"
 
     def _preference(self, name: str, stage: PreferenceConfig, table: str) -> str:
         if stage.iterations is None:
             return self._judged(name, stage, table)
         problems = self._problems(table)
         read = problems if isinstance(problems, list) else _head(problems)
-        return self._prompts(read, (problem.messages for problem in read), stage.iterations.sampling.max_new_tokens)
+        prompts = self._prompts(read, (problem.messages for problem in read), stage.iterations.sampling.max_new_tokens)
+        return f"{prompts}, {_check_rewards(stage.iterations.as_sampling(table), read[:_HEAD])}"
 
     def _judged(self, name: str, stage: Stage, table: str) -> str:
         """Read the preferred pairs or labelled responses of a file."""
@@ -216,7 +221,7 @@ def _span(lengths: Sequence[int]) -> str:
     return f"{min(lengths)} to {max(lengths)} tokens"
 
 
-def _check_rewards(stage: RLConfig, problems: Sequence[Problem]) -> str:
+def _check_rewards(stage: ScoredStage, problems: Sequence[Problem]) -> str:
     with stage_scorer(stage) as scorer:
         failures = scorer.check_gold(problems)
         failed = [failure for failure in failures if failure.verdict.status in ("timeout", "error")]

@@ -140,8 +140,8 @@ def planned_rollouts(stage: Mapping[str, Any]) -> int | None:
         return stage["steps"] * per_step if budget is None else min(stage["steps"], -(-budget // per_step)) * per_step
     if kind == "sample":
         return stage["num_problems"] * stage["samples"] if stage.get("num_problems") is not None else None
-    if kind == "preference" and stage.get("iterations") is not None:
-        return None
+    if kind == "preference" and (rounds := stage.get("iterations")) is not None:
+        return rounds["rounds"] * rounds["prompts"] * rounds["group_size"]
     return 0
 
 
@@ -243,17 +243,19 @@ def _contender(options: CompareOptions, path: Path, label: str, loaded: LoadedRe
 
 def _budget(label: str, resolved: Mapping[str, Any], stages: Sequence[str], rollouts: int) -> list[str]:
     """Return the settings under which the stages draw so many completions."""
-    drawing = [name for name in stages if planned_rollouts(resolved["stages"][name]) != 0]
-    learning = [name for name in drawing if resolved["stages"][name]["type"] == "rl"]
-    if not drawing:
+    counts = {name: planned_rollouts(resolved["stages"][name]) for name in stages}
+    learning = [name for name in stages if resolved["stages"][name]["type"] == "rl"]
+    if all(count == 0 for count in counts.values()):
         raise RecipeError(f"{label}: --rollouts {rollouts}: it draws none, so there is no equal number of them")
-    if len(drawing) > 1 or not learning:
+    others = [count for name, count in counts.items() if name not in learning]
+    left = rollouts - sum(count or 0 for count in others)
+    if len(learning) != 1 or None in others or left <= 0:
         return []  # how to share them out is the recipe's business; whether they come to as many is checked
     stage = resolved["stages"][learning[0]]
-    per_step = stage["prompts_per_step"] * stage["group_size"]
-    settings = [f"--stages.{learning[0]}.steps={-(-rollouts // per_step)}"]
+    steps = -(-left // (stage["prompts_per_step"] * stage["group_size"]))
+    settings = [f"--stages.{learning[0]}.steps={steps}"]
     # Where steps draw as many as they need, only a budget says when it is enough.
-    return [*settings, f"--stages.{learning[0]}.rollout_budget={rollouts}"] if stage.get("dynamic_sampling") is not None else settings
+    return [*settings, f"--stages.{learning[0]}.rollout_budget={left}"] if stage.get("dynamic_sampling") is not None else settings
 
 
 def _check_evaluations(contenders: Sequence[Contender], metric: str) -> None:

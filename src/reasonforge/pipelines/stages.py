@@ -114,7 +114,9 @@ def _reward_model(stage: RewardModelConfig, at: StageRun) -> None:
 
 
 def _label_steps(stage: LabelStepsConfig, at: StageRun) -> str:
-    return run_label_steps(stage, at.bundle, at.source(stage.data), at.context)
+    source = at.source(stage.data)
+    assert isinstance(source, RolloutSource)  # the recipe was checked
+    return run_label_steps(stage, at.bundle, source, at.context)
 
 
 def _judge(stage: JudgeConfig, at: StageRun) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,10 +94,8 @@ def _read(reader: RunReader) -> _Run:
         run.alarms = [{**alarm, "message": alarm["message"][:1000]} for alarm in reader.alarms()]
     except DataError as error:
         run.problems.append(str(error))
-    try:
+    with contextlib.suppress(DataError):  # the same files as above: the problem is known
         run.cost = _cost(cost_of(reader))
-    except DataError:
-        pass  # the same files as above: the problem is known
     return run
 
 

@@ -99,4 +99,6 @@ def _settings(reader: RunReader) -> str | None:
         settings: Any = read_json(reader.resolved_path)
     except DataError:
         return None
-    return json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True) if isinstance(settings, dict) else None
+    return (
+        json.dumps({key: value for key, value in settings.items() if key != "seed"}, sort_keys=True) if isinstance(settings, dict) else None
+    )

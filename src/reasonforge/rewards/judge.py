@@ -229,6 +229,31 @@ class CorrectnessJudge:
         raise UnavailableError(f"the judge gave no verdict in {self._settings.repeats + 1} answers")
 
 
+class Meter:
+    """Tells what asking some models came to since it was last read."""
+
+    def __init__(self, models: Sequence[ChatModel]) -> None:
+        """Begin to count."""
+        self._models = tuple(models)
+        self._told = self._total()
+
+    def read(self) -> dict[str, float]:
+        """Return metrics of what was asked since the last reading."""
+        total = self._total()
+        spent = {name: total[name] - self._told[name] for name in total}
+        self._told = total
+        return spent
+
+    def _total(self) -> dict[str, float]:
+        usages = [model.usage for model in self._models]
+        return {
+            "judge/requests": float(sum(usage.requests for usage in usages)),
+            "judge/prompt_tokens": float(sum(usage.prompt_tokens for usage in usages)),
+            "judge/completion_tokens": float(sum(usage.completion_tokens for usage in usages)),
+            "judge/cost": float(sum(model.cost for model in self._models)),
+        }
+
+
 def rule(name: str, labels: Sequence[Label], swapped: Sequence[bool], *, margin: float) -> Ruling:
     """Turn the labels of a pair's queries into a ruling.
 

@@ -13,7 +13,7 @@ from reasonforge.core.records import Problem, Verdict
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.core.seeds import derive_seed
 from reasonforge.rewards.config import JudgeReward, RewardPart
-from reasonforge.rewards.judge import CorrectnessJudge, JudgeSettings
+from reasonforge.rewards.judge import CorrectnessJudge, JudgeSettings, Meter
 from reasonforge.verify.extract import answer_section, strip_end_marker
 
 OpenChatModel = Callable[[EndpointConfig], ChatModel]
@@ -41,7 +41,6 @@ class ReferenceJudges:
             RecipeError: a part needs an endpoint and there is nobody to ask, or the endpoint's URL is none.
         """
         self._judges: dict[str, _Judge] = {}
-        self._told: Counter[str] = Counter()
         for name, part in parts.items():
             if not isinstance(part, JudgeReward):
                 continue
@@ -50,6 +49,7 @@ class ReferenceJudges:
             params = SamplingParams(max_new_tokens=part.max_new_tokens, temperature=part.temperature)
             judge = CorrectnessJudge(open_model(part.endpoint), JudgeSettings(params=params, repeats=part.repeats))
             self._judges[name] = _Judge(part, judge, Semaphore(part.endpoint.concurrency))
+        self._meter = Meter([found.judge.model for found in self._judges.values()])
 
     def about(self, problem: Problem) -> Iterator[str]:
         """Yield the names of the parts that are about a problem."""
@@ -79,7 +79,4 @@ class ReferenceJudges:
 
     def metrics(self) -> dict[str, float]:
         """Return what asking came to since the last call; empty where there is no judge."""
-        total = sum((usage_metrics(found.judge.model) for found in self._judges.values()), Counter())
-        spent = {name: total[name] - self._told[name] for name in total}
-        self._told = total
-        return spent
+        return self._meter.read() if self._judges else {}

@@ -139,7 +139,7 @@ class RewardScorer:
                 future.cancel()
 
     def judge_metrics(self) -> dict[str, float]:
-        """Return what asking judges came to so far; empty where no part has one."""
+        """Return what asking judges came to since the last call; empty where no part has one."""
         return self._references.metrics()
 
     def check_gold(self, problems: Sequence[Problem]) -> list[GoldFailure]:

@@ -9,6 +9,7 @@ pyarrow is imported inside the functions: it takes longer to load than everythin
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 import re
@@ -96,6 +97,7 @@ class StoredRollout:
 COLUMNS = tuple(field.name for field in fields(StoredRollout))
 _GROUP_COLUMNS = ("prompt_ids", "mask", "step_ends", "step_rewards", "problem_json", "sampling_json")
 """What only :func:`read_groups` needs; files of older versions lack them."""
+_TOKEN_ARRAYS: dict[str, type] = {"token_ids": np.int32, "logprobs": np.float32, "mask": np.bool_, "prompt_ids": np.int32}
 TOKEN_COLUMNS = ("token_advantages", "token_ids", "logprobs", *_GROUP_COLUMNS)
 
 
@@ -201,21 +203,23 @@ def _groups_of(path: Path, tokenizer: str | None) -> list[RolloutGroup]:
     missing = [name for name in _GROUP_COLUMNS if name not in table.schema.names]
     if missing:
         raise DataError(f"{path}: written by an older version, without {', '.join(missing)}. Draw the samples again.")
-    rows = table.to_pylist()
-    bare = sum(row["token_ids"] is None or row["problem_json"] is None for row in rows)
+    bare = max(table.column(name).null_count for name in ("token_ids", "problem_json"))
     if bare:
         raise DataError(
-            f"{path}: the tokens of {bare} of {len(rows)} rollouts were not stored. Set run.rollout_tokens = 'all' and run again."
+            f"{path}: the tokens of {bare} of {table.num_rows} rollouts were not stored. Set run.rollout_tokens = 'all' and run again."
         )
+    # Token arrays stay arrays: as Python numbers they would take twenty times the memory.
+    arrays = {name: _arrays_of(table.column(name), dtype) for name, dtype in _TOKEN_ARRAYS.items()}
+    rows = table.drop_columns([*_TOKEN_ARRAYS, "token_advantages"]).to_pylist()
     members: dict[tuple[str, str], list[ScoredRollout]] = {}
     problems: dict[tuple[str, str], Problem] = {}
     try:
-        for row in rows:
+        for i, row in enumerate(rows):
             # A group's name is unique within its step; the problem tells apart what a damaged or hand-made file mixes up.
             key = (row["group_id"], row["problem_id"])
             if key not in problems:
                 problems[key] = _problem_of(row["problem_json"])
-            members.setdefault(key, []).append(_scored_of(row, problems[key]))
+            members.setdefault(key, []).append(_scored_of(row, {name: found[i] for name, found in arrays.items()}, problems[key]))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: cannot rebuild groups ({type(error).__name__}: {error}).") from error
     return [RolloutGroup(problem=problems[key], rollouts=tuple(group)) for key, group in members.items()]
@@ -226,13 +230,26 @@ def _problem_of(text: str) -> Problem:
     return Problem(**{**content, "messages": tuple(Message(**message) for message in content["messages"])})
 
 
-def _scored_of(row: dict[str, Any], problem: Problem) -> ScoredRollout:
+def _arrays_of(column: pa.ChunkedArray, dtype: type) -> list[np.ndarray]:
+    """Return the rows of a column of lists, which has no empty cells."""
+    import pyarrow as pa
+
+    found = []
+    for chunk in column.chunks:
+        assert isinstance(chunk, pa.ListArray)
+        values, offsets = chunk.values.to_numpy(zero_copy_only=False), chunk.offsets.to_numpy()
+        # Copies: a slice of a few tokens would keep the whole file in memory.
+        found += [np.array(values[low:high], dtype=dtype) for low, high in itertools.pairwise(offsets)]
+    return found
+
+
+def _scored_of(row: dict[str, Any], arrays: dict[str, np.ndarray], problem: Problem) -> ScoredRollout:
     sampling = json.loads(row["sampling_json"])
     tuples = {name: tuple(sampling[name]) for name in ("stop_token_ids", "stop_strings")}
     completion = Completion(
-        token_ids=np.array(row["token_ids"], dtype=np.int32),
-        logprobs=np.array(row["logprobs"], dtype=np.float32),
-        mask=np.array(row["mask"], dtype=np.bool_),
+        token_ids=arrays["token_ids"],
+        logprobs=arrays["logprobs"],
+        mask=arrays["mask"],
         finish_reason=row["finish_reason"],
         weights_version=row["weights_version"],
     )
@@ -242,7 +259,7 @@ def _scored_of(row: dict[str, Any], problem: Problem) -> ScoredRollout:
         problem_id=problem.id,
         group_id=row["group_id"],
         index=row["index"],
-        prompt_ids=tuple(row["prompt_ids"]),
+        prompt_ids=tuple(arrays["prompt_ids"].tolist()),
         completion=completion,
         text=row["completion"],
         sampling=SamplingParams(**{**sampling, **tuples}),

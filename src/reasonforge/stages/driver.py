@@ -18,7 +18,7 @@ from reasonforge.runs.signals import StopRequest
 from reasonforge.runs.stage_log import StageLog
 from reasonforge.training.checkpoint import load_latest, save_checkpoint
 from reasonforge.training.config import TrainingConfig
-from reasonforge.training.learner import Learner
+from reasonforge.training.updates import Updating
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,10 @@ class StageContext:
 class Trainer(Protocol):
     """What a stage brings to the driver. All its randomness derives from the step's index; all its memory is in the checkpoint."""
 
-    learner: Learner
+    @property
+    def learner(self) -> Updating[Any]:
+        """Whose weights are trained."""
+        ...
 
     @property
     def num_steps(self) -> int:

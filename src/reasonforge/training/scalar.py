@@ -35,9 +35,7 @@ class ScalarScorer(BatchedModel[ScalarModel]):
 class ScalarLearner(ScalarScorer, Updating[ScalarModel]):
     """A scalar model with its optimizer."""
 
-    def step(
-        self, samples: Sequence[TrainingSample], objective: ScalarObjective, weights: Float32, *, unit: int = 1
-    ) -> StepResult:
+    def step(self, samples: Sequence[TrainingSample], objective: ScalarObjective, weights: Float32, *, unit: int = 1) -> StepResult:
         """Take one optimizer step on the objective summed over all samples.
 
         Args:

@@ -52,9 +52,7 @@ class BatchedModel(Generic[Model]):
         """Return one over a copy of the model as it is now: a reference that training does not move."""
         return cls(copy.deepcopy(model).requires_grad_(False), config, device=device)
 
-    def microbatches(
-        self, samples: Sequence[TrainingSample], weights: Float32, *, unit: int = 1
-    ) -> Iterator[tuple[list[int], TokenBatch]]:
+    def microbatches(self, samples: Sequence[TrainingSample], weights: Float32, *, unit: int = 1) -> Iterator[tuple[list[int], TokenBatch]]:
         """Yield (indices of samples, batch on the device) until every sample was in one; the same for the same samples.
 
         Args:

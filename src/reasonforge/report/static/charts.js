@@ -85,7 +85,7 @@ class Chart {
     const steps = this.series.flatMap((curve) => [curve.steps[0], curve.steps[curve.steps.length - 1]]);
     this.first = Math.min(...steps);
     this.last = Math.max(...steps, this.first + 1);
-    const shown = new Set(this.series.map((curve) => curve.run));
+    const shown = new Set(this.series.flatMap((curve) => data.groups[curve.group].runs));
     this.alarms = [...shown].flatMap((run) => data.runs[run].alarms.filter(({ stage, step }) => stage === panel.stage && step >= this.first && step <= this.last));
     [this.low, this.high] = valueRange(this.series, this.metrics);
     this.at = el("span", { class: "at" });

@@ -90,7 +90,7 @@ function curves(data) {
   const metrics = { [data.metric]: { unit: data.unit, help: data.help, healthy: null } };
   const chart = new Chart(
     { title: data.metric, curves: series.map((_, i) => i) },
-    { axis: "rollout", metrics, groups: data.recipes.map((recipe) => ({ name: recipe.label })), runs: data.recipes.map(() => ({ alarms: [] })), curves: series },
+    { axis: "rollout", metrics, groups: data.recipes.map((recipe, i) => ({ name: recipe.label, runs: [i] })), runs: data.recipes.map(() => ({ alarms: [] })), curves: series },
     { onCursor: (step) => chart.point(step), onPick: null },
   );
   chart.node.classList.add("medium");

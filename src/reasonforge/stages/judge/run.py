@@ -19,7 +19,7 @@ from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.core.ids import content_id
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.models.hf import load_folder
-from reasonforge.rewards.judge import Comparison, JudgeSettings, PairwiseJudge, Ruling, imitates_a_judge
+from reasonforge.rewards.judge import Comparison, JudgeSettings, Meter, PairwiseJudge, Ruling, imitates_a_judge
 from reasonforge.runs.files import read_json
 from reasonforge.sampling.chat import LocalChat
 from reasonforge.sampling.http import HttpModel
@@ -91,7 +91,7 @@ def _candidates(config: JudgeConfig, source: RolloutSource, bundle: Bundle, cont
         load_groups(source, context.run.path, tokenizer=tokenizer.fingerprint),
         pairs_per_problem=config.pairs_per_problem,
         shows=config.shows,
-        text_of=lambda ids: tokenizer.decode(ids[:-1] if ids[-1] in ends else ids),
+        text_of=lambda ids: tokenizer.decode(ids[:-1] if ids[-1:] and ids[-1] in ends else ids),
         seed=context.seed("judge"),
     )
     if not found:
@@ -105,13 +105,13 @@ def _candidates(config: JudgeConfig, source: RolloutSource, bundle: Bundle, cont
 def _judge_batches(judge: PairwiseJudge, config: JudgeConfig, compared: Sequence[Candidate], first: int, context: StageContext) -> None:
     folder, size = context.run.artefacts_dir(context.name), config.comparisons_per_step
     num_steps = math.ceil(len(compared) / size)
+    meter = Meter([judge.model])
     for step in range(first, num_steps):
         started = time.perf_counter()
         batch = compared[step * size : (step + 1) * size]
-        used = _usage(judge.model)
         rulings = judge.compare([_comparison(item) for item in batch], seed=context.seed("queries"), stop=lambda: context.stop.requested)
         if rulings is not None:
-            spent = {name: value - used[name] for name, value in _usage(judge.model).items()}
+            spent = meter.read()
             metrics = {**judge_metrics(batch, rulings), **spent}
             context.log.metrics(step + 1, {**metrics, "perf/seconds": time.perf_counter() - started})
             # The file comes last: where it is, its row of metrics is too.
@@ -145,16 +145,6 @@ def judge_metrics(batch: Sequence[Candidate], rulings: Sequence[Ruling]) -> dict
 
 def _comparison(item: Candidate) -> Comparison:
     return Comparison(id=item.id, messages=item.problem.messages, first=item.shown[0], second=item.shown[1])
-
-
-def _usage(model: ChatModel) -> dict[str, float]:
-    usage = model.usage
-    return {
-        "judge/requests": float(usage.requests),
-        "judge/prompt_tokens": float(usage.prompt_tokens),
-        "judge/completion_tokens": float(usage.completion_tokens),
-        "judge/cost": model.cost,
-    }
 
 
 def _step_file(folder: Path, step: int) -> Path:
@@ -197,7 +187,9 @@ def _write_pairs(config: JudgeConfig, compared: Sequence[Candidate], folder: Pat
     """Balance lengths over all files, write the pairs and say what came of it."""
     size = config.comparisons_per_step
     steps = [read_json(_step_file(folder, step + 1)) for step in range(math.ceil(len(compared) / size))]
-    rulings = [Ruling(**{**row, "scores": tuple(row["scores"]), "swapped": tuple(row["swapped"])}) for step in steps for row in step["rulings"]]
+    rulings = [
+        Ruling(**{**row, "scores": tuple(row["scores"]), "swapped": tuple(row["swapped"])}) for step in steps for row in step["rulings"]
+    ]
     sure = [(item, ruling) for item, ruling in zip(compared, rulings, strict=True) if ruling.kept]
     lengths = [tuple(len(bundle.tokenizer.encode(text)) for text in _by_rank(item.shown, ruling.mean)) for item, ruling in sure]
     most = math.inf if config.max_length_gap is None else config.max_length_gap

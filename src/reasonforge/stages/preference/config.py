@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 from reasonforge.config.base import Section
 from reasonforge.rewards.config import GradingConfig
 from reasonforge.sampling.config import SamplingConfig
+from reasonforge.stages.sample.config import SampleConfig
 from reasonforge.tasks.config import DataSource, LabelledSource, PairSource, RolloutSource
 from reasonforge.training.config import Constant, Pack, TrainingConfig
 
 
 class PreferenceIterations(Section):
-    """Rounds of fresh pairs: each samples with the policy as it stands, which is the round's reference too, and learns from what it drew."""
+    """Rounds of fresh pairs, drawn by the policy as it stands, which is the round's reference too."""
 
     rounds: int = Field(default=..., gt=0)
     prompts: int = Field(default=..., gt=0)
@@ -23,8 +24,15 @@ class PreferenceIterations(Section):
     """Completions per problem."""
     sampling: SamplingConfig
     grading: GradingConfig = GradingConfig()
+    max_quarantined_share: float = Field(default=0.05, ge=0, lt=1)
+    """Problems whose own reference is not graded correct are left out; stop when they are a larger share."""
     max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """Stop when a larger share of a round's completions could not be graded."""
+
+    def as_sampling(self, data: str) -> SampleConfig:
+        """Return the settings of a stage that asks the problems of a table as a round does."""
+        shared = {name: getattr(self, name) for name in ("sampling", "grading", "max_quarantined_share", "max_failed_share")}
+        return SampleConfig(data=data, samples=self.group_size, **shared)
 
     @model_validator(mode="after")
     def _draws_differ(self) -> Self:
@@ -40,7 +48,7 @@ class PreferenceConfig(Section):
     data: str
     """Name of a table under ``data``: graded completions (``rollouts``) or ``pairs``; with ``iterations``, problems."""
     start: str | None = None
-    """Earlier stage whose model is trained on; ``start`` = the run's first model. None = the model as it stands. It is the reference too."""
+    """Earlier stage whose model is trained on, and the reference; ``start`` = the run's first model. None = the model as it stands."""
     beta: float = Field(default=0.1, gt=0)
     """Strength of the pull to the reference."""
     length_normalised: bool = False
@@ -82,7 +90,7 @@ class PreferenceConfig(Section):
         where = f"data {self.data!r}"
         if self.iterations is not None:
             if isinstance(source, RolloutSource | PairSource | LabelledSource):
-                raise ValueError(f"{where} is of type {source.type}, but iterations draw completions of their own: name a table of problems")
+                raise ValueError(f"{where} is of type {source.type}, but iterations draw completions themselves: name a table of problems")
             return
         if isinstance(source, PairSource):
             if self.max_pairs_per_problem is not None:

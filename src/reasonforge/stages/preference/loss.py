@@ -42,7 +42,8 @@ class PreferenceObjective:
             "rewards/chosen": found.chosen_rewards,
             "rewards/rejected": found.rejected_rewards,
             "rewards/margins": margins,
-            "rewards/accuracies": (margins > 0).float(),
+            # A tie is half: where policy and reference are the same, neither side is preferred.
+            "rewards/accuracies": (margins.sign() + 1) / 2,
             "logps/chosen": logps[0::2],
             "logps/rejected": logps[1::2],
         }

@@ -7,8 +7,6 @@ from contextlib import ExitStack
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.records import Problem
-from reasonforge.rewards.config import AccuracyReward
-from reasonforge.rewards.score import RewardScorer
 from reasonforge.sampling.tools import open_tools
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext, drive
@@ -17,6 +15,7 @@ from reasonforge.stages.preference.pairs import SamplePair, completion_pairs, wr
 from reasonforge.stages.preference.rounds import RoundSampler
 from reasonforge.stages.preference.training import PreferenceTraining, planned_steps
 from reasonforge.stages.rl.data import PromptSource
+from reasonforge.stages.rl.scoring import stage_scorer, without_quarantine
 from reasonforge.tasks.config import PairSource, RolloutSource
 from reasonforge.tasks.pairs import load_pairs
 from reasonforge.tasks.rollouts import load_groups
@@ -43,7 +42,7 @@ def run_preference(
         problems: what is asked, with them.
 
     Raises:
-        DataError: the data cannot be read, makes no pair, or nothing of it fits the context.
+        DataError: the data cannot be read, makes no pair, holds too many wrong references, or nothing of it fits the context.
         RecipeError: a pair does not fit a micro-batch.
         UnavailableError: too many completions of a round could not be graded.
     """
@@ -55,7 +54,7 @@ def run_preference(
             pairs, rounds = _fitting(_read(config, source, bundle, context), config, bundle, context), None
         else:
             assert problems is not None
-            pairs, rounds = (), _rounds(config.iterations, bundle, problems, context, stack)
+            pairs, rounds = (), _rounds(config.iterations, config.data, bundle, problems, context, stack)
         total = planned_steps(config, len(pairs))
         learner = Learner(bundle.decoder, config.training, total_steps=total, device=bundle.device, threads=bundle.threads)
         trainer = PreferenceTraining(config, learner=learner, reference=reference, context=context, pairs=pairs, rounds=rounds)
@@ -63,16 +62,21 @@ def run_preference(
 
 
 def _rounds(
-    config: PreferenceIterations, bundle: Bundle, problems: list[Problem] | ProblemStream, context: StageContext, stack: ExitStack
+    config: PreferenceIterations,
+    data: str,
+    bundle: Bundle,
+    problems: list[Problem] | ProblemStream,
+    context: StageContext,
+    stack: ExitStack,
 ) -> RoundSampler:
-    limit = config.sampling.max_new_tokens
-    scorer = RewardScorer(
-        {"accuracy": AccuracyReward()}, grading=config.grading, max_failed_share=config.max_failed_share, max_new_tokens=limit
-    )
+    stage = config.as_sampling(data)
+    scorer = stack.enter_context(stage_scorer(stage))
+    if isinstance(problems, list):
+        problems = without_quarantine(problems, scorer, stage, context.log, folder=context.run.rollouts_dir(context.name))
     return RoundSampler(
         config,
         sampler=bundle.sampler(config.sampling.dtype, config.sampling.max_slots),
-        scorer=stack.enter_context(scorer),
+        scorer=scorer,
         prompts=PromptSource(problems, bundle, seed=context.seed("prompts")),
         tokenizer=bundle.tokenizer,
         stop_token_ids=stop_token_ids(bundle.tokenizer, bundle.layout),
@@ -103,7 +107,8 @@ def _fitting(pairs: Sequence[SamplePair], config: PreferenceConfig, bundle: Bund
     if 2 * longest > limit:
         # Better now than at the step that draws it.
         raise RecipeError(
-            f"{context.name}: training.max_tokens_per_device is {limit}; a pair whose longer sequence has {longest} tokens needs {2 * longest}"
+            f"{context.name}: training.max_tokens_per_device is {limit}, but a pair whose longer sequence has {longest} tokens needs "
+            f"{2 * longest}: raise it, or leave long pairs out"
         )
     dropped, problems = len(pairs) - len(kept), len({pair.problem_id for pair in kept})
     context.log.event(

@@ -75,7 +75,11 @@ class PreferenceTraining:
 
     def is_done(self, step: int) -> bool:
         """Stop after the last round's updates."""
-        return self._round is not None and self._is_over(step) and (self._rounds is None or self._round.number + 1 == self._rounds.config.rounds)
+        return (
+            self._round is not None
+            and self._is_over(step)
+            and (self._rounds is None or self._round.number + 1 == self._rounds.config.rounds)
+        )
 
     def train_step(self, step: int) -> dict[str, float]:
         """Draw pairs if a round begins here; take one update."""

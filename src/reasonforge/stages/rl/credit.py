@@ -37,6 +37,8 @@ class Credit:
     """With their advantages, and returns where there is a critic; tokens that must not be learned from are masked out."""
     advantages: Float32
     """One per rollout: the mean over its tokens."""
+    recorded: list[float | Float32]
+    """What to write down of each rollout: its advantage, or one per completion token where they differ."""
     is_learned: Bools
     """One per rollout; False = it says nothing about the policy, or must not be learned from."""
 
@@ -79,7 +81,7 @@ def assign_credit(
         bootstrap: the critic's value behind each rollout that was cut, 0 for the others; None = 0 for all.
     """
     if not samples:
-        return Credit(samples=[], advantages=np.zeros(0, np.float32), is_learned=np.zeros(0, np.bool_))
+        return Credit(samples=[], advantages=np.zeros(0, np.float32), recorded=[], is_learned=np.zeros(0, np.bool_))
     members = [member for group in groups for member in group.rollouts]
     outcomes = _outcomes(members, samples, config, step_parts if config.process is not None else frozenset())
     mask = _rows([sample.loss_mask for sample in samples], dtype=torch.bool)
@@ -107,7 +109,11 @@ def assign_credit(
             samples, outcomes.is_learned, per_token.float().numpy(), torch.where(learned, estimate.returns, 0.0).float().numpy()
         )
     ]
-    return Credit(samples=taught, advantages=means.float().numpy(), is_learned=outcomes.is_learned.numpy())
+    advantages = means.float().numpy()
+    recorded: list[float | Float32] = advantages.tolist()
+    if config.pays_tokens or config.process is not None:
+        recorded = [sample.advantages[-len(member.rollout.completion) :] for sample, member in zip(taught, members)]
+    return Credit(samples=taught, advantages=advantages, recorded=recorded, is_learned=outcomes.is_learned.numpy())
 
 
 def _outcomes(members: Sequence[ScoredRollout], samples: Sequence[PolicySample], config: RLConfig, step_parts: Set[str]) -> _Outcomes:

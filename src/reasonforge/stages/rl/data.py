@@ -12,9 +12,7 @@ from reasonforge.tasks.streams import ProblemStream
 class PromptSource:
     """Problems and their rendered prompts, drawn one after the other. How far it has come is the memory of ``problems``."""
 
-    def __init__(
-        self, problems: list[Problem] | ProblemStream, bundle: Bundle, *, curriculum: Curriculum | None = None, seed: int
-    ) -> None:
+    def __init__(self, problems: list[Problem] | ProblemStream, bundle: Bundle, *, curriculum: Curriculum | None = None, seed: int) -> None:
         """Raises:
         DataError: a prompt of a list does not fit the model's context, or a curriculum has an empty stage.
         """

@@ -7,13 +7,16 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-import numpy as np
 import torch
 
-from reasonforge.core.rollouts import Float32, RolloutGroup
+from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.objectives.advantages import has_signal
 from reasonforge.stages.rl.axes import DynamicSampling
+
+
+Value = TypeVar("Value")
 
 
 class GroupPool:
@@ -49,11 +52,10 @@ class GroupPool:
         for signal in [True] * len(groups) if self._dynamic is None else _with_signal(groups):
             self._is_kept.append(signal and sum(self._is_kept) < self._wanted)
 
-    def over_all(self, advantages: Float32) -> Float32:
-        """Return one advantage per rollout drawn from one per rollout kept: 0 for what was discarded."""
-        everything = np.zeros(sum(len(group.rollouts) for group in self.drawn), np.float32)
-        everything[np.repeat(self._is_kept, [len(group.rollouts) for group in self.drawn])] = advantages
-        return everything
+    def over_all(self, of_kept: Sequence[Value], *, otherwise: Value) -> list[Value]:
+        """Return one value per rollout drawn from one per rollout kept."""
+        rest = iter(of_kept)
+        return [next(rest) if is_kept else otherwise for group, is_kept in zip(self.drawn, self._is_kept) for _ in group.rollouts]
 
     def metrics(self) -> dict[str, float]:
         """Return what dynamic sampling cost; nothing without it."""

@@ -164,7 +164,7 @@ class RewardModelUpdates:
         model, counts = self.learner.state()
         fresh, fresh_state = self._fresh.state()
         history, history_state = self._history.state()
-        files = {"reward_model": model, "fresh_rollouts": fresh, "earlier_rollouts": history}
+        files: dict[str, Mapping[str, Tensor]] = {"reward_model": model, "fresh_rollouts": fresh, "earlier_rollouts": history}
         return files, {"reward_model": counts, "fresh_rollouts": fresh_state, "earlier_rollouts": history_state}
 
     def restore(self, files: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:

@@ -49,7 +49,8 @@ class PolicyObjective:
         self._config = config
         self._num_tokens = max(num_tokens, 1)
         self._gaps: list[Tensor] = []
-        self._kl_coef = config.kl.coef if kl_coef is None and config.kl is not None else kl_coef
+        own = 0.0 if config.kl is None else config.kl.coef
+        self._kl_coef = own if kl_coef is None else kl_coef
 
     def __call__(self, scores: TokenScores, batch: TokenBatch) -> LossOutput:
         """Return the micro-batch's share of the step's loss and of its metrics."""

@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from reasonforge.core.errors import DataError
 from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.core.records import Problem
+from reasonforge.rewards.config import GradingConfig, RewardPart
 from reasonforge.rewards.score import RewardScorer
 from reasonforge.runs.stage_log import StageLog
+from reasonforge.sampling.config import SamplingConfig
 from reasonforge.sampling.http import HttpModel
-from reasonforge.stages.rl.config import RLConfig
 from reasonforge.text.steps import Decode
 
 _NAMED = 5
 """Problems of the quarantine that an event names."""
 
 
-def stage_scorer(config: RLConfig, *, decode: Decode | None = None) -> RewardScorer:
+class ScoredStage(Protocol):
+    """Settings of a stage that scores completions."""
+
+    @property
+    def data(self) -> str: ...
+
+    @property
+    def sampling(self) -> SamplingConfig: ...
+
+    @property
+    def rewards(self) -> Mapping[str, RewardPart]: ...
+
+    @property
+    def grading(self) -> GradingConfig: ...
+
+    @property
+    def max_quarantined_share(self) -> float: ...
+
+    @property
+    def max_failed_share(self) -> float: ...
+
+
+def stage_scorer(config: ScoredStage, *, decode: Decode | None = None) -> RewardScorer:
     """Return the scorer that a stage's settings describe.
 
     Args:
@@ -34,7 +59,7 @@ def stage_scorer(config: RLConfig, *, decode: Decode | None = None) -> RewardSco
     )
 
 
-def without_quarantine(problems: list[Problem], scorer: RewardScorer, config: RLConfig, log: StageLog, *, folder: Path) -> list[Problem]:
+def without_quarantine(problems: list[Problem], scorer: RewardScorer, config: ScoredStage, log: StageLog, *, folder: Path) -> list[Problem]:
     """Return the problems whose reference passes its own grader, and report the others: a reward on them would punish the truth.
 
     ``folder/quarantine.jsonl`` lists every problem left out, with the text that was graded and the reason; the event names the first few.

@@ -28,6 +28,8 @@ class SampleConfig(Section):
     rewards: dict[str, RewardPart] = Field(default={"accuracy": AccuracyReward()})
     """Named parts, stored with each completion; whether it is right is found in any case."""
     grading: GradingConfig = GradingConfig()
+    max_quarantined_share: float = Field(default=0.05, ge=0, lt=1)
+    """Problems whose own reference is not graded correct are left out; stop when they are a larger share."""
     max_failed_share: float = Field(default=0.1, ge=0, le=1)
     """Stop when a larger share of a file's completions could not be graded."""
 

@@ -15,13 +15,12 @@ import numpy as np
 from reasonforge.core.records import Problem
 from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.evaluation.estimators import pass_at_k
-from reasonforge.rewards.score import RewardScorer
 from reasonforge.runs.rollouts import list_steps, read_rollouts, step_file, write_rollouts
-from reasonforge.sampling.http import HttpModel
 from reasonforge.sampling.rollouts import sample_groups
 from reasonforge.sampling.tools import open_tools
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext
+from reasonforge.stages.rl.scoring import stage_scorer, without_quarantine
 from reasonforge.stages.sample.config import SampleConfig
 from reasonforge.stages.sample.problems import problems_to_sample
 from reasonforge.tasks.rollouts import is_graded
@@ -33,30 +32,25 @@ def run_sample(config: SampleConfig, bundle: Bundle, problems: list[Problem] | P
     """Sample what is not there yet; return what came of all of it in one line.
 
     Raises:
-        DataError: a prompt does not fit the model's context, or a file of an earlier attempt is broken.
+        DataError: a prompt does not fit the model's context, too many references are not graded correct, or an earlier file is broken.
         RecipeError: the data is an endless stream and no number of problems is set.
         UnavailableError: too many completions could not be graded.
         StorageError: the disk refused; here the files are the result, so the stage stops.
         InterruptedRun: a signal came; the file was finished.
     """
     asked = problems_to_sample(problems, config, name=context.name)
-    prompts = bundle.prompts(asked)
-    num_steps = math.ceil(len(asked) / config.problems_per_step)
     folder = context.run.rollouts_dir(context.name)
-    first = _num_done(context, num_steps)
-    context.log.expect(num_steps)
     sampler = bundle.sampler(config.sampling.dtype, config.sampling.max_slots)
     params = config.sampling.params(stop_token_ids=stop_token_ids(bundle.tokenizer, bundle.layout))
     with (
-        RewardScorer(
-            config.rewards,
-            grading=config.grading,
-            max_failed_share=config.max_failed_share,
-            max_new_tokens=params.max_new_tokens,
-            open_model=HttpModel,
-        ) as scorer,
+        stage_scorer(config, decode=bundle.tokenizer.decode) as scorer,
         open_tools(config.sampling.tools, bundle.tokenizer, max_context=bundle.max_context) as tools,
     ):
+        asked = without_quarantine(asked, scorer, config, context.log, folder=folder)
+        prompts = bundle.prompts(asked)
+        num_steps = math.ceil(len(asked) / config.problems_per_step)
+        first = _num_done(context, num_steps)
+        context.log.expect(num_steps)
         for step in range(first, num_steps):
             started = time.perf_counter()
             rows = range(step * config.problems_per_step, min((step + 1) * config.problems_per_step, len(asked)))

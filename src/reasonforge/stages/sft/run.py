@@ -84,9 +84,8 @@ def _sampled(name: str, source: RolloutSource, config: SFTConfig, bundle: Bundle
     samples = completion_samples(groups)
     problems = len({group.problem.id for group in groups})
     said = ", ".join(f"{step} {count}" for step, count in left.items())
-    context.log.event(
-        "data", f"{len(samples)} completions of {name} to {problems} problems; left after each filter: {said}", yields=left, problems=problems
-    )
+    message = f"{len(samples)} completions of {name} to {problems} problems; left after each filter: {said}"
+    context.log.event("data", message, yields=left, problems=problems)
     return samples
 
 
