@@ -15,7 +15,7 @@ from reasonforge.config.endpoint import EndpointConfig
 from reasonforge.core.errors import ReasonforgeError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import SamplingParams
-from reasonforge.rewards.judge import Comparison, JudgeSettings, PairwiseJudge
+from reasonforge.rewards.judge import Comparison, PairwiseJudge
 from reasonforge.sampling.http import HttpModel
 from reasonforge.tasks.fields import text_of
 from reasonforge.tasks.files import read_rows
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     model = HttpModel(EndpointConfig(url=options.url, name=options.model))
     params = SamplingParams(max_new_tokens=2048, temperature=0.7)
-    judge = PairwiseJudge(model, JudgeSettings(params=params, margin=options.margin))
+    judge = PairwiseJudge(model, params, margin=options.margin)
     try:
         comparisons = [
             Comparison(

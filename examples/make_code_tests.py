@@ -26,57 +26,28 @@ from pathlib import Path
 from typing import Any
 
 from reasonforge.config.endpoint import EndpointConfig
+from reasonforge.core.chat import ChatModel
 from reasonforge.core.errors import DataError, ReasonforgeError, UnavailableError
 from reasonforge.core.files import write_atomic
 from reasonforge.core.ids import content_id
 from reasonforge.core.records import Message, Problem
-from reasonforge.core.rollouts import SampleRequest, SamplingParams
+from reasonforge.core.rollouts import SamplingParams
 from reasonforge.core.seeds import derive_seed
+from reasonforge.sampling.chat import LocalChat
 from reasonforge.sampling.http import HttpModel
-from reasonforge.sampling.protocol import Sampler
-from reasonforge.sampling.rollouts import completion_text
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import Limits, Sandbox
 from reasonforge.tasks.fields import text_of, value_of
 from reasonforge.tasks.files import Row, read_rows
 from reasonforge.tasks.test_cases import Generate, GeneratedTests, make_tests, write_generators
 from reasonforge.text.config import TemplateConfig
-from reasonforge.text.layout import Layout, build_layout
-from reasonforge.text.render import render_prompt, stop_token_ids
+from reasonforge.text.layout import build_layout
 from reasonforge.text.tokenizer import Tokenizer
 
 
-def from_sampler(sampler: Sampler, tokenizer: Tokenizer, layout: Layout, *, max_new_tokens: int, seed: int) -> Generate:
-    """Return any sampler as what writes generators: one completion per prompt, all drawn together."""
-    params = SamplingParams(max_new_tokens=max_new_tokens, stop_token_ids=stop_token_ids(tokenizer, layout))
-
-    def generate(prompts: Sequence[str]) -> list[str]:
-        requests = [
-            SampleRequest(
-                prompt_ids=tuple(render_prompt([Message("user", prompt)], tokenizer, layout)),
-                seeds=(derive_seed(seed, "generator", prompt, number),),
-            )
-            for number, prompt in enumerate(prompts)
-        ]
-        return [completion_text(completion, tokenizer) for (completion,) in sampler.sample(requests, params)]
-
-    return generate
-
-
-def from_folder(folder: Path, *, max_new_tokens: int, seed: int) -> Generate:
-    """Load a Hugging Face folder or the model folder of a run."""
-    from reasonforge.models.hf import load_folder
-    from reasonforge.sampling.local import LocalSampler
-
-    tokenizer = Tokenizer.load(folder)
-    layout = build_layout(TemplateConfig(name="plain" if tokenizer.chat_template is None else "chat"), tokenizer)
-    sampler = LocalSampler(load_folder(folder), decode=tokenizer.decode)
-    return from_sampler(sampler, tokenizer, layout, max_new_tokens=max_new_tokens, seed=seed)
-
-
-def from_server(url: str, name: str, *, max_new_tokens: int, seed: int) -> Generate:
-    """Ask an OpenAI-compatible server; a question that it fails on for good gives no generator."""
-    model, params = HttpModel(EndpointConfig(url=url, name=name)), SamplingParams(max_new_tokens=max_new_tokens)
+def from_chat(model: ChatModel, *, max_new_tokens: int, seed: int) -> Generate:
+    """Return a model as what writes generators; a question that it fails on for good gives no generator."""
+    params = SamplingParams(max_new_tokens=max_new_tokens)
 
     def generate(prompts: Sequence[str]) -> list[str]:
         found = [""] * len(prompts)
@@ -89,6 +60,17 @@ def from_server(url: str, name: str, *, max_new_tokens: int, seed: int) -> Gener
         return found
 
     return generate
+
+
+def open_folder(folder: Path) -> ChatModel:
+    """Load a Hugging Face folder or the model folder of a run."""
+    from reasonforge.models.hf import load_folder
+    from reasonforge.sampling.local import LocalSampler
+
+    tokenizer, decoder = Tokenizer.load(folder), load_folder(folder)
+    layout = build_layout(TemplateConfig(name="plain" if tokenizer.chat_template is None else "chat"), tokenizer)
+    sampler = LocalSampler(decoder, decode=tokenizer.decode)
+    return LocalChat(sampler, tokenizer, layout, max_context=decoder.config.max_positions)
 
 
 def with_tests(
@@ -171,7 +153,8 @@ def main() -> int:
         model = None
         if given.model is not None:
             is_remote = "://" in given.model
-            model = from_server(given.model, given.model_name, **how) if is_remote else from_folder(Path(given.model), **how)
+            chat = HttpModel(EndpointConfig(url=given.model, name=given.model_name)) if is_remote else open_folder(Path(given.model))
+            model = from_chat(chat, **how)
         with open_sandbox() as sandbox:
             made = with_tests(
                 list(read_rows(given.problems)),

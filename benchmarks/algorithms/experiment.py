@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 TOY = ROOT / "recipes" / "toy"
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from common import report  # noqa: E402 - the benchmarks' own, one folder up
+from common import report
 
 
 def arguments(doc: str | None, *, seeds: int) -> argparse.Namespace:

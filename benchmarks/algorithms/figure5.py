@@ -1,6 +1,6 @@
 """DeepSeekMath's figure 5 in miniature: RFT, online RFT, GRPO with outcome and with process supervision, one checkpoint, equal rollouts.
 
-    .venv/bin/python benchmarks/algorithms/figure5.py [--seeds 5] [--out runs/figure5]
+.venv/bin/python benchmarks/algorithms/figure5.py [--seeds 5] [--out runs/figure5]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Iterative GRPO with a trained reward model, three rounds, against one long run of as many steps (DeepSeekMath, Algorithm 1 and figure 6).
 
-    .venv/bin/python benchmarks/algorithms/iterative.py [--seeds 3] [--out runs/iterative]
+.venv/bin/python benchmarks/algorithms/iterative.py [--seeds 3] [--out runs/iterative]
 """
 
 from __future__ import annotations

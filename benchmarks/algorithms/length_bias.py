@@ -12,6 +12,7 @@ from typing import Any
 
 from experiment import ROOT, TOY, arguments, compare, keep, metrics
 
+from reasonforge.core.records import Problem
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.pairs import Pair, write_pairs
 from reasonforge.tasks.registry import get_task
@@ -26,14 +27,16 @@ def longer(text: str, draws: Draws, steps: int) -> str:
     return text.replace("</think>", f"{extra}</think>") if "<think>" in text or not extra else f"<think>{extra}</think>{text}"
 
 
+def _answer(problem: Problem, draws: Draws) -> str:
+    return TASK.completion(problem, draws, habit=draws.choice(("direct", "think")), step_noise=0.3)
+
+
 def pairs(count: int) -> list[Pair]:
     """Return pairs in which the longer answer was preferred."""
     found = []
     for index in range(count):
         draws, problem = Draws(index), TASK.problem(1_000_003, index, 2 + index % 4)
-        texts = [
-            longer(TASK.completion(problem, draws, habit=draws.choice(("direct", "think")), step_noise=0.3), draws, draws.below(5)) for _ in range(2)
-        ]
+        texts = [longer(_answer(problem, draws), draws, draws.below(5)) for _ in range(2)]
         rejected, chosen = sorted(texts, key=len)
         if len(rejected) < len(chosen):
             found.append(Pair(id=str(index), messages=problem.messages, chosen=chosen, rejected=rejected, margin=None, source="planted"))

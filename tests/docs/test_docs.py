@@ -26,7 +26,10 @@ from tests.docs.pages import PAGES, ROOT, Page
 PACKAGE = ROOT / "src" / "reasonforge"
 SOURCES = {".py", ".toml", ".c", ".h", ".js"}
 FLOORS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
-STAGE_PAGES = {path.stem.replace("evaluation", "eval").replace("sampling", "sample"): Page(path) for path in sorted((ROOT / "docs" / "stages").glob("*.md"))}
+STAGE_PAGES = {
+    path.stem.replace("evaluation", "eval").replace("sampling", "sample"): Page(path)
+    for path in sorted((ROOT / "docs" / "stages").glob("*.md"))
+}
 """By the type that recipes call the stage."""
 pages = pytest.mark.parametrize("page", [Page(path) for path in PAGES], ids=lambda page: page.name)
 

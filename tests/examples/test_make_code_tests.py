@@ -16,6 +16,7 @@ from torch import Tensor
 from reasonforge.core.errors import DataError
 from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
+from reasonforge.sampling.chat import LocalChat
 from reasonforge.sandbox.open import open_sandbox
 from reasonforge.sandbox.protocol import SandboxUnavailable
 from reasonforge.tasks.code import judge_code
@@ -68,7 +69,7 @@ def test_any_sampler_can_write_the_generators(example: ModuleType) -> None:
     tokenizer = build_tokenizer(CharacterTokenizer(), alphabet="".join(map(chr, range(10, 127))))
     sampler = Script(tokenizer, f"So:\n```python\n{GENERATOR}\n```")
     layout = build_layout(TemplateConfig(name="plain"), tokenizer)
-    model = example.from_sampler(sampler, tokenizer, layout, max_new_tokens=100, seed=0)
+    model = example.from_chat(LocalChat(sampler, tokenizer, layout, max_context=10_000), max_new_tokens=100, seed=0)
     said: list[str] = []
     (row,) = example.with_tests([Row("rows:1", ROW)], model, PlainSandbox(), generators=3, inputs=1, say=said.append)
     assert row["tests"]["cases"] == [{"stdin": "3\n1 2 3\n", "stdout": "3\n"}]

@@ -148,6 +148,15 @@ def test_a_dry_run_checks_the_data_and_runs_nothing(tmp_path: Path, call: Call) 
     assert not (tmp_path / "out").exists()
 
 
+def test_data_that_a_recipe_cannot_read_is_refused_before_any_run_begins(tmp_path: Path, call: Call) -> None:
+    overlay = '[data.corpus]\ntype = "file"\npath = "missing.jsonl"\n'
+    paths = write(tmp_path, grpo="", other=f"{overlay}{RLOO}")
+    code, _, errors = call("compare", *paths, "--out", tmp_path / "out")
+    assert code == 65
+    assert "missing.jsonl" in errors
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -162,6 +171,14 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, call: Call, more: tuple
     code, _, errors = call(*command(tmp_path, *more)[3:])
     assert code == 2
     assert words in errors
+
+
+def test_every_training_step_says_how_much_memory_was_held_at_most(finished: Path) -> None:
+    rows = RunDirectory.read(finished).metric_rows("rl")
+    peaks = [row["perf/peak_memory_mb"] for row in rows if "perf/seconds" in row]
+    assert len(peaks) == 6
+    assert peaks == sorted(peaks)
+    assert peaks[0] > 50  # Python with PyTorch
 
 
 def test_progress_counts_steps_of_all_stages(tmp_path: Path) -> None:

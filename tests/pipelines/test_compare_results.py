@@ -123,6 +123,12 @@ def test_the_band_of_a_curve_is_one_standard_deviation_around_the_mean_over_seed
     assert curve["high"][-1] - curve["mean"][-1] == pytest.approx(np.std(last, ddof=1))
 
 
+def test_a_recipe_that_measures_nothing_while_it_trains_is_drawn_from_its_ends() -> None:
+    recipe = compared({"a": [0.4, 0.8], "b": [0.1, 0.2]}, steps=0)["recipes"][0]
+    assert not recipe["has_curve"]
+    assert (recipe["curve"]["rollouts"], recipe["curve"]["mean"]) == ([0.0], [pytest.approx(0.6)])
+
+
 def test_the_data_is_json_and_the_table_has_a_row_per_recipe() -> None:
     data = compared({**BETTER, "one": [0.5]})
     json.dumps(data, allow_nan=False)

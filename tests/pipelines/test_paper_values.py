@@ -54,7 +54,12 @@ PAPERS: dict[str, dict[str, Any]] = {
     "ppo_lambda95": {"rl.advantage.lam": 0.95, "rl.advantage.gamma": 1.0},
     # RFT 3.3: 100 samples at 0.7, different by their equations
     "rft": {"sample.samples": 100, "sample.sampling.temperature": 0.7, "accepted.only": "correct", "accepted.distinct": "equations"},
-    "online_rft": {"rl.advantage.type": "reward", "rl.surrogate.type": "reinforce", "rl.aggregation": "sequence_mean_token_mean", "rl.kl": None},
+    "online_rft": {
+        "rl.advantage.type": "reward",
+        "rl.surrogate.type": "reinforce",
+        "rl.aggregation": "sequence_mean_token_mean",
+        "rl.kl": None,
+    },
     # DeepSeek-R1 B.4.1: 2 to 3 epochs, 5e-5 to 5e-6 by a cosine, 32,768 tokens, batches of 128
     "rejection_sft": {
         "sft.epochs": 2,
@@ -118,8 +123,8 @@ PAPERS: dict[str, dict[str, Any]] = {
         "rl.kl.place": "reward",
     },
     "reinforce_pp_baseline": {"rl.advantage.type": "batch_whitened", "rl.advantage.baseline": "group"},
-    # DeepSeek-R1 2.1: 3e-6, 0.001, 16 outputs, temperature 1; 32 questions a step, 8,192 outputs a rollout in 16 minibatches; the reference every
-    # 400 steps of 512 outputs; 10,400 such steps; 32,768 tokens until step 8,200, then 65,536
+    # DeepSeek-R1 2.1: 3e-6, 0.001, 16 outputs, temperature 1; 32 questions a step, 8,192 outputs a rollout in 16 minibatches; the reference
+    # every 400 steps of 512 outputs; 10,400 such steps; 32,768 tokens until step 8,200, then 65,536
     "r1_zero": {
         "rl.training.optimizer.lr": 3e-6,
         "rl.kl.coef": 0.001,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,15 @@ from reasonforge.config.loader import load_recipe, reload_recipe
 from reasonforge.pipelines.config import Recipe
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
-OVERLAYS = FOLDER / "algorithms"
-RECIPES = sorted(path for path in FOLDER.rglob("*.toml") if path.parent != OVERLAYS)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file is a recipe by itself: others are overlays, which recipes build on."""
+    content = tomllib.loads(path.read_text())
+    return "name" in content and ("model" in content or "extends" in content)
+
+
+RECIPES = sorted(path for path in FOLDER.rglob("*.toml") if is_whole(path))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(FOLDER)))

@@ -38,6 +38,7 @@ def write_recipe(name: str, folder: Path) -> Path:
     return recipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "column"), [("ppo", "kl_coef"), ("dapo", "sampling/batches")])
 def test_a_run_killed_while_it_learns_is_the_undisturbed_run(tmp_path: Path, name: str, column: str) -> None:
     recipe, log = write_recipe(name, tmp_path), tmp_path / "log"

@@ -17,12 +17,14 @@ from reasonforge.core.errors import RecipeError
 from reasonforge.pipelines.config import Recipe
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.rollouts import list_steps, read_groups, step_file
+from reasonforge.stages.select.score import accuracy_curves, impact_scores
 from reasonforge.stages.sft.run import completion_samples
 from reasonforge.tasks.config import SelectedSource
 from reasonforge.tasks.sources import load_problems
 from tests.pipelines.conftest import Call
 from tests.pipelines.micro import MICRO, outcome
 from tests.pipelines.processes import forked, rows, run_with_kills, wait_for_rows
+from tests.runs.fabricate import group
 
 PRETRAIN = MICRO[: MICRO.index("[stages.base]")]
 
@@ -185,6 +187,18 @@ def test_how_many_problems_share_a_file_does_not_change_what_is_drawn(recipe: Pa
     assert drawn(tmp_path / "run") == drawn(sampled)
 
 
+@pytest.mark.parametrize("setting", ["samples=4", "problems_per_step=2", "sampling.temperature=0.5"])
+def test_files_of_other_settings_are_not_gone_on_from(recipe: Path, tmp_path: Path, call: Call, setting: str) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    process = forked("run", recipe, "--until", "sample", "--out", run, log=log)
+    wait_for_rows(process, run, 14)
+    process.send(signal.SIGTERM)
+    assert process.wait() == 143
+    ran = call("run", "--resume", "--out", run, f"--stages.sample.{setting}")
+    assert ran.code == 65
+    assert "step-000001.parquet: drawn from other problems, or with other settings than sample has now" in ran.err
+
+
 def test_a_stop_finishes_the_file_and_says_how_to_go_on(recipe: Path, tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     process = forked("run", recipe, "--until", "sample", "--out", run, log=log)
@@ -315,7 +329,10 @@ def test_fine_tuning_reports_how_many_completions_each_filter_left(sampled: Path
     rows = [row for row in events(sampled, "data") if row["stage"] == "sft"]
     yields = rows[0]["data"]["yields"]
     assert list(yields) == ["drawn", "graded", "correct", "finished", "fits", "distinct", "max_per_problem"]
-    assert yields["drawn"] == 80
+    members = [member for group in read_groups(sampled / "rollouts" / "sample") for member in group.rollouts]
+    right = [member for member in members if member.verdict.correct]
+    ended = [member for member in right if member.rollout.completion.finish_reason == "stop"]
+    assert (yields["drawn"], yields["correct"], yields["finished"]) == (80, len(right), len(ended))
     assert list(yields.values()) == sorted(yields.values(), reverse=True)
     assert "10 examples of asked" in rows[1]["message"]
 
@@ -327,6 +344,17 @@ def test_completions_are_learned_from_token_by_token_as_they_were_drawn(sampled:
         prompt = len(rollout.prompt_ids)
         assert sample.token_ids.tolist() == [*rollout.prompt_ids, *rollout.completion.token_ids.tolist()]
         assert sample.loss_mask.tolist() == [False] * prompt + [True] * len(rollout.completion)
+
+
+def test_what_a_tool_wrote_is_shown_and_not_learned_from() -> None:
+    one = group(0, [1.0])
+    member = one.rollouts[0]
+    mask = np.array([True, False, False, True, True])
+    completion = replace(member.rollout.completion, mask=mask)
+    changed = replace(one, rollouts=(replace(member, rollout=replace(member.rollout, completion=completion)),))
+    (sample,) = completion_samples([changed])
+    assert sample.loss_mask.tolist() == [False] * 3 + mask.tolist()
+    assert sample.token_ids.tolist() == [1, 2, 3, 0, 1, 2, 3, 4]
 
 
 def test_a_run_of_another_tokenizer_is_refused(sampled: Path, tmp_path: Path, call: Call) -> None:
@@ -371,9 +399,8 @@ def test_a_cut_artefact_is_named(recipe: Path, tmp_path: Path, call: Call) -> No
 
 
 def test_selected_problems_carry_their_measured_difficulty(sampled: Path) -> None:
-    rates = {}
-    for group in read_groups(sampled / "rollouts" / "sample"):
-        rates[group.problem.id] = np.mean([member.verdict.correct for member in group.rollouts])
+    groups = read_groups(sampled / "rollouts" / "sample")
+    rates = {one.problem.id: np.mean([member.verdict.correct for member in one.rollouts]) for one in groups}
     problems = load_problems(SelectedSource(stage="select", run=sampled), seed=0)
     assert isinstance(problems, list)
     assert {problem.id for problem in problems} == set(rates)
@@ -437,3 +464,43 @@ def test_a_run_of_all_stages_killed_at_random_moments_is_the_undisturbed_run(rec
     killed_at = run_with_kills(forked, recipe, tmp_path / "run", kills=4, total_rows=rows(sampled), seed=5)
     assert max(killed_at) > 12
     assert outcome(tmp_path / "run") == outcome(sampled)
+
+
+def test_problems_are_chosen_by_their_learning_curve_over_the_epochs_of_a_stage(tmp_path: Path, call: Call) -> None:
+    stages = """
+[data.seen]
+type = "rollouts"
+stage = "rl"
+
+[stages.rl]
+type = "rl"
+data = "asked"
+steps = 4
+prompts_per_step = 5
+group_size = 4
+sampling = { max_new_tokens = 6 }
+
+[stages.select]
+type = "select"
+data = "seen"
+learning_impact = { min_score = -100 }
+
+[run]
+rollout_tokens = "all"
+"""
+    (tmp_path / "r.toml").write_text(SAMPLED[: SAMPLED.index("[data.samples]")] + stages)
+    ran = call("run", tmp_path / "r.toml", "--out", tmp_path / "run")
+    assert ran.code == 0, ran.err
+    curves = accuracy_curves(read_groups(tmp_path / "run" / "rollouts" / "rl"))
+    assert {len(curve) for curve in curves.values()} == {2}
+    written = [json.loads(line) for line in (tmp_path / "run" / "artefacts" / "select" / "problems.jsonl").read_text().splitlines()]
+    assert {row["problem"]["id"]: row["learning_impact"] for row in written} == impact_scores(curves)
+
+
+def test_an_evaluation_can_ask_selected_problems(recipe: Path, tmp_path: Path, call: Call) -> None:
+    options = ("--stages.final.data=chosen", "--stages.rl.evaluation.data=chosen", "--stages.rl.evaluation.every=1")
+    short = ("--stages.rl.evaluation.max_new_tokens=6", "--stages.rl.evaluation.samples=1", "--stages.rl.evaluation.num_problems=2")
+    assert call("run", recipe, "--dry-run", *options, *short).code == 0
+    ran = call("run", recipe, "--out", tmp_path / "run", *options, *short)
+    assert ran.code == 0, ran.err
+    assert RunDirectory.read(tmp_path / "run").summary

@@ -114,6 +114,14 @@ def test_every_seed_is_a_dot_and_every_recipe_a_line_with_its_band(browser: Any,
     page.close()
 
 
+def test_a_recipe_with_nothing_but_its_ends_is_dashed(browser: Any, tmp_path: Path) -> None:
+    page, complaints, _ = opened(browser, write_comparison_page(tmp_path / "compare.html", compared(FIGURES, steps=0)))
+    assert page.locator("#curves path.curve.dashed").count() == 3
+    assert "Dashed" in page.locator("#curves").inner_text()
+    assert complaints == []
+    page.close()
+
+
 def test_hovering_the_curves_shows_rollouts_and_means(browser: Any, tmp_path: Path) -> None:
     data = compared(FIGURES)
     page, _, _ = opened(browser, write_comparison_page(tmp_path / "compare.html", data))

@@ -20,7 +20,6 @@ from reasonforge.rewards.judge import (
     Comparison,
     CorrectnessJudge,
     Finding,
-    JudgeSettings,
     PairwiseJudge,
     Ruling,
     defused,
@@ -33,7 +32,7 @@ from reasonforge.sampling.http import HttpModel
 from tests.oracle import Case, cases
 from tests.sampling.scripted_server import Reply, refuses, says, serve
 
-SETTINGS = JudgeSettings(params=SamplingParams(max_new_tokens=64))
+PARAMS = SamplingParams(max_new_tokens=64)
 ASKED = (Message("user", "What is two and two?"),)
 TITLES = "CONVERSATION|RESPONSE A|RESPONSE B|QUESTION|REFERENCE|ANSWER"
 SECTION = re.compile(rf"(=====[0-9a-f]{{16}}) ({TITLES}) BEGINS\n(.*?)\n\1 \2 ENDS", re.DOTALL)
@@ -51,7 +50,7 @@ def http(url: str, **settings: Any) -> HttpModel:
 
 def compare(script: Callable[[dict[str, Any], int], Reply], *pairs: tuple[str, str], **settings: Any) -> list[Ruling]:
     with serve(script) as server:
-        judge = PairwiseJudge(http(server.url, **settings), SETTINGS)
+        judge = PairwiseJudge(http(server.url, **settings), PARAMS)
         found = judge.compare([Comparison(id=f"c{i}", messages=ASKED, first=a, second=b) for i, (a, b) in enumerate(pairs)], seed=0)
     assert found is not None
     return found
@@ -129,7 +128,7 @@ def test_a_judge_that_always_names_one_place_decides_nothing() -> None:
 
 def test_a_pair_without_a_verdict_is_asked_three_times_and_dropped() -> None:
     with serve(always("Both have their merits.")) as server:
-        judge = PairwiseJudge(http(server.url), SETTINGS)
+        judge = PairwiseJudge(http(server.url), PARAMS)
         found = judge.compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
         assert found is not None
         assert len(server.asked) == 3 * 4
@@ -177,15 +176,20 @@ def test_a_server_that_refuses_every_question_stops_the_work() -> None:
 
 def test_failures_in_a_row_stop_the_work() -> None:
     with serve(lambda body, number: refuses(500)) as server:
-        judge = PairwiseJudge(http(server.url, retries=0), SETTINGS)
+        judge = PairwiseJudge(http(server.url, retries=0), PARAMS)
         with pytest.raises(UnavailableError, match="500"):
             judge.compare([Comparison(id=f"c{i}", messages=ASKED, first="a", second="b") for i in range(50)], seed=0)
         assert len(server.asked) < 30
 
 
+def test_an_odd_number_of_queries_is_refused() -> None:
+    with serve(prefers("four")) as server, pytest.raises(ValueError, match="give an even number"):
+        PairwiseJudge(http(server.url), PARAMS, queries=3)
+
+
 def test_stopping_gives_no_rulings() -> None:
     with serve(prefers("four")) as server:
-        judge = PairwiseJudge(http(server.url), SETTINGS)
+        judge = PairwiseJudge(http(server.url), PARAMS)
         assert judge.compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0, stop=lambda: True) is None
         assert server.asked == []
 
@@ -193,16 +197,16 @@ def test_stopping_gives_no_rulings() -> None:
 def test_tokens_of_repeated_questions_are_paid_for() -> None:
     with serve(always("Hm.")) as server:
         model = http(server.url)
-        PairwiseJudge(model, SETTINGS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
+        PairwiseJudge(model, PARAMS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
     assert (model.usage.requests, model.usage.prompt_tokens, model.cost) == (12, 36, 36.0)
 
 
 def test_questions_about_a_pair_do_not_depend_on_its_neighbours() -> None:
     with serve(prefers("four")) as alone:
-        PairwiseJudge(http(alone.url), SETTINGS).compare([Comparison(id="c", messages=ASKED, first="four", second="five")], seed=0)
+        PairwiseJudge(http(alone.url), PARAMS).compare([Comparison(id="c", messages=ASKED, first="four", second="five")], seed=0)
     with serve(prefers("four")) as together:
         items = [Comparison(id=name, messages=ASKED, first="four", second="five") for name in "bcd"]
-        PairwiseJudge(http(together.url), SETTINGS).compare(items, seed=0)
+        PairwiseJudge(http(together.url), PARAMS).compare(items, seed=0)
     asked = [json.dumps(body) for body, _ in together.asked]
     assert all(json.dumps(body) in asked for body, _ in alone.asked)
 
@@ -257,23 +261,23 @@ def test_a_response_cannot_leave_its_place(hostile: str) -> None:
 
 def test_borders_differ_from_query_to_query() -> None:
     with serve(always("[[A=B]]")) as server:
-        PairwiseJudge(http(server.url), SETTINGS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
+        PairwiseJudge(http(server.url), PARAMS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
     borders = {found[0][0] for body, _ in server.asked for found in [SECTION.findall(body["messages"][-1]["content"])]}
     assert len(borders) == 4
 
 
 def test_a_border_that_stands_in_a_text_is_not_used() -> None:
     with serve(always("[[A=B]]")) as server:
-        PairwiseJudge(http(server.url), SETTINGS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
+        PairwiseJudge(http(server.url), PARAMS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
         (known, *_), *_ = SECTION.findall(server.asked[0][0]["messages"][-1]["content"])
-        PairwiseJudge(http(server.url), SETTINGS).compare([Comparison(id="c", messages=ASKED, first=known, second="b")], seed=0)
+        PairwiseJudge(http(server.url), PARAMS).compare([Comparison(id="c", messages=ASKED, first=known, second="b")], seed=0)
         again = [SECTION.findall(body["messages"][-1]["content"])[0][0] for body, _ in server.asked[4:]]
     assert known not in again
 
 
 def test_the_rules_stand_before_and_after_the_material() -> None:
     with serve(always("[[A=B]]")) as server:
-        PairwiseJudge(http(server.url), SETTINGS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
+        PairwiseJudge(http(server.url), PARAMS).compare([Comparison(id="c", messages=ASKED, first="a", second="b")], seed=0)
         system, user = server.asked[0][0]["messages"]
     assert system["role"] == "system"
     assert all(label in system["content"] for label in ("[[A>>B]]", "[[A>B]]", "[[A=B]]", "[[B>A]]", "[[B>>A]]"))
@@ -290,7 +294,7 @@ def test_nothing_that_reads_as_a_verdict_is_left(text: str) -> None:
 
 
 def test_ordinary_text_is_shown_as_it_is() -> None:
-    text = "Let A > B. Then [[1, 2], [3, 4]] has rank 2, and a <b>bold</b> claim of correctness: none. <think>Hm.</think> $|x|<1$"
+    text = "Let A > B. Then [[1, 2], [3, 4]] has rank 2, a <b>bold</b> claim of correctness: none. <think>Hm.</think> $|x|<1$ f <| x |> g"
     assert defused(text) == text
 
 
@@ -329,7 +333,7 @@ def test_a_finding_in_an_answer_that_was_cut_does_not_count() -> None:
 
 def grade(script: Callable[[dict[str, Any], int], Reply], text: str) -> Finding:
     with serve(script) as server:
-        return CorrectnessJudge(http(server.url), SETTINGS).grade("How many?", "four", text, seed=0)
+        return CorrectnessJudge(http(server.url), PARAMS).grade("How many?", "four", text, seed=0)
 
 
 def agrees(body: dict[str, Any], number: int) -> Reply:

@@ -82,6 +82,11 @@ def test_nobody_is_asked_about_an_answer_that_is_not_there(text: str) -> None:
         assert (reward.total, verdict.status, server.asked) == (0.0, "no_answer", [])
 
 
+def test_without_a_reference_nothing_can_be_said() -> None:
+    (member,) = scored(agrees, "scattering", problem=dataclasses.replace(OPEN, answer=" ")).rollouts
+    assert (member.verdict.status, member.verdict.reason) == ("error", "there is no reference answer to compare with")
+
+
 @pytest.mark.parametrize("trouble", [refuses(429), refuses(500), Reply(body=b"garbage"), Reply(hang_up=True), says("Looks right to me.")])
 def test_a_judge_without_a_verdict_masks_its_completion_alone(trouble: Reply) -> None:
     group = scored(lambda body, number: trouble if "paint" in sections(body)["ANSWER"] else agrees(body, number), "paint", "scattering")

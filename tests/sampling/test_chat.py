@@ -13,7 +13,7 @@ from reasonforge.core.chat import ChatModel
 from reasonforge.core.errors import UnavailableError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import Completion, FinishReason, SampleRequest, SamplingParams
-from reasonforge.rewards.judge import Comparison, JudgeSettings, PairwiseJudge
+from reasonforge.rewards.judge import Comparison, PairwiseJudge
 from reasonforge.sampling.chat import LocalChat
 from reasonforge.text.config import CharacterTokenizer, TemplateConfig
 from reasonforge.text.layout import build_layout
@@ -34,7 +34,8 @@ class Script:
     """A sampler that answers each prompt by a rule."""
 
     def __init__(self, text: str, *, finish: FinishReason = "stop") -> None:
-        self.text, self.finish = text, finish
+        self.text = text
+        self.finish: FinishReason = finish
         self.batches: list[list[SampleRequest]] = []
         self.params: list[SamplingParams] = []
 
@@ -119,7 +120,6 @@ def test_tokens_are_counted_and_cost_nothing() -> None:
 
 
 def test_a_sampler_can_judge() -> None:
-    settings = JudgeSettings(params=SamplingParams(max_new_tokens=20))
-    judge = PairwiseJudge(chat(Script("Equal.\n[[A=B]]")), settings)
+    judge = PairwiseJudge(chat(Script("Equal.\n[[A=B]]")), PARAMS)
     (found,) = judge.compare([Comparison(id="c", messages=QUESTION, first="a", second="b")], seed=0) or []
     assert (found.scores, found.kept) == ((0, 0, 0, 0), False)

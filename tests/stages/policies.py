@@ -39,6 +39,7 @@ SCHEDULES = ("curriculum2", "curriculum5", "progressive_context")
 def algorithm(name: str, *, over: Path = CHAIN) -> Settings:
     """Return what a method makes of a recipe's ``rl`` stage on every axis, with the rewards where steps are paid."""
     stage = load_recipe(Recipe, [over, METHODS[name]]).recipe.stages["rl"]
+    assert isinstance(stage, RLConfig)
     return stage.model_dump(include=AXES | ({"rewards"} if stage.process is not None else set()))
 
 

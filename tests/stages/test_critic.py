@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from reasonforge.core.rollouts import PolicySample
+from reasonforge.core.rollouts import PolicySample, TrainingSample
 from reasonforge.models.config import DecoderConfig
 from reasonforge.models.decoder import Decoder
 from reasonforge.models.scalar import ScalarModel
@@ -89,35 +89,23 @@ def test_a_value_is_of_the_state_before_its_token() -> None:
     other_ids = sample.token_ids.copy()
     other_ids[2] = (other_ids[2] + 1) % SHAPE.vocab_size
     (one,), (other,) = (critic.judge([s]).samples for s in (sample, replace(sample, token_ids=other_ids)))
-    assert one.values is not None and other.values is not None
+    assert one.values is not None
+    assert other.values is not None
     np.testing.assert_array_equal(one.values[:3], other.values[:3])
     assert one.values[3] != other.values[3]
 
 
 def test_the_value_behind_a_cut_sample_is_the_next_tokens_value() -> None:
-    critic = Critic(CriticConfig(), ScalarLearner(value_model(), TrainingConfig(), total_steps=1, device="cpu"))
-    given = [replace(sample, loss_mask=np.arange(len(sample.token_ids)) > 1) for sample in samples(3)]
-    cut = np.array([True, False, True])
-    judged, bootstrap = critic.judge(given, cut=cut)
+    learner = ScalarLearner(value_model(), TrainingConfig(), total_steps=1, device="cpu")
+    given = samples(3)
+    judged, bootstrap = Critic(CriticConfig(), learner).judge(given, cut=np.array([True, False, True]))
+    longer = [TrainingSample(token_ids=np.append(s.token_ids, np.int32(5)), loss_mask=np.arange(len(s.token_ids) + 1) > 0) for s in given]
+    expected = learner.values(longer)
     assert bootstrap is not None
-    assert bootstrap[1] == 0
-    for i in (0, 2):
-        longer = replace(
-            given[i], token_ids=np.append(given[i].token_ids, np.int32(5)), loss_mask=np.append(given[i].loss_mask, True)
-        )
-        grown = replace(
-            longer,
-            **{
-                name: np.append(getattr(given[i], name), np.float32(0))
-                for name in ("advantages", "sampler_logprobs", "old_logprobs", "ref_logprobs", "values", "returns")
-                if getattr(given[i], name) is not None
-            },
-        )
-        (alone,) = critic.judge([grown]).samples
-        assert alone.values is not None
-        assert bootstrap[i] == pytest.approx(float(alone.values[-1]), abs=1e-6)
-    for sample, plain in zip(judged, critic.judge(given).samples):
-        np.testing.assert_allclose(sample.values, plain.values, atol=1e-6)
+    np.testing.assert_allclose(bootstrap, [expected[0][-1], 0.0, expected[2][-1]], rtol=1e-5)
+    for sample, values in zip(judged, expected):
+        assert sample.values is not None
+        np.testing.assert_allclose(sample.values, values[:-1] * sample.loss_mask, rtol=1e-4, atol=1e-6)
 
 
 def test_a_critic_learns_a_constant_return() -> None:

@@ -35,7 +35,7 @@ def example(number: int) -> Example:
     ids = np.array([1 + number // 10 % 10, 1 + number % 10, 3, 0], dtype=np.int32)
     mask = np.array([False, False, False, True])
     sample = RewardSample(token_ids=ids, loss_mask=mask, labels=mask * np.float32(number % 2))
-    return Example(problem_id=f"p{number}", samples=(sample,), is_correct=number % 2 == 1)
+    return Example(problem_id=f"p{number}", samples=(sample,), lengths=(3,), is_correct=number % 2 == 1)
 
 
 def names(reservoir: Reservoir) -> list[str]:

@@ -38,7 +38,9 @@ def group(*texts: str, name: str = "p", cut: tuple[str, ...] = ()) -> RolloutGro
 
 
 def drawn(*groups: RolloutGroup, pairs: int = 99, shows: str = "summary", seed: int = 0) -> list[Candidate]:
-    return candidates(groups, pairs_per_problem=pairs, shows=shows, text_of=lambda ids: "".join(map(chr, ids)), seed=seed)
+    return candidates(
+        groups, pairs_per_problem=pairs, shows=shows, text_of=lambda completion: "".join(map(chr, completion.token_ids)), seed=seed
+    )
 
 
 def test_every_pair_of_different_responses_is_a_candidate_once() -> None:

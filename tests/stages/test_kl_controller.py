@@ -36,6 +36,13 @@ def test_the_coefficient_moves_towards_the_target(nats_per_token: float, factor:
     assert coefficient.value == pytest.approx(0.1 * factor)
 
 
+def test_what_was_not_learned_from_does_not_count() -> None:
+    masked = [replace(sample, loss_mask=np.zeros_like(sample.loss_mask)) for sample in diverging(50.0)]
+    beside, alone = KLCoefficient(ADAPTIVE), KLCoefficient(ADAPTIVE)
+    assert beside.adapt([*diverging(0.3), *masked]) == alone.adapt(diverging(0.3))
+    assert beside.value == alone.value
+
+
 def test_a_step_that_sampled_nothing_moves_nothing() -> None:
     coefficient = KLCoefficient(ADAPTIVE)
     assert coefficient.adapt([]) == {}

@@ -58,6 +58,12 @@ def scalar_model(seed: int = 0, shape: DecoderConfig = SHAPE) -> ScalarModel:
     return model
 
 
+def example(problem_id: str, *samples: RewardSample, is_correct: bool | None = None) -> Example:
+    return Example(
+        problem_id=problem_id, samples=samples, lengths=tuple(len(sample.token_ids) - 1 for sample in samples), is_correct=is_correct
+    )
+
+
 def planted(num: int, *, pairs: bool = False, seed: int = 0) -> list[Example]:
     """Responses of random tokens; good where tokens above 5 outnumber the others. Pairs: the preferred one has more of them."""
     generator = np.random.default_rng(seed)
@@ -73,9 +79,9 @@ def planted(num: int, *, pairs: bool = False, seed: int = 0) -> list[Example]:
     while len(examples) < num:
         (excess, first), (other, second) = sample(), sample()
         if not pairs:
-            examples.append(Example(problem_id=f"p{len(examples) // 4}", samples=(first,), is_correct=excess > 0))
+            examples.append(example(f"p{len(examples) // 4}", first, is_correct=excess > 0))
         elif excess != other:
-            examples.append(Example(problem_id=f"p{len(examples)}", samples=(first, second) if excess > other else (second, first)))
+            examples.append(example(f"p{len(examples)}", *((first, second) if excess > other else (second, first))))
     return examples
 
 
@@ -121,7 +127,7 @@ def test_a_model_that_counts_words_is_found_out_on_pairs_of_matched_length() -> 
         return RewardSample(token_ids=ids, loss_mask=np.arange(length) == length - 1, labels=np.zeros(length, dtype=np.float32))
 
     sizes = [(40, 20), (50, 20), (60, 30), (41, 42), (30, 31), (52, 51)]
-    pairs = [Example(problem_id=str(i), samples=(of_length(good), of_length(bad))) for i, (good, bad) in enumerate(sizes)]
+    pairs = [example(str(i), of_length(good), of_length(bad)) for i, (good, bad) in enumerate(sizes)]
     metrics = measure_reward_model(
         lambda samples: [np.full(len(sample.token_ids), len(sample.token_ids), np.float32) for sample in samples], pairs
     )
@@ -245,7 +251,18 @@ def test_a_pair_is_two_responses_up_to_the_token_that_ends_the_turn() -> None:
     (found,) = pair_examples([pair], ScoreSpec(kind="pairwise"), TOKENIZER, LAYOUT)
     texts = [TOKENIZER.decode(sample.token_ids[:-1].tolist()) for sample in found.samples]
     assert texts == [f"{PROMPT}a6<eos>", f"{PROMPT}b1<eos>"]
+    assert found.lengths == (3, 3)
     assert all(np.flatnonzero(sample.loss_mask).tolist() == [len(sample.token_ids) - 1] for sample in found.samples)
+
+
+def test_pairs_of_one_prompt_are_on_one_side_of_the_split() -> None:
+    pairs = [
+        Pair(id=str(i), messages=(Message("user", f"{i // 3}a+1="),), chosen="a6", rejected=f"b{i}", margin=None, source="test")
+        for i in range(9)
+    ]
+    examples = pair_examples(pairs, ScoreSpec(kind="pairwise"), TOKENIZER, LAYOUT)
+    train, held_out = split_by_problem(examples, held_out=0.3, seed=0)
+    assert (len(train), len(held_out)) == (6, 3)
 
 
 def test_a_labelled_response_has_its_files_label() -> None:

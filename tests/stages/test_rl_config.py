@@ -21,6 +21,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"advantage": {"type": "gae", "bootstrap_truncated": True}, "critic": {}, "truncated": "mask_keep_in_baseline"},
         "bootstrap_truncated has no effect",
     ),
+    "a critic saved on its own": (GAE | {"critic": {"training": {"checkpoint_every": 7}}}, "checkpoint_every has no effect"),
     "process supervision without steps": ({"process": {}}, "no part of rewards pays steps"),
     "process supervision by a part of no weight": (
         {"process": {}, "rewards": {"accuracy": {"type": "accuracy"}, "steps": {"type": "steps", "weight": 0.0}}},

@@ -110,7 +110,7 @@ def test_a_margin_that_is_no_number_is_refused(tmp_path: Path) -> None:
 
 def test_a_pair_that_comes_twice_is_refused(tmp_path: Path) -> None:
     row = {"prompt": "q", "chosen": "a", "rejected": "b"}
-    with pytest.raises(DataError, match="a.jsonl:2 repeats id"):
+    with pytest.raises(DataError, match="repeats id"):
         load_pairs(PairSource(path=(jsonl(tmp_path / "a.jsonl", row, row),)), tmp_path)
 
 

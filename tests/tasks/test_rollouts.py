@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.records import Verdict
 from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.runs.rollouts import step_file, write_rollouts
 from reasonforge.tasks.config import RolloutSource
 from reasonforge.tasks.rollouts import equations, filter_groups, load_groups, pass_rates
+from reasonforge.tasks.sources import load_demonstrations, load_documents, load_problems
 from tests.runs.fabricate import group, new_run, problem, scored
 
 
@@ -176,3 +178,14 @@ def test_no_completions_at_all_are_refused() -> None:
 def test_a_band_that_is_none_is_refused(band: list[float]) -> None:
     with pytest.raises(ValueError, match="two shares between 0 and 1"):
         source(pass_rate=band)
+
+
+@pytest.mark.parametrize("load", [load_problems, load_demonstrations])
+def test_completions_are_no_problems(load: Callable[..., object]) -> None:
+    with pytest.raises(RecipeError, match="data of type rollouts holds no problems: read those of rollouts through a select stage"):
+        load(source(), seed=0)
+
+
+def test_completions_are_no_documents() -> None:
+    with pytest.raises(RecipeError, match="data of type rollouts holds no documents"):
+        load_documents(source(), seed=0)

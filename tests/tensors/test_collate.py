@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import RecipeError
-from reasonforge.core.rollouts import PolicySample, TrainingSample
-from reasonforge.tensors.batch import PolicyBatch, TokenBatch
+from reasonforge.core.rollouts import PolicySample, ReferenceSample, RewardSample, TrainingSample
+from reasonforge.tensors.batch import PolicyBatch, ReferenceBatch, RewardBatch, TokenBatch
 from reasonforge.tensors.collate import MICROBATCH_OVERHEAD, collate, pack, padded_columns, plan_microbatches, plan_rows, scatter_to_samples
 from tests.tensors.samples import policy_sample, token_sample
 
@@ -188,3 +188,39 @@ def test_a_field_filled_for_some_samples_only_is_a_bug() -> None:
     )
     with pytest.raises(AssertionError, match="ref_logprobs is filled in some"):
         collate([base, without], np.ones(2, np.float32))
+
+
+def test_labels_lie_where_their_score_is_read() -> None:
+    tokens, mask = np.array([5, 6, 7, 0], np.int32), np.array([False, False, True, True])
+    labels = np.array([9, 9, 0.25, 1], np.float32)
+    scored = RewardSample(token_ids=tokens, loss_mask=mask, labels=labels)
+    for batch in (collate([scored], np.ones(1, np.float32)), pack([scored], np.ones(1, np.float32), row_tokens=4)):
+        assert isinstance(batch, RewardBatch)
+        assert batch.labels.tolist() == [[0, 0.25, 1]]
+
+
+def test_the_references_words_travel_with_the_sample() -> None:
+    scored = ReferenceSample(
+        token_ids=np.array([5, 6, 7], np.int32), loss_mask=np.array([False, False, True]), ref_logprobs=np.array([0, -9, -2], np.float32)
+    )
+    batch = collate([scored], np.ones(1, np.float32))
+    assert isinstance(batch, ReferenceBatch)
+    assert batch.ref_logprobs.tolist() == [[0, -2]]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(1, 3), st.integers(40, 400))
+def test_units_stay_together_in_order_and_within_the_budget(lengths: list[int], unit: int, budget: int) -> None:
+    lengths, max_tokens = lengths * unit, budget * unit
+    plan = plan_microbatches(lengths, max_tokens=max_tokens, unit=unit)
+    assert sorted(itertools.chain(*plan)) == list(range(len(lengths)))
+    for indices in plan:
+        starts = indices[::unit]
+        assert indices == [start + member for start in starts for member in range(unit)]
+        assert all(start % unit == 0 for start in starts)
+        columns = min(padded_columns(max(lengths[i] for i in indices)), max_tokens // unit)
+        assert len(indices) * columns <= max_tokens
+
+
+def test_a_unit_over_the_budget_is_refused_with_the_reason() -> None:
+    with pytest.raises(RecipeError, match=r"a sample of 9 tokens does not fit 8 \(max_tokens_per_device / 2: 2 samples stay together\)"):
+        plan_microbatches([3, 9], max_tokens=16, unit=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +69,28 @@ def test_a_character_of_several_tokens_is_complete_with_the_last_of_them(bytes_t
     ids = bytes_tokenizer.encode("是。好")
     assert len(ids) == 9
     assert token_of_each_end(ids, [1, 2, 3], bytes_tokenizer.decode) == [2, 5, 8]
+
+
+def test_a_decoder_that_drops_the_first_space_is_read_from_the_beginning() -> None:
+    words = ["one", " two", "\n", " three", "\n", " four"]
+
+    def decode(ids: Sequence[int]) -> str:
+        return "".join(words[i] for i in ids).removeprefix(" ")
+
+    assert step_tokens(range(6), decode(range(6)), NEWLINE, decode) == [2, 4, 5]
+
+
+@given(st.lists(st.integers(0, 255), max_size=40))
+def test_ends_are_where_prefixes_first_hold_them(ids: list[int]) -> None:
+    """Two roads, over bytes that need not be characters."""
+
+    def decode(tokens: Sequence[int]) -> str:
+        return bytes(tokens).decode("utf-8", "replace")
+
+    text = decode(ids)
+    ends = list(range(1, len(text) + 1))
+    slow = [next(i for i in range(len(ids)) if decode(ids[: i + 1]).startswith(text[:end])) for end in ends]
+    assert token_of_each_end(ids, ends, decode) == slow
 
 
 def test_the_last_step_ends_with_the_token_that_ends_the_turn() -> None:

@@ -45,7 +45,9 @@ def compare(
     ),
     parallel: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Runs at a time. Default: the number of cores.", rich_help_panel=_RUNS, show_default=False),
+        typer.Option(
+            metavar="N", min=1, help="Runs at a time. Default: the number of cores; 1 on a GPU.", rich_help_panel=_RUNS, show_default=False
+        ),
     ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,

@@ -87,9 +87,8 @@ class DataCheck:
         if isinstance(stage, JudgeConfig):
             yield f"{name}.judge", "", self._judge(name, stage.judge)
         for table in tables_of(stage):
-            maker = maker_of(self._recipe.data[table])
-            if maker is not None:
-                yield name, table, f"what {maker} leaves, read when that is there"
+            if (waits := self._waits(table)) is not None:
+                yield name, table, waits
             elif isinstance(source := self._recipe.data[table], RolloutSource):
                 yield name, table, self._rollouts(source)
             else:
@@ -97,7 +96,12 @@ class DataCheck:
         evaluation = stage.gate and stage.gate.evaluation if isinstance(stage, PretrainConfig) else getattr(stage, "evaluation", None)
         if evaluation is not None:
             where = f"{name}.gate" if isinstance(stage, PretrainConfig) else f"{name}.evaluation"
-            yield where, evaluation.data, self._evaluation(evaluation)
+            yield where, evaluation.data, self._waits(evaluation.data) or self._evaluation(evaluation)
+
+    def _waits(self, table: str) -> str | None:
+        """Say that a table holds what a stage of this run will leave; None = it can be read now."""
+        maker = maker_of(self._recipe.data[table])
+        return None if maker is None else f"what {maker} leaves, read when that is there"
 
     def _rl(self, name: str, stage: RLConfig, table: str) -> str:
         problems = self._problems(table)

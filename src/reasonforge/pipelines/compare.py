@@ -34,10 +34,11 @@ def compare_recipes(options: CompareOptions, *, console: Console, argv: Sequence
 
     Raises:
         RecipeError: the recipes cannot be compared, or the folder holds something else.
+        DataError: a recipe's data or model cannot be read.
         InterruptedRun: a signal came; the runs have saved.
     """
     plan = _checked_plan(options)
-    parallel = options.parallel or _num_cores()
+    parallel = options.parallel or _num_runs_at_once()
     _banner(plan, console, parallel)
     with StopRequest() as stop:
         stop.waits_for = lambda: "the runs finish their step and save"
@@ -64,13 +65,10 @@ def plan_only(options: CompareOptions, *, console: Console, argv: Sequence[str])
 
     Raises:
         RecipeError: as ``compare_recipes``.
-        DataError: a recipe's data or model cannot be read.
+        DataError: likewise.
     """
     plan = _checked_plan(options)
-    for contender in plan.contenders:
-        # From the recipe's own model: that of the start is not made yet, and has its shape and vocabulary.
-        check_recipe(contender.loaded.recipe, [*plan.shared, *contender.stages])
-    _banner(plan, console, options.parallel or _num_cores())
+    _banner(plan, console, options.parallel or _num_runs_at_once())
     rows = [[run.name, state_of(run), " -> ".join(run.stages)] for run in ([plan.start] if plan.start else []) + list(plan.runs)]
     console.table("runs", ["run", "state", "stages"], rows)
     given = [argument for argument in argv[1:] if argument != "--dry-run"]
@@ -95,8 +93,12 @@ def _checked_plan(options: CompareOptions) -> ComparePlan:
     except ValueError as error:
         raise RecipeError(f"--metric: {str(error).split(' Add it')[0]}") from None
     plan = plan_comparison(options)
-    for run in [*([plan.start] if plan.start else []), *plan.runs]:
-        state_of(run)  # refuses what lies there before hours are spent
+    # What a run would refuse is refused before hours are spent on another.
+    states = {run.name: state_of(run) for run in [*([plan.start] if plan.start else []), *plan.runs]}
+    for i, contender in enumerate(plan.contenders):
+        if any(run.recipe == i and states[run.name] == "new" for run in plan.runs):
+            # From the recipe's own model: that of the start is not made yet, and has its shape and vocabulary.
+            check_recipe(contender.loaded.recipe, [*plan.shared, *contender.stages])
     return plan
 
 
@@ -137,5 +139,8 @@ def _of_start(failure: FailedRun) -> ReasonforgeError:
     return error
 
 
-def _num_cores() -> int:
+def _num_runs_at_once() -> int:
+    """Return how many runs to make at a time: one where a GPU is, which they would have to share, otherwise one per core."""
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -37,7 +37,7 @@ class CompareOptions:
     """Completions each run draws; None = as the recipes say, which must agree."""
     metric: str = "eval/pass@1"
     parallel: int | None = None
-    """Runs at a time; None = as many as there are cores."""
+    """Runs at a time; None = as many as there are cores, one where there is a GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

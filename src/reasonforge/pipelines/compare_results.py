@@ -9,12 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import Any, Literal
 
 from reasonforge.core.errors import DataError
 from reasonforge.evaluation.estimators import paired_difference
-from reasonforge.evaluation.seeds import SeedDifference, holm, mean_over_seeds, seed_difference, smallest_visible
+from reasonforge.evaluation.seeds import SeedDifference, SeedMean, holm, mean_over_seeds, seed_difference, smallest_visible
 from reasonforge.pipelines.compare_plan import ComparePlan, Contender, PlannedRun, planned_rollouts
 from reasonforge.pipelines.compare_run import FailedRun
 from reasonforge.runs.files import read_json
@@ -207,7 +207,7 @@ def comparison_data(plan: ComparePlan, results: Sequence[Sequence[RunResult]], f
 
 def comparison_table(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table for a terminal."""
-    header = ["recipe", f"{data['metric']} [95 %]", "spread", "seeds", "rollouts", "length", "seconds", "peak MiB"]
+    header = ["recipe", f"{data['metric']} [95 %]", "spread", "seeds", "rollouts", "length", "time", "peak MiB"]
     rows = []
     for recipe in data["recipes"]:
         final = recipe["final"]
@@ -233,7 +233,7 @@ def comparison_text(data: Mapping[str, Any]) -> str:
 
 
 def _visible(difference: SeedDifference, problems: tuple[float, float] | None, *, num_pairs: int) -> float:
-    """Return the true difference that would be found four times in five: what the seeds let see, or the problems where they let see less."""
+    """Return the true difference that would be found four times in five: the larger of what seeds and problems ask for."""
     by_seeds = smallest_visible(difference.standard_error, difference.degrees_of_freedom, comparisons=num_pairs, power=_POWER, level=LEVEL)
     if problems is None:
         return by_seeds
@@ -304,6 +304,7 @@ def _before(plan: ComparePlan, contender: Contender) -> float | None:
 
 def _recipe(contender: Contender, results: Sequence[RunResult], before: float | None) -> dict[str, Any]:
     final = mean_over_seeds([result.final for result in results], level=LEVEL) if results else None
+    curve = _curve(results)
     return {
         "label": contender.label,
         "description": contender.description,
@@ -314,7 +315,8 @@ def _recipe(contender: Contender, results: Sequence[RunResult], before: float | 
         "length": _mean([result.length for result in results]),
         "seconds": _mean([result.seconds for result in results]),
         "peak_memory_mb": max((r.peak_memory_mb for r in results if r.peak_memory_mb is not None), default=None),
-        "curve": _curve(results),
+        "curve": curve if curve["mean"] or final is None else _ends(results, final, before),
+        "has_curve": bool(curve["mean"]),
         "runs": [
             {
                 "seed": result.run.seed,
@@ -347,6 +349,13 @@ def _curve(results: Sequence[RunResult]) -> dict[str, list[float]]:
             curve["low"].append(spread.mean - spread.deviation)
             curve["high"].append(spread.mean + spread.deviation)
     return curve
+
+
+def _ends(results: Sequence[RunResult], final: SeedMean, before: float | None) -> dict[str, list[float]]:
+    """What is known of the curve of a recipe that measures nothing while it trains: where it begins and where it ends."""
+    curve = {"rollouts": [fmean(result.rollouts for result in results)], "mean": [final.mean]}
+    curve |= {"low": [final.mean - final.deviation], "high": [final.mean + final.deviation]}
+    return curve if before is None else {name: [0.0 if name == "rollouts" else before, *values] for name, values in curve.items()}
 
 
 def _pair(pair: PairResult) -> dict[str, Any]:

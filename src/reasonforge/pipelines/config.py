@@ -142,11 +142,10 @@ class Recipe(Section):
 
     def _check_artefacts(self, name: str, stage: Stage) -> None:
         """Refuse tables that a stage cannot read, and such as are not there when it runs."""
-        own = tables_of(stage)
         for where, table in named_data(stage, f"stages.{name}"):
             source = self.data[table]
             holds = source.type if source.type in ("rollouts", "pairs", "labelled") else "problems"
-            reads = _READS.get(stage.type, ("problems",)) if table in own and where == f"stages.{name}.data" else ("problems",)
+            reads = _READS.get(stage.type, ("problems",)) if where == f"stages.{name}.data" else ("problems",)
             if holds not in reads:
                 hint = ": read their problems through a select stage" if holds == "rollouts" and "problems" in reads else ""
                 raise ValueError(f"{where}: {table!r} holds {holds}, and {' or '.join(reads)} are read here{hint}")
@@ -167,7 +166,7 @@ class Recipe(Section):
             assert isinstance(source, RolloutSource)
             stage.check_source(source)
         if isinstance(stage, SFTConfig):
-            stage.check_sources([self.data[table] for table in own])
+            stage.check_sources([self.data[table] for table in stage.data])
 
     def _check_reward_models(self, name: str, stage: Stage) -> None:
         """Refuse a reward model that is another kind of stage, or a stage that has not run by then."""

@@ -22,6 +22,7 @@ from reasonforge.pipelines.stages import RUN_STAGE, UNITS, StageRun
 from reasonforge.pipelines.start import check_needs, decoder_config, make_tokenizer, random_start
 from reasonforge.report.page import write_report
 from reasonforge.runs.console import Console
+from reasonforge.runs.cost import cost_text
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.info import RunSummary
 from reasonforge.runs.reader import POLICY_STAGES
@@ -210,6 +211,8 @@ def _tell(run: RunDirectory, recipe: Recipe, summary: RunSummary, page: Path, co
     for note in summary.notes:
         console.note(note)
     facts = [("run", str(run.path)), ("report", str(page)), ("seconds", f"{summary.seconds:.0f}")]
+    if summary.cost is not None:
+        facts.append(("cost", cost_text(summary.cost)))
     console.end("done", facts, next_commands(run, recipe))
 
 

@@ -20,7 +20,8 @@ _COLOURS = 6
 _NAME_COLUMNS = 30
 
 _BAND_STYLE = """
-.band { stroke: none; opacity: .15 } .bar { stroke-width: 2; opacity: .6 } .seed { opacity: .5 } .mean { stroke-width: 3 }
+.band { stroke: none; opacity: .15 } .bar { stroke-width: 2; opacity: .6 } .seed { opacity: .5 }
+.mean { stroke-width: 3 } .ends { stroke-dasharray: 5 4 }
 """
 
 
@@ -69,7 +70,7 @@ def _curves(data: Mapping[str, Any]) -> str:
     parts = [_title(f"{data['metric']} over rollouts"), *_rows(y)]
     for tick in ticks(x.low, x.high, 4):
         parts.append(f'<text x="{x(tick):.1f}" y="{_HEIGHT - 14}" text-anchor="middle">{format_number(tick)}</text>')
-    for i, curve in enumerate(curves):
+    for i, (recipe, curve) in enumerate(zip(data["recipes"], curves, strict=True)):
         if not curve["mean"]:
             continue
         colour = i % _COLOURS
@@ -77,7 +78,8 @@ def _curves(data: Mapping[str, Any]) -> str:
         highs = [(x(r), y(v)) for r, v in zip(curve["rollouts"], curve["high"], strict=True)]
         parts.append(f'<path class="band k{colour}" d="{_line([*lows, *reversed(highs)])}Z"/>')
         means = [(x(r), y(v)) for r, v in zip(curve["rollouts"], curve["mean"], strict=True)]
-        parts.append(f'<path class="line c{colour}" d="{_line(means)}{"h0.01" if len(means) == 1 else ""}"/>')
+        kind = "line" if recipe["has_curve"] else "line ends"  # of its evaluations before and after alone
+        parts.append(f'<path class="{kind} c{colour}" d="{_line(means)}{"h0.01" if len(means) == 1 else ""}"/>')
     return "".join(parts)
 
 

@@ -13,7 +13,7 @@ from reasonforge.core.records import Problem, Verdict
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.core.seeds import derive_seed
 from reasonforge.rewards.config import JudgeReward, RewardPart
-from reasonforge.rewards.judge import CorrectnessJudge, JudgeSettings, Meter
+from reasonforge.rewards.judge import CorrectnessJudge, Meter
 from reasonforge.verify.extract import answer_section, strip_end_marker
 
 OpenChatModel = Callable[[EndpointConfig], ChatModel]
@@ -47,7 +47,7 @@ class ReferenceJudges:
             if open_model is None:
                 raise RecipeError(f"rewards.{name}: this stage cannot ask a judge. Leave the part out here.")
             params = SamplingParams(max_new_tokens=part.max_new_tokens, temperature=part.temperature)
-            judge = CorrectnessJudge(open_model(part.endpoint), JudgeSettings(params=params, repeats=part.repeats))
+            judge = CorrectnessJudge(open_model(part.endpoint), params, repeats=part.repeats)
             self._judges[name] = _Judge(part, judge, Semaphore(part.endpoint.concurrency))
         self._meter = Meter([found.judge.model for found in self._judges.values()])
 
@@ -61,6 +61,8 @@ class ReferenceJudges:
         Raises:
             Refused: the endpoint refuses every question.
         """
+        if not problem.answer.strip():
+            return Verdict(status="error", reason="there is no reference answer to compare with")
         # The judge must not be swayed by how an answer was found, and nobody pays it for reading the thinking.
         section = answer_section(strip_end_marker(text))
         if section is None or not section.strip():

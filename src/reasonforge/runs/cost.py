@@ -18,10 +18,14 @@ from reasonforge.runs.reader import RunReader
 from reasonforge.runs.text import format_number
 
 _PHASE_SUFFIX = "_seconds"
+_WHOLE_STEP = {"sample": "sample", "label_steps": "sample", "judge": "judge"}
+"""What the steps of a stage type do that times them as a whole; others train."""
 _SUMMED = {
     "cost/sampled_tokens": "sampled",
-    "cost/prompt_tokens": "prompts",
+    "cost/prompt_tokens": "prompt",
     "cost/evaluated_tokens": "evaluated",
+    "judge/prompt_tokens": "judge prompt",
+    "judge/completion_tokens": "judge",
 }
 """Metrics that count the tokens of one step."""
 _TOTALS = {"num_tokens": "learned"}
@@ -46,6 +50,8 @@ def cost_text(cost: RunCost) -> str:
     parts = [f"{cost.device_hours:.3g} device hours"]
     if cost.price is not None:
         parts.append(f"price {cost.price:.3g}")
+    if bought := sum(stage.bought for stage in cost.stages):
+        parts.append(f"paid to judges' endpoints {bought:.3g}")
     tokens = Counter[str]()
     for stage in cost.stages:
         tokens.update(stage.tokens)
@@ -70,19 +76,30 @@ def cost_table(cost: RunCost) -> tuple[list[str], list[list[str]]]:
 def _stage_cost(stage: StageInfo, rows: Iterable[Mapping[str, Any]]) -> StageCost:
     phases: dict[str, float] = {}
     tokens: dict[str, int] = {}
+    bought = 0.0
     for row in rows:
-        for name, value in row.items():
-            if not isinstance(value, int | float):
-                continue
-            if name.startswith(TIME_PREFIX) and name.endswith(_PHASE_SUFFIX):
-                phase = name[len(TIME_PREFIX) : -len(_PHASE_SUFFIX)]
-                phases[phase] = phases.get(phase, 0.0) + value
-            elif name in _SUMMED:
+        numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
+        for phase, seconds in _phases_of(numbers, stage.type).items():
+            phases[phase] = phases.get(phase, 0.0) + seconds
+        bought += numbers.get("judge/cost", 0.0)
+        for name, value in numbers.items():
+            if name in _SUMMED:
                 tokens[_SUMMED[name]] = tokens.get(_SUMMED[name], 0) + int(value)
             elif name in _TOTALS:
                 tokens[_TOTALS[name]] = int(value)
-    phases["other"] = max(0.0, stage.seconds - sum(phases.values()))
-    return StageCost(name=stage.name, seconds=stage.seconds, phases=phases, tokens=tokens)
+    rest = max(0.0, stage.seconds - sum(phases.values()))
+    phases["evaluate" if stage.type == "eval" else "other"] = rest
+    return StageCost(name=stage.name, seconds=stage.seconds, phases=phases, tokens=tokens, bought=bought)
+
+
+def _phases_of(row: Mapping[str, float], stage_type: str) -> dict[str, float]:
+    parts = {
+        name[len(TIME_PREFIX) : -len(_PHASE_SUFFIX)]: seconds
+        for name, seconds in row.items()
+        if name.startswith(TIME_PREFIX) and name.endswith(_PHASE_SUFFIX)
+    }
+    whole = row.get(f"{TIME_PREFIX}seconds")
+    return parts if parts or whole is None else {_WHOLE_STEP.get(stage_type, "train"): whole}
 
 
 def _price(run: RunReader) -> float | None:

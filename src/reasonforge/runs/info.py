@@ -103,7 +103,9 @@ class StageCost(_Record):
     phases: dict[str, float] = {}
     """Those seconds by phase (``sample``, ``reward``, ``train``, ``evaluate``, ``other``)."""
     tokens: dict[str, int] = {}
-    """Tokens by phase (``sampled``, ``prompts``, ``learned``, ``evaluated``)."""
+    """Tokens by phase (``sampled``, ``prompt``, ``learned``, ``evaluated``, ``judge prompt``, ``judge``)."""
+    bought: float = 0.0
+    """Paid to the endpoints of judges, as their settings say."""
 
 
 class RunCost(_Record):

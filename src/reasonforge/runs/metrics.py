@@ -84,7 +84,9 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
             "none",
             "Mean over completions of the summed log-ratio to the reference: what the controller holds.",
         ),
-        Metric("importance/mean", "", "none", f"Weight that corrects for the sampler, {_MEAN}; 1 = sampler and learner agree.", (None, 1.1)),
+        Metric(
+            "importance/mean", "", "none", f"Weight that corrects for the sampler, {_MEAN}; 1 = sampler and learner agree.", (None, 1.1)
+        ),
         Metric("importance/capped", "share", "down", f"Whether that weight was cut at its cap, {_MEAN}.", (None, 0.05)),
         Metric(
             "importance/masked",
@@ -181,7 +183,13 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         Metric("rewards/chosen", "nats", "up", "beta log(policy / reference) of the preferred responses, mean over the step's pairs."),
         Metric("rewards/rejected", "nats", "down", "The same of the others; mostly it is this one that moves."),
         Metric("rewards/margins", "nats", "up", "Difference of the two: what the loss makes larger.", (0.0, None)),
-        Metric("rewards/accuracies", "share", "up", "Share of the step's pairs whose preferred response has the higher one; a tie is half.", (0.5, None)),
+        Metric(
+            "rewards/accuracies",
+            "share",
+            "up",
+            "Share of the step's pairs whose preferred response has the higher one; a tie is half.",
+            (0.5, None),
+        ),
         Metric("logps/chosen", "nats", "none", "Log-probability of the whole preferred response; a steep fall = it is unlearned too."),
         Metric("logps/rejected", "nats", "none", "Log-probability of the whole other response."),
         Metric("preference/round", "rounds", "none", "Round of fresh pairs, from 1."),

@@ -98,7 +98,7 @@ COLUMNS = tuple(field.name for field in fields(StoredRollout))
 _GROUP_COLUMNS = ("prompt_ids", "mask", "step_ends", "step_rewards", "problem_json", "sampling_json")
 """What only :func:`read_groups` needs; files of older versions lack them."""
 _TOKEN_ARRAYS: dict[str, type] = {"token_ids": np.int32, "logprobs": np.float32, "mask": np.bool_, "prompt_ids": np.int32}
-TOKEN_COLUMNS = ("token_advantages", "token_ids", "logprobs", *_GROUP_COLUMNS)
+TOKEN_COLUMNS = ("token_advantages", "token_ids", "logprobs", *(name for name in _GROUP_COLUMNS if name != "sampling_json"))
 
 
 def step_file(folder: Path, step: int) -> Path:
@@ -331,6 +331,11 @@ def _row(problem: Problem, scored: ScoredRollout, advantage: Advantage | None, w
     } | (_group_columns(problem, scored) if with_tokens else dict.fromkeys(_GROUP_COLUMNS))
 
 
+def sampling_text(params: SamplingParams) -> str:
+    """Return what a file says of how its tokens were drawn: equal texts = drawn alike."""
+    return json.dumps(asdict(params))
+
+
 def _group_columns(problem: Problem, scored: ScoredRollout) -> dict[str, Any]:
     rollout, steps = scored.rollout, scored.reward.steps
     return {
@@ -339,7 +344,7 @@ def _group_columns(problem: Problem, scored: ScoredRollout) -> dict[str, Any]:
         "step_ends": [end for end, _ in steps],
         "step_rewards": [value for _, value in steps],
         "problem_json": json.dumps(asdict(problem)),
-        "sampling_json": json.dumps(asdict(rollout.sampling)),
+        "sampling_json": sampling_text(rollout.sampling),
     }
 
 

@@ -12,6 +12,7 @@ from reasonforge.core.errors import UnavailableError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import Completion, SampleRequest, SamplingParams
 from reasonforge.sampling.protocol import Sampler
+from reasonforge.sampling.rollouts import completion_text
 from reasonforge.text.layout import Layout
 from reasonforge.text.render import render_prompt, stop_token_ids
 from reasonforge.text.tokenizer import Tokenizer
@@ -75,7 +76,6 @@ class LocalChat:
                     yield name, UnavailableError(f"the question has {len(prompt)} tokens, the model's context is {self._max_context}")
 
     def _answer(self, prompt: tuple[int, ...], completion: Completion) -> Answer:
-        ids = completion.token_ids.tolist()
-        self.usage.add(requests=1, prompt_tokens=len(prompt), completion_tokens=len(ids))
-        written = ids[:-1] if ids and ids[-1] in self._stop_ids else ids
-        return Answer(text=self._tokenizer.decode(written), truncated=completion.finish_reason == "length", num_tokens=len(ids))
+        self.usage.add(requests=1, prompt_tokens=len(prompt), completion_tokens=len(completion))
+        text = completion_text(completion, self._tokenizer)
+        return Answer(text=text, truncated=completion.finish_reason == "length", num_tokens=len(completion))

@@ -48,19 +48,34 @@ def token_of_each_end(token_ids: Sequence[int], ends: Sequence[int], decode: Dec
     """
     text = decode(token_ids)
     found: list[int] = []
-    low = 0
+    start, position = 0, 0  # a token before which the text so far is whole, and how long it is there
     for end in ends:
-        first, last = low, len(token_ids) - 1
-        while first < last:
-            middle = (first + last) // 2
-            # Not by length: half a character decodes to a mark that is as long as the whole one.
-            if decode(token_ids[: middle + 1]).startswith(text[:end]):
-                last = middle
-            else:
-                first = middle + 1
-        found.append(first)
-        low = first
+        index = _completing(token_ids, start, text[position:end], decode)
+        if index is None:
+            # Some decoders write the first token of a text in another way (a word mark without its space): read from the beginning.
+            index = _completing(token_ids, 0, text[:end], decode)
+        found.append(len(token_ids) - 1 if index is None else index)
+        if index is not None and decode(token_ids[start : index + 1]) == text[position:end]:
+            start, position = index + 1, end
     return found
+
+
+def _completing(token_ids: Sequence[int], start: int, wanted: str, decode: Decode) -> int | None:
+    """Return the first token with which the text from ``start`` on begins as wanted; None = it never does."""
+    # Not by length: half a character decodes to a mark that is as long as the whole one.
+    size = 1
+    while not decode(token_ids[start : start + size]).startswith(wanted):
+        if start + size >= len(token_ids):
+            return None
+        size *= 2
+    first, last = start, min(start + size, len(token_ids)) - 1
+    while first < last:
+        middle = (first + last) // 2
+        if decode(token_ids[start : middle + 1]).startswith(wanted):
+            last = middle
+        else:
+            first = middle + 1
+    return first
 
 
 def step_tokens(token_ids: Sequence[int], text: str, config: StepsConfig, decode: Decode) -> list[int]:

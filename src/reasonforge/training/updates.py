@@ -174,7 +174,10 @@ class Updating(BatchedModel[Model]):
         metrics = {"lr": self._config.optimizer.lr * fraction, "num_samples": float(len(samples))}
         if not samples:
             return StepResult(weights_version=self.version, metrics=self._with_totals(metrics), skipped=True)
-        metrics |= self._accumulate(forward, [batch for _, batch in self.microbatches(samples, weights, unit=unit)])
+        batches = [batch for _, batch in self.microbatches(samples, weights, unit=unit)]
+        used = sum(len(sample.token_ids) - 1 for sample in samples)
+        metrics |= {"padding": 1 - used / max(sum(batch.inputs.numel() for batch in batches), 1)}
+        metrics |= self._accumulate(forward, batches)
         applied = self._apply(metrics, fraction)
         if applied:
             self._counts["tokens"] += sum(int(sample.loss_mask.sum()) for sample in samples)
@@ -183,17 +186,14 @@ class Updating(BatchedModel[Model]):
         return StepResult(weights_version=self.version, metrics=self._with_totals(metrics), skipped=not applied)
 
     def _accumulate(self, forward: Callable[[TokenBatch], LossOutput], batches: Sequence[TokenBatch]) -> dict[str, float]:
-        """Leave the gradient of the whole step in the parameters; return the loss, the objective's metrics and the padding."""
+        """Leave the gradient of the whole step in the parameters; return the loss and the objective's metrics."""
         self._model.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for output in self._with_gradients(forward, batches):
             for name, value in ({"loss": output.loss} | output.metrics).items():
                 sums[name] = sums.get(name, 0) + value.detach().float()
-        positions = sum(batch.inputs.numel() for batch in batches)
-        sums["used"] = torch.stack([(batch.segments > 0).sum() for batch in batches]).sum().float()
         # One transfer for all of them: each costs a GPU a wait.
-        metrics = dict(zip(sums, torch.stack(list(sums.values())).tolist()))
-        return metrics | {"padding": 1 - metrics.pop("used") / max(positions, 1)}
+        return dict(zip(sums, torch.stack(list(sums.values())).tolist()))
 
     def _with_gradients(self, forward: Callable[[TokenBatch], LossOutput], batches: Sequence[TokenBatch]) -> Iterator[LossOutput]:
         """Yield each micro-batch's output, in order, once its gradient has been added to the parameters'."""

@@ -80,7 +80,7 @@ class Chart {
       const kind = names.indexOf(curve.name);
       const label = several ? `${data.groups[curve.group].name} ${names.length > 1 ? curve.name : ""}`.trim() : curve.name;
       // Several groups: colour tells them apart and dashes tell metrics apart. One: colour tells metrics apart.
-      return { ...curve, label, colour: `s${(several ? curve.group : order) % NUM_COLOURS}`, dashed: several && kind > 0 };
+      return { ...curve, label, colour: `s${(several ? curve.group : order) % NUM_COLOURS}`, dashed: curve.dashed || (several && kind > 0) };
     });
     const steps = this.series.flatMap((curve) => [curve.steps[0], curve.steps[curve.steps.length - 1]]);
     this.first = Math.min(...steps);

@@ -85,6 +85,7 @@ function curves(data) {
     name: data.metric,
     steps: recipe.curve.rollouts.map(Math.round),
     values: recipe.curve.mean,
+    dashed: !recipe.has_curve,
     band: recipe.runs.length > 1 ? { low: recipe.curve.low, high: recipe.curve.high } : null,
   }));
   const metrics = { [data.metric]: { unit: data.unit, help: data.help, healthy: null } };
@@ -94,8 +95,8 @@ function curves(data) {
     { onCursor: (step) => chart.point(step), onPick: null },
   );
   chart.node.classList.add("medium");
-  const missing = data.recipes.filter((recipe) => recipe.runs.length && !recipe.curve.mean.length).map((recipe) => recipe.label);
-  const note = missing.length ? el("p", { class: "small dim" }, `Without values while training: ${missing.join(", ")}.`) : null;
+  const ends = data.recipes.filter((recipe) => recipe.runs.length && !recipe.has_curve).map((recipe) => recipe.label);
+  const note = ends.length ? el("p", { class: "small dim" }, `Dashed, from the evaluations before and after alone: ${ends.join(", ")}.`) : null;
   return el(
     "section",
     { id: "curves" },

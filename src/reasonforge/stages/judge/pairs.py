@@ -9,7 +9,7 @@ from itertools import combinations
 
 from reasonforge.core.ids import content_id
 from reasonforge.core.records import Problem
-from reasonforge.core.rollouts import RolloutGroup
+from reasonforge.core.rollouts import Completion, RolloutGroup
 from reasonforge.core.seeds import derive_seed
 from reasonforge.tasks.draws import Draws
 from reasonforge.tasks.pairs import Pair
@@ -39,7 +39,7 @@ class LengthBalance:
 
 
 def candidates(
-    groups: Sequence[RolloutGroup], *, pairs_per_problem: int, shows: str, text_of: Callable[[Sequence[int]], str], seed: int
+    groups: Sequence[RolloutGroup], *, pairs_per_problem: int, shows: str, text_of: Callable[[Completion], str], seed: int
 ) -> list[Candidate]:
     """Draw different responses of each problem to compare.
 
@@ -49,7 +49,7 @@ def candidates(
         groups: all completions; a problem's groups are taken together.
         pairs_per_problem: at most so many of each.
         shows: ``summary`` or ``all``.
-        text_of: token ids to text, without the token that ends a completion.
+        text_of: decodes a completion, without the token that ends it.
         seed: of the draws.
     """
     problems: dict[str, Problem] = {}
@@ -61,7 +61,7 @@ def candidates(
             completion = member.rollout.completion
             if completion.finish_reason != "stop":
                 continue
-            text = text_of(completion.token_ids.tolist())
+            text = text_of(completion)
             section = text if shows == "all" else answer_section(text)
             if section is not None and section.strip():
                 seen.setdefault(section.strip(), text)

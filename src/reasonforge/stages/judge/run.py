@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from reasonforge.core.chat import ChatModel
 from reasonforge.core.errors import DataError
@@ -19,10 +20,11 @@ from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.core.ids import content_id
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.models.hf import load_folder
-from reasonforge.rewards.judge import Comparison, JudgeSettings, Meter, PairwiseJudge, Ruling, imitates_a_judge
+from reasonforge.rewards.judge import Comparison, Meter, PairwiseJudge, Ruling, imitates_a_judge
 from reasonforge.runs.files import read_json
 from reasonforge.sampling.chat import LocalChat
 from reasonforge.sampling.http import HttpModel
+from reasonforge.sampling.rollouts import completion_text
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext
 from reasonforge.stages.judge.config import EndpointJudge, FolderJudge, JudgeConfig, JudgeModel
@@ -31,11 +33,10 @@ from reasonforge.tasks.config import RolloutSource
 from reasonforge.tasks.pairs import PAIRS_FILE, write_pairs
 from reasonforge.tasks.rollouts import load_groups
 from reasonforge.text.layout import build_layout
-from reasonforge.text.render import stop_token_ids
 from reasonforge.text.tokenizer import Tokenizer
 
 
-def run_judge(config: JudgeConfig, source: RolloutSource, bundle: Bundle, context: StageContext, *, model: ChatModel | None = None) -> str:
+def run_judge(config: JudgeConfig, source: RolloutSource, bundle: Bundle, context: StageContext) -> str:
     """Judge what has not been judged yet, and write the pairs; return what came of it in one line.
 
     Args:
@@ -43,7 +44,6 @@ def run_judge(config: JudgeConfig, source: RolloutSource, bundle: Bundle, contex
         source: the responses.
         bundle: the policy as it stands; its tokenizer reads the responses.
         context: where the stage runs.
-        model: who compares; None = as the settings say.
 
     Raises:
         DataError: there is nothing to compare, no pair is left, or a file of an earlier attempt is broken.
@@ -57,7 +57,11 @@ def run_judge(config: JudgeConfig, source: RolloutSource, bundle: Bundle, contex
     first = _num_done(context, folder, compared, config)
     context.log.expect(num_steps)
     if first < num_steps:
-        _judge_batches(PairwiseJudge(model or open_judge(config.judge, bundle), _settings(config)), config, compared, first, context)
+        params = SamplingParams(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
+        judge = PairwiseJudge(
+            open_judge(config.judge, bundle), params, queries=config.queries, margin=config.margin, repeats=config.repeats
+        )
+        _judge_batches(judge, config, compared, first, context)
     return _write_pairs(config, compared, folder, bundle, context)
 
 
@@ -79,19 +83,13 @@ def open_judge(config: JudgeModel, bundle: Bundle) -> ChatModel:
     return LocalChat(sampler, judge.tokenizer, judge.layout, max_context=judge.max_context)
 
 
-def _settings(config: JudgeConfig) -> JudgeSettings:
-    params = SamplingParams(max_new_tokens=config.max_new_tokens, temperature=config.temperature)
-    return JudgeSettings(params=params, queries=config.queries, margin=config.margin, repeats=config.repeats)
-
-
 def _candidates(config: JudgeConfig, source: RolloutSource, bundle: Bundle, context: StageContext) -> list[Candidate]:
     tokenizer = bundle.tokenizer
-    ends = stop_token_ids(tokenizer, bundle.layout)
     found = candidates(
         load_groups(source, context.run.path, tokenizer=tokenizer.fingerprint),
         pairs_per_problem=config.pairs_per_problem,
         shows=config.shows,
-        text_of=lambda ids: tokenizer.decode(ids[:-1] if ids[-1:] and ids[-1] in ends else ids),
+        text_of=lambda completion: completion_text(completion, tokenizer),
         seed=context.seed("judge"),
     )
     if not found:
@@ -137,9 +135,8 @@ def judge_metrics(batch: Sequence[Candidate], rulings: Sequence[Ruling]) -> dict
         # In terms of places: swapped queries are turned back.
         by_place = [-score if turned else score for ruling in judged for score, turned in zip(ruling.scores, ruling.swapped, strict=True)]
         metrics["judge/first_place"] = sum(by_place) / len(by_place)
-        metrics["judge/unanimous"] = sum(len({(score > 0) - (score < 0) for score in ruling.scores}) == 1 for ruling in judged) / len(
-            judged
-        )
+        directions = [{(score > 0) - (score < 0) for score in ruling.scores} for ruling in judged]
+        metrics["judge/unanimous"] = sum(len(found) == 1 for found in directions) / len(judged)
     return metrics
 
 
@@ -187,9 +184,7 @@ def _write_pairs(config: JudgeConfig, compared: Sequence[Candidate], folder: Pat
     """Balance lengths over all files, write the pairs and say what came of it."""
     size = config.comparisons_per_step
     steps = [read_json(_step_file(folder, step + 1)) for step in range(math.ceil(len(compared) / size))]
-    rulings = [
-        Ruling(**{**row, "scores": tuple(row["scores"]), "swapped": tuple(row["swapped"])}) for step in steps for row in step["rulings"]
-    ]
+    rulings = [_ruling(row) for step in steps for row in step["rulings"]]
     sure = [(item, ruling) for item, ruling in zip(compared, rulings, strict=True) if ruling.kept]
     lengths = [tuple(len(bundle.tokenizer.encode(text)) for text in _by_rank(item.shown, ruling.mean)) for item, ruling in sure]
     most = math.inf if config.max_length_gap is None else config.max_length_gap
@@ -216,6 +211,10 @@ def _write_pairs(config: JudgeConfig, compared: Sequence[Candidate], folder: Pat
     gaps = {"before": balance.gap_before, "after": balance.gap}
     context.log.event("judged", said, yields=counts, length_gap=gaps, spent={name.removeprefix("judge/"): spent[name] for name in spent})
     return said
+
+
+def _ruling(row: dict[str, Any]) -> Ruling:
+    return Ruling(**{**row, "scores": tuple(row["scores"]), "swapped": tuple(row["swapped"])})
 
 
 def _by_rank(texts: tuple[str, str], mean: float) -> tuple[str, str]:

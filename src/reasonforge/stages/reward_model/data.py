@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from reasonforge.core.errors import DataError
+from reasonforge.core.ids import content_id
 from reasonforge.core.records import Message, Problem
 from reasonforge.core.rollouts import RewardSample, RolloutGroup, ScoredRollout
 from reasonforge.core.seeds import derive_seed
 from reasonforge.rewards.model import Response, ScoreSpec, reward_sample
 from reasonforge.tasks.pairs import Labelled, Pair
 from reasonforge.tasks.protocol import StepCheck
-from reasonforge.tasks.registry import get_task
+from reasonforge.tasks.steps import rule_steps
 from reasonforge.text.layout import Layout
 from reasonforge.text.render import render_example, render_prompt
 from reasonforge.text.steps import Decode, step_tokens, token_of_each_end
@@ -24,15 +25,16 @@ from reasonforge.text.tokenizer import Tokenizer
 
 StepLabels = Literal["soft", "hard", "rule"]
 
-_TASK = "task:"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """What is learned from together: one sample, or the two of a pair, the preferred one first."""
 
     problem_id: str
+    """Of pairs and labelled responses, it stands for the prompt."""
     samples: tuple[RewardSample, ...]
+    lengths: tuple[int, ...]
+    """Tokens read of each response."""
     is_correct: bool | None = None
     """Whether the response as a whole is right or good; None = a pair, which says only which is better."""
 
@@ -49,9 +51,12 @@ def outcome_examples(groups: Sequence[RolloutGroup], spec: ScoreSpec, decode: De
         Math-Shepherd (arXiv:2312.08935), Eq. 1; DeepSeekMath (arXiv:2402.03300), section 5.2.1: labels by the rule.
     """
     return [
-        Example(
-            problem_id=group.problem.id,
-            samples=(reward_sample(Response.of(member), spec, decode, float(member.verdict.correct)),),
+        _example(
+            group.problem.id,
+            [Response.of(member)],
+            spec,
+            decode,
+            labels=float(member.verdict.correct),
             is_correct=member.verdict.correct,
         )
         for group in groups
@@ -81,8 +86,8 @@ def process_examples(groups: Sequence[RolloutGroup], spec: ScoreSpec, decode: De
             if labels == "hard":
                 found = {index: float(value > 0) for index, value in found.items()}
             if found:
-                sample = reward_sample(Response.of(member), spec, decode, found)
-                examples.append(Example(problem_id=group.problem.id, samples=(sample,), is_correct=member.verdict.correct))
+                correct = member.verdict.correct
+                examples.append(_example(group.problem.id, [Response.of(member)], spec, decode, labels=found, is_correct=correct))
     return examples
 
 
@@ -98,7 +103,7 @@ def rule_labels(problem: Problem, member: ScoredRollout, spec: ScoreSpec, decode
     token_ids, text = member.rollout.completion.token_ids.tolist(), member.rollout.text
     if not token_ids:
         return {}
-    checks = [check for check in step_checker(problem)(problem, text) if check.end > 0]
+    checks = [check for check in _checked_steps(problem, text) if check.end > 0]
     places = token_of_each_end(token_ids, [check.end for check in checks], decode)
     labels: dict[int, float] = {}
     start = -1
@@ -111,16 +116,11 @@ def rule_labels(problem: Problem, member: ScoredRollout, spec: ScoreSpec, decode
     return labels
 
 
-def step_checker(problem: Problem) -> Callable[[Problem, str], list[StepCheck]]:
-    """Return what judges the steps of a problem's solutions.
-
-    Raises:
-        DataError: nothing does.
-    """
-    check = getattr(get_task(problem.source.removeprefix(_TASK)), "check_steps", None) if problem.source.startswith(_TASK) else None
-    if check is None:
+def _checked_steps(problem: Problem, text: str) -> list[StepCheck]:
+    checks = rule_steps(problem, text)
+    if checks is None:
         raise DataError(f"problem {problem.id} of {problem.source}: no rule checks its steps. Label them with a label_steps stage")
-    return check
+    return checks
 
 
 def pair_examples(pairs: Sequence[Pair], spec: ScoreSpec, tokenizer: Tokenizer, layout: Layout) -> list[Example]:
@@ -130,12 +130,11 @@ def pair_examples(pairs: Sequence[Pair], spec: ScoreSpec, tokenizer: Tokenizer, 
         DeepSeek-R1 (arXiv:2501.12948), section 3.1: helpfulness from pairs.
     """
     return [
-        Example(
-            problem_id=pair.id,
-            samples=tuple(
-                reward_sample(written_response(pair.messages, text, tokenizer, layout), spec, tokenizer.decode)
-                for text in (pair.chosen, pair.rejected)
-            ),
+        _example(
+            content_id([[message.role, message.content] for message in pair.messages]),
+            [written_response(pair.messages, text, tokenizer, layout) for text in (pair.chosen, pair.rejected)],
+            spec,
+            tokenizer.decode,
         )
         for pair in pairs
     ]
@@ -148,9 +147,12 @@ def labelled_examples(rows: Sequence[Labelled], spec: ScoreSpec, tokenizer: Toke
         DeepSeek-R1 (arXiv:2501.12948), section 3.1: safety, pointwise.
     """
     return [
-        Example(
-            problem_id=row.id,
-            samples=(reward_sample(written_response(row.messages, row.response, tokenizer, layout), spec, tokenizer.decode, row.label),),
+        _example(
+            content_id([[message.role, message.content] for message in row.messages]),
+            [written_response(row.messages, row.response, tokenizer, layout)],
+            spec,
+            tokenizer.decode,
+            labels=row.label,
             is_correct=row.label > 0.5,
         )
         for row in rows
@@ -177,6 +179,20 @@ def split_by_problem(examples: Sequence[Example], *, held_out: float, seed: int)
         raise DataError(f"{len(names)} problems: a reward model needs at least two, one of them to be measured on")
     kept = set(names[: min(max(1, math.ceil(held_out * len(names))), len(names) - 1)])
     return [e for e in examples if e.problem_id not in kept], [e for e in examples if e.problem_id in kept]
+
+
+def _example(
+    problem_id: str,
+    responses: Sequence[Response],
+    spec: ScoreSpec,
+    decode: Decode,
+    *,
+    labels: Mapping[int, float] | float | None = None,
+    is_correct: bool | None = None,
+) -> Example:
+    samples = tuple(reward_sample(response, spec, decode, labels) for response in responses)
+    lengths = tuple(len(sample.token_ids) - len(response.prompt_ids) - 1 for sample, response in zip(samples, responses))
+    return Example(problem_id=problem_id, samples=samples, lengths=lengths, is_correct=is_correct)
 
 
 def _stored_labels(member: ScoredRollout, spec: ScoreSpec, decode: Decode) -> Mapping[int, float]:

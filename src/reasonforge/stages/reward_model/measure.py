@@ -28,7 +28,7 @@ def measure_reward_model(values: Values, examples: Sequence[Example]) -> dict[st
     """
     samples = [sample for example in examples for sample in example.samples]
     rows = [row[sample.loss_mask] for row, sample in zip(values(samples), samples)]
-    lengths = np.array([len(sample.token_ids) - 1 for sample in samples], dtype=np.float64)
+    lengths = np.array([length for example in examples for length in example.lengths], dtype=np.float64)
     is_pairs = len(examples[0].samples) == 2
     found = _of_pairs(rows, lengths) if is_pairs else _of_labels(rows, [sample.labels[sample.loss_mask] for sample in samples])
     # A solution of several steps is as good as its worst.

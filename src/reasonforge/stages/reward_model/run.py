@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.core.errors import DataError
 from reasonforge.evaluation.reward_models import check_vocabulary
 from reasonforge.models.hf import load_scalar_folder, save_scalar_folder
 from reasonforge.models.scalar import ScalarModel
@@ -43,8 +43,7 @@ def run_reward_model(
         start: folder of a reward model to train on; None = the policy with a head that says 0.
 
     Raises:
-        DataError: the data cannot be read, has no label of one sort, or nothing of it fits the context.
-        RecipeError: ``start`` scores something else.
+        DataError: the data cannot be read, all its labels are equal, nothing of it fits the context, or ``start`` is no such folder.
     """
     steps = (config.steps or StepsConfig()) if config.kind == "process" else None
     spec = ScoreSpec(kind=config.kind, sees=config.sees, steps=steps)
@@ -52,7 +51,7 @@ def run_reward_model(
     train, held_out = split_by_problem(examples, held_out=config.held_out, seed=context.seed("held-out"))
     _check_labels(train, context.name)
     total = num_updates(len(train), epochs=config.epochs, examples_per_step=config.examples_per_step)
-    model = ScalarModel.from_decoder(bundle.decoder) if start is None else _started(start, spec, bundle)
+    model = ScalarModel.from_decoder(bundle.decoder) if start is None else _started(start, bundle)
     learner = ScalarLearner(model, config.training, total_steps=total, device=bundle.device, threads=bundle.threads)
     context.log.event(
         "data",
@@ -107,9 +106,8 @@ def _check_labels(examples: Sequence[Example], name: str) -> None:
         raise DataError(f"{name}: all {len(labels)} labels are {labels[0]:g}: there is nothing to tell apart. Draw other samples")
 
 
-def _started(folder: Path, spec: ScoreSpec, bundle: Bundle) -> ScalarModel:
-    model, scores = load_scalar_folder(folder)
+def _started(folder: Path, bundle: Bundle) -> ScalarModel:
+    """Return the reward model of a folder. It may have scored something else: what it knows of steps helps to judge outcomes."""
+    model, _ = load_scalar_folder(folder)
     check_vocabulary(folder, bundle.tokenizer)
-    if (earlier := ScoreSpec.from_json(scores)).sees != spec.sees or earlier.steps != spec.steps:
-        raise RecipeError(f"{folder}: its scores are of kind {earlier.kind!r}, sees {earlier.sees!r}: this stage trains other scores")
     return model

@@ -80,13 +80,19 @@ class CriticConfig(Section):
     """A second model that says of every token how much reward is still to come; it learns beside the policy."""
 
     start: str = "policy"
-    """What it is copied from: ``policy`` = the stage's start with a fresh head; or a ``reward_model`` stage, or a folder with such a model."""
+    """What it is copied from: ``policy`` = the stage's start with a fresh head; else a ``reward_model`` stage or a folder of one."""
     training: TrainingConfig = TrainingConfig()
-    """Its optimizer; ``checkpoint_every`` is the stage's."""
+    """Its optimizer, schedule and micro-batches."""
     clip: float | None = Field(default=0.2, gt=0)
     """How far a step may move a value, in units of reward; None = as far as it likes."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps at the beginning in which only the critic learns."""
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> Self:
+        if self.training.checkpoint_every != TrainingConfig().checkpoint_every:
+            raise ValueError("training.checkpoint_every has no effect: the critic is saved with the policy, by the stage's training")
+        return self
 
 
 class Clip(Section):

@@ -71,10 +71,10 @@ class RLConfig(Section):
     critic: CriticConfig | None = None
     """The value model that ``gae`` needs; None = no critic."""
     ratio: Ratio = "token"
-    """Level of the importance ratio; ``sequence`` = GSPO's geometric mean, ``sequence_token`` = its value with each token's own gradient."""
+    """Level of the importance ratio; ``sequence`` = GSPO's geometric mean, ``sequence_token`` = its value, each token's own gradient."""
     surrogate: Surrogate = Clip()
     aggregation: Aggregation = "sequence_mean_token_mean"
-    """How token terms become one loss: GRPO, DAPO, DAPO eq. 8, RLOO, Dr.GRPO (divides by ``sampling.max_new_tokens``), verl's form of it."""
+    """How token terms become one loss: GRPO, DAPO, DAPO eq. 8, RLOO, Dr.GRPO (divides by ``sampling.max_new_tokens``), verl's form."""
     importance: ImportanceCorrection | None = None
     """None = the sampler's probabilities are taken for the learner's."""
     kl: KLPenalty | None = None

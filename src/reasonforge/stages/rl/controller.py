@@ -22,16 +22,17 @@ class KLCoefficient:
         """Move on, given what the step has sampled; return the coefficient that the step used, where it moves.
 
         Args:
-            samples: with reference log-probabilities; what was learned from.
+            samples: with reference log-probabilities; those with nothing to learn from do not count.
         """
-        if self._controller is None or not samples:
+        learned = [sample for sample in samples if sample.loss_mask.any()]
+        if self._controller is None or not learned:
             return {}
-        used, observed = self.value, mean_divergence(samples)
+        used, observed = self.value, mean_divergence(learned)
         self.value = adapted_kl_coef(
             used,
             observed_kl=observed,
             target_kl=self._controller.target,
-            num_samples=len(samples),
+            num_samples=len(learned),
             horizon=self._controller.horizon,
         )
         return {"kl_coef": used, "kl_per_completion": observed}

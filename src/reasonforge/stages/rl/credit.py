@@ -74,7 +74,7 @@ def assign_credit(
 
     Args:
         groups: scored.
-        samples: one per rollout, in order; with reference log-probabilities where there is a reference, with values where there is a critic.
+        samples: one per rollout, in order; with log-probabilities of the reference and values of the critic where there are such models.
         config: picks the advantage, the place of the divergence, and what becomes of truncated completions.
         kl_coef: weight of the divergence in the reward; not read where it is in the loss.
         step_parts: parts of the reward that pay steps; with process supervision the outcome is what the others pay.

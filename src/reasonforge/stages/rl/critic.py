@@ -75,7 +75,9 @@ class Critic:
         self._learner.load_state(tensors, scalars)
 
     def _objective(self, values: Float[Tensor, "B T"], batch: TokenBatch) -> LossOutput:
-        assert isinstance(batch, PolicyBatch) and batch.values is not None and batch.returns is not None
+        assert isinstance(batch, PolicyBatch)
+        assert batch.values is not None
+        assert batch.returns is not None
         # Padding holds garbage, which must not reach a product with a weight of zero.
         values = torch.where(batch.loss_mask, values, 0.0)
         clip = float("inf") if self._config.clip is None else self._config.clip
@@ -85,8 +87,13 @@ class Critic:
 
 
 def explained_variance(samples: Sequence[PolicySample]) -> dict[str, float]:
-    """Return the share of the returns' variance that the values foretold: 1 = all, 0 = no more than a constant would; none if they are equal."""
-    pairs = [(s.values[s.loss_mask], s.returns[s.loss_mask]) for s in samples if s.values is not None and s.returns is not None]
-    values, returns = (np.concatenate(column).astype(np.float64) for column in zip(*pairs)) if pairs else (np.zeros(0), np.zeros(0))
+    """Return the share of the returns' variance that the values foretold: 1 = all, 0 = no more than a constant would.
+
+    Nothing without a critic, or where all returns are equal.
+    """
+    judged = [(s.values[s.loss_mask], s.returns[s.loss_mask]) for s in samples if s.values is not None and s.returns is not None]
+    if not judged:
+        return {}
+    values, returns = (np.concatenate(rows).astype(np.float64) for rows in zip(*judged))
     variance = returns.var() if len(returns) else 0.0
     return {"value/explained_variance": float(1.0 - (returns - values).var() / variance)} if variance > 0 else {}

@@ -15,7 +15,6 @@ from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.objectives.advantages import has_signal
 from reasonforge.stages.rl.axes import DynamicSampling
 
-
 Value = TypeVar("Value")
 
 

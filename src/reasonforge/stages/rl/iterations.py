@@ -63,20 +63,21 @@ class Reservoir:
             "loss_mask": _joined([sample.loss_mask for sample in samples], np.bool_),
             "labels": _joined([sample.labels for sample in samples], np.float32),
         }
-        problems = [[example.problem_id, bool(example.is_correct)] for example in self.examples]
-        return tensors, {"offered": self._offered, "seed": self._seed, "problems": problems}
+        facts = [[example.problem_id, example.lengths[0], bool(example.is_correct)] for example in self.examples]
+        return tensors, {"offered": self._offered, "seed": self._seed, "facts": facts}
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Take back what ``state`` returned."""
         borders = np.cumsum(tensors["lengths"].numpy())[:-1]
-        rows = zip(*(np.split(tensors[name].numpy(), borders) for name in ("token_ids", "loss_mask", "labels")), state["problems"])
+        rows = zip(*(np.split(tensors[name].numpy(), borders) for name in ("token_ids", "loss_mask", "labels")), state["facts"])
         self.examples = [
             Example(
                 problem_id=problem_id,
                 samples=(RewardSample(token_ids=token_ids, loss_mask=loss_mask, labels=labels),),
+                lengths=(length,),
                 is_correct=is_correct,
             )
-            for token_ids, loss_mask, labels, (problem_id, is_correct) in rows
+            for token_ids, loss_mask, labels, (problem_id, length, is_correct) in rows
         ]
         self._offered, self._seed = state["offered"], state["seed"]
 

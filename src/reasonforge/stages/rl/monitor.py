@@ -2,8 +2,9 @@
 
 Both halves must hold at an evaluation:
 
-- Over the last ``window`` evaluations the training reward rises (one-sided t-test of the slope). A value is the mean total reward of the
-  steps since the evaluation before.
+- Since accuracy was best, but over no fewer than ``window`` evaluations, the training reward rises (one-sided t-test of the slope). A value
+  is the mean total reward of the steps since the evaluation before. The same span for both halves: a reward that rose while accuracy fell
+  and stands still now is no less suspect.
 - Held-out accuracy, averaged over the last ``average`` evaluations, lies below the best such average before it by more than ``min_drop``
   and by more than ``standard_errors`` standard errors of the difference, paired by problem. With few problems Student's t takes the
   normal distribution's place: as unlikely, not as many errors.
@@ -133,6 +134,7 @@ class RewardWatch:
         self._looks: list[_Look] = []
         self._recent: list[list[float]] = []  # pass rates by problem, of the last 2 x average evaluations
         self._best: tuple[_Look, list[float]] | None = None  # of the best average that has left the present one: end, mean pass rates
+        self._rewards: list[float] = []  # of every evaluation from the best average's last one on, and of at least the window's
         self._since: list[Mapping[str, float]] = []  # metrics of the steps since the last evaluation
         self._is_alarmed = False
 
@@ -166,7 +168,8 @@ class RewardWatch:
         if "reward" not in figures:
             return None  # no step was trained since the evaluation before: nothing to compare
         self._looks.append(_Look(step=step, reward=figures["reward"], figures=figures))
-        self._looks = self._looks[-max(config.window, n + 1) :]
+        self._looks = self._looks[-(n + 1) :]
+        self._rewards.append(figures["reward"])
         self._since = []
         self._recent = [*self._recent, list(pass_rates)][-2 * n :]
         if len(self._recent) < 2 * n:
@@ -174,8 +177,9 @@ class RewardWatch:
         before, now = np.mean(self._recent[:n], axis=0), np.mean(self._recent[n:], axis=0)
         if self._best is None or before.mean() > np.mean(self._best[1]):
             self._best = self._looks[-1 - n], before.tolist()
+            self._rewards = self._rewards[-max(config.window, n + 1) :]
         errors = _fallen(np.asarray(self._best[1]), now, config)
-        rising = trend_of([look.reward for look in self._looks[-config.window :]]) if len(self._looks) >= config.window else None
+        rising = trend_of(self._rewards) if len(self._rewards) >= config.window else None
         was_alarmed = self._is_alarmed
         self._is_alarmed = errors is not None and rising is not None and rising.slope > 0 and rising.p_rising < config.p_value
         if errors is None or rising is None or not self._is_alarmed or was_alarmed:
@@ -198,6 +202,7 @@ class RewardWatch:
         return {
             "looks": [look.state() for look in self._looks],
             "recent": self._recent,
+            "rewards": self._rewards,
             "best": None if self._best is None else [self._best[0].state(), self._best[1]],
             "since": [dict(row) for row in self._since],
             "is_alarmed": self._is_alarmed,
@@ -207,6 +212,7 @@ class RewardWatch:
         """Take back what ``state`` gave."""
         self._looks = [_Look(**look) for look in state["looks"]]
         self._recent = [list(row) for row in state["recent"]]
+        self._rewards = list(state["rewards"])
         self._best = None if state["best"] is None else (_Look(**state["best"][0]), list(state["best"][1]))
         self._since = list(state["since"])
         self._is_alarmed = state["is_alarmed"]

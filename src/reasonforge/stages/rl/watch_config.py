@@ -101,7 +101,7 @@ class HackingMonitor(Section):
     """Alarm when the reward rises while held-out accuracy, strictly graded, falls."""
 
     window: int = Field(default=5, ge=3)
-    """Evaluations over which the reward's slope is tested."""
+    """The reward's slope is tested since accuracy was best, over no fewer evaluations than this."""
     p_value: float = Field(default=0.1, gt=0, lt=0.5)
     """The reward rises when a one-sided t-test of its slope is below this."""
     average: int = Field(default=3, gt=0)

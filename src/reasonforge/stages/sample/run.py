@@ -12,15 +12,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reasonforge.core.errors import DataError
 from reasonforge.core.records import Problem
-from reasonforge.core.rollouts import RolloutGroup
+from reasonforge.core.rollouts import RolloutGroup, SamplingParams
 from reasonforge.evaluation.estimators import pass_at_k
-from reasonforge.runs.rollouts import list_steps, read_rollouts, step_file, write_rollouts
+from reasonforge.runs.rollouts import list_steps, read_rollouts, sampling_text, step_file, write_rollouts
 from reasonforge.sampling.rollouts import sample_groups
 from reasonforge.sampling.tools import open_tools
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext
 from reasonforge.stages.rl.scoring import stage_scorer, without_quarantine
+from reasonforge.stages.rl.watch import token_costs
 from reasonforge.stages.sample.config import SampleConfig
 from reasonforge.stages.sample.problems import problems_to_sample
 from reasonforge.tasks.rollouts import is_graded
@@ -50,6 +52,7 @@ def run_sample(config: SampleConfig, bundle: Bundle, problems: list[Problem] | P
         prompts = bundle.prompts(asked)
         num_steps = math.ceil(len(asked) / config.problems_per_step)
         first = _num_done(context, num_steps)
+        _check_files(config, asked, params, context, num_steps=first)
         context.log.expect(num_steps)
         for step in range(first, num_steps):
             started = time.perf_counter()
@@ -67,7 +70,8 @@ def run_sample(config: SampleConfig, bundle: Bundle, problems: list[Problem] | P
                 on_rollout=scorer.submit,
             )
             groups = scorer.score_groups(drawn)
-            metrics = {**sample_metrics(groups), "num_rollouts": float(rows.stop * config.samples)}
+            counts = token_costs([rollouts for _, rollouts in drawn]) | {"num_rollouts": float(rows.stop * config.samples)}
+            metrics = sample_metrics(groups) | counts
             context.log.metrics(step + 1, {**metrics, "perf/seconds": time.perf_counter() - started})
             # The file comes last: where it is, its row of metrics is too.
             context.run.sync()
@@ -117,6 +121,25 @@ def _num_done(context: StageContext, num_steps: int) -> int:
         context.log.resume_at(done)
         context.log.event("resume", f"{done} of {num_steps} files are there", step=done)
     return done
+
+
+def _check_files(config: SampleConfig, asked: Sequence[Problem], params: SamplingParams, context: StageContext, *, num_steps: int) -> None:
+    """Refuse files that were drawn under other settings: together with those to come they would be no sample of anything.
+
+    Raises:
+        DataError: naming the first such file.
+    """
+    drawn_as = sampling_text(params)
+    for step in range(num_steps):
+        path = step_file(context.run.rollouts_dir(context.name), step + 1)
+        wanted = asked[step * config.problems_per_step : (step + 1) * config.problems_per_step]
+        if [(row.problem_id, row.sampling_json) for row in read_rollouts(path)] != [
+            (problem.id, drawn_as) for problem in wanted for _ in range(config.samples)
+        ]:
+            raise DataError(
+                f"{path}: drawn from other problems, or with other settings than {context.name} has now: "
+                "go on with those it was begun with, or begin another run."
+            )
 
 
 def _summary(context: StageContext) -> str:
