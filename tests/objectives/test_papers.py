@@ -14,7 +14,7 @@ ROWS = re.findall(
 )
 SOURCES = "\n".join(
     path.read_text(encoding="utf-8")
-    for folder in ("objectives", "evaluation", "rewards")
+    for folder in ("objectives", "evaluation", "rewards", "stages")
     for path in (ROOT / "tests" / folder).glob("test_*.py")
 )
 
@@ -26,7 +26,7 @@ def test_the_table_is_read() -> None:
 @pytest.mark.parametrize("function", sorted({row[0] for row in ROWS}))
 def test_every_function_exists(function: str) -> None:
     module_name, name = function.rsplit(".", 1)
-    package = "reasonforge" if function.startswith(("evaluation.", "rewards.")) else "reasonforge.objectives"
+    package = "reasonforge" if function.startswith(("evaluation.", "rewards.", "stages.")) else "reasonforge.objectives"
     assert callable(getattr(importlib.import_module(f"{package}.{module_name}"), name))
 
 

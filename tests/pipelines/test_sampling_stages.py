@@ -453,6 +453,15 @@ def test_a_problem_whose_reference_fails_is_not_sampled(tmp_path: Path, call: Ca
     assert len(read_groups(tmp_path / "run" / "rollouts" / "sample")) == 2
 
 
+def test_problems_without_a_reference_are_sampled_for_a_judge_where_nothing_is_rewarded(tmp_path: Path, call: Call) -> None:
+    path = write_problems(tmp_path, "-", "-")
+    open_ones = ("--data.file.kind=open", "--stages.sample.rewards={}", "--model.tokenizer_data=file")
+    ran = call("run", path, "--out", tmp_path / "run", *open_ones)
+    assert ran.code == 0, ran.err
+    groups = read_groups(tmp_path / "run" / "rollouts" / "sample")
+    assert {member.verdict.status for one in groups for member in one.rollouts} == {"no_answer"}
+
+
 def test_too_many_references_that_fail_are_refused_by_the_dry_run(tmp_path: Path, call: Call) -> None:
     path = write_problems(tmp_path, "1", "2", "x" * 5000)
     ran = call("run", path, "--dry-run", "--model.tokenizer_data=file")

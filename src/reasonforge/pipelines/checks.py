@@ -115,7 +115,7 @@ class DataCheck:
     def _sample(self, name: str, stage: SampleConfig, table: str) -> str:
         read = problems_to_sample(self._problems(table), stage, name=name)
         prompts = self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
-        return f"{prompts}, {_check_rewards(stage, read[:_HEAD])}"
+        return f"{prompts}, {_check_rewards(stage, read[:_HEAD])}" if stage.rewards else prompts
 
     def _preference(self, name: str, stage: PreferenceConfig, table: str) -> str:
         if stage.iterations is None:

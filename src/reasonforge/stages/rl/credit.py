@@ -1,8 +1,8 @@
 """Who gets how much of the reward: from scored groups to one advantage per token.
 
 Three roads: completions compared as wholes (GRPO and its relatives), steps paid where they end (process supervision), and rewards laid at
-tokens and summed up from there (PPO, REINFORCE++). Rows are the samples, padded on the right and aligned with their ``token_ids``; all
-arithmetic is float64, results are float32.
+tokens and summed up from there (PPO, REINFORCE++). Rows are aligned with the samples' ``token_ids``; only the third road pads them, on the
+right. All arithmetic is float64, results are float32.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -55,7 +54,8 @@ class _Outcomes(NamedTuple):
 class _Penalty(NamedTuple):
     """A divergence paid for in the reward."""
 
-    divergence: Float[Tensor, "N T"]
+    divergence: list[Float[Tensor, " T"]]
+    """Per sample, aligned with its ``token_ids``; zero where masked."""
     coef: float
 
 
@@ -84,36 +84,35 @@ def assign_credit(
         return Credit(samples=[], advantages=np.zeros(0, np.float32), recorded=[], is_learned=np.zeros(0, np.bool_))
     members = [member for group in groups for member in group.rollouts]
     outcomes = _outcomes(members, samples, config, step_parts if config.process is not None else frozenset())
-    mask = _rows([sample.loss_mask for sample in samples], dtype=torch.bool)
     penalty = None
     if config.kl is not None and config.kl.place == "reward":
         penalty = _Penalty(_divergence(samples, config.kl.estimator), kl_coef)
+    returns: Sequence[Tensor | None] = [None] * len(samples)
     if config.pays_tokens:
-        estimate = _token_level(outcomes, mask, penalty, samples, config, bootstrap)
+        found = _token_level(outcomes, penalty, samples, config, bootstrap)
+        rows = [row[: len(sample.token_ids)] for row, sample in zip(found.advantages, samples)]
+        if config.critic is not None:
+            returns = [row[: len(sample.token_ids)] for row, sample in zip(found.returns, samples)]
     else:
-        advantages = _sequence_level(outcomes, penalty, config)[:, None].expand(mask.shape)
+        rows = [value.expand(len(sample.token_ids)) for value, sample in zip(_sequence_level(outcomes, penalty, config), samples)]
         if config.process is not None:
-            advantages = advantages + _process_level(outcomes, members, samples, mask, config)
-        estimate = Estimate(advantages, torch.zeros(()).expand(mask.shape))
-    learned = mask & outcomes.is_learned[:, None]
-    per_token = torch.where(learned, estimate.advantages, 0.0)
-    means = per_token.sum(1) / learned.sum(1).clamp(min=1)
-    taught = [
-        replace(
-            sample,
-            loss_mask=sample.loss_mask & bool(is_learned),
-            advantages=row[: len(sample.token_ids)],
-            returns=target[: len(sample.token_ids)] if config.critic is not None else None,
-        )
-        for sample, is_learned, row, target in zip(
-            samples, outcomes.is_learned, per_token.float().numpy(), torch.where(learned, estimate.returns, 0.0).float().numpy()
-        )
-    ]
-    advantages = means.float().numpy()
+            rows = [row + steps for row, steps in zip(rows, _process_level(outcomes, members, samples, config))]
+    taught = [_taught(*each) for each in zip(samples, rows, returns, outcomes.is_learned.tolist())]
+    advantages = np.array([sample.advantages.sum(dtype=np.float64) / max(sample.loss_mask.sum(), 1) for sample in taught], np.float32)
     recorded: list[float | Float32] = advantages.tolist()
     if config.pays_tokens or config.process is not None:
-        recorded = [sample.advantages[-len(member.rollout.completion) :] for sample, member in zip(taught, members)]
+        recorded = [sample.advantages[len(member.rollout.prompt_ids) :] for sample, member in zip(taught, members)]
     return Credit(samples=taught, advantages=advantages, recorded=recorded, is_learned=outcomes.is_learned.numpy())
+
+
+def _taught(sample: PolicySample, advantages: Tensor, returns: Tensor | None, is_learned: bool) -> PolicySample:
+    """Return the sample with its advantages (and returns) at the tokens that may be learned from, zero elsewhere."""
+    mask = sample.loss_mask & is_learned
+
+    def placed(row: Tensor) -> Float32:
+        return np.where(mask, row.numpy(), 0.0).astype(np.float32)
+
+    return replace(sample, loss_mask=mask, advantages=placed(advantages), returns=None if returns is None else placed(returns))
 
 
 def _outcomes(members: Sequence[ScoredRollout], samples: Sequence[PolicySample], config: RLConfig, step_parts: Set[str]) -> _Outcomes:
@@ -135,7 +134,9 @@ def _outcomes(members: Sequence[ScoredRollout], samples: Sequence[PolicySample],
 def _sequence_level(outcomes: _Outcomes, penalty: _Penalty | None, config: RLConfig) -> Float[Tensor, " N"]:
     """Return one advantage per rollout; 0 for those out of the baseline."""
     kept = outcomes.in_baseline
-    rewards = outcomes.rewards if penalty is None else outcomes.rewards - penalty.coef * penalty.divergence.sum(1)
+    rewards = outcomes.rewards
+    if penalty is not None:
+        rewards = rewards - penalty.coef * torch.stack([row.sum() for row in penalty.divergence])
     result = torch.zeros_like(rewards)
     result[kept] = _compare(rewards[kept], outcomes.groups[kept], config)
     return result
@@ -158,28 +159,26 @@ def _compare(rewards: Float[Tensor, " N"], groups: Int[Tensor, " N"], config: RL
 
 
 def _process_level(
-    outcomes: _Outcomes, members: Sequence[ScoredRollout], samples: Sequence[PolicySample], mask: Bool[Tensor, "N T"], config: RLConfig
-) -> Float[Tensor, "N T"]:
+    outcomes: _Outcomes, members: Sequence[ScoredRollout], samples: Sequence[PolicySample], config: RLConfig
+) -> list[Float[Tensor, " T"]]:
     """Return what the steps still to come are worth at each token: normalised over all steps of the group, then summed up."""
     assert isinstance(config.process, ProcessSupervision)
-    result = torch.zeros(mask.shape, dtype=torch.float64)
     steps = [_merged(member.reward.steps) if kept else {} for member, kept in zip(members, outcomes.in_baseline.tolist())]
     counts = torch.tensor([len(row) for row in steps])
     rewards = torch.tensor([value for row in steps for value in row.values()], dtype=torch.float64)
-    if not len(rewards):
-        return result
-    normalized = _compare(rewards, outcomes.groups.repeat_interleave(counts), config)
-    for number, (row, values, sample, member) in enumerate(zip(steps, normalized.split(counts.tolist()), samples, members)):
-        length = len(member.rollout.completion)
-        start = len(sample.token_ids) - length
-        result[number, start : start + length] = process_advantages(
+    normalized = _compare(rewards, outcomes.groups.repeat_interleave(counts), config) if len(rewards) else rewards
+    found = []
+    for row, values, sample, member in zip(steps, normalized.split(counts.tolist()), samples, members):
+        start = len(member.rollout.prompt_ids)
+        to_come = process_advantages(
             values,
             torch.tensor(list(row), dtype=torch.int64),
-            num_tokens=length,
+            num_tokens=len(sample.token_ids) - start,
             counted_from=config.process.counted_from,
             reduce=config.process.reduce,
         )
-    return result
+        found.append(torch.cat([to_come.new_zeros(start), to_come]))
+    return found
 
 
 def _merged(steps: Sequence[tuple[int, float]]) -> dict[int, float]:
@@ -192,18 +191,18 @@ def _merged(steps: Sequence[tuple[int, float]]) -> dict[int, float]:
 
 def _token_level(
     outcomes: _Outcomes,
-    mask: Bool[Tensor, "N T"],
     penalty: _Penalty | None,
     samples: Sequence[PolicySample],
     config: RLConfig,
     bootstrap: Float32 | None,
 ) -> Estimate:
     """Lay rewards at tokens, the outcome at the last one, and return what is still to come at each token."""
+    mask = _padded([torch.from_numpy(sample.loss_mask) for sample in samples])
     kept = mask & outcomes.in_baseline[:, None]
     match config.advantage:
         case GAE(gamma=gamma, lam=lam, whiten=whiten):
             rewards = _at_tokens(outcomes.rewards, mask, penalty)
-            values = _rows([_present(sample.values) for sample in samples])
+            values = _padded([torch.from_numpy(_present(sample.values)).double() for sample in samples])
             after = None if bootstrap is None else torch.from_numpy(bootstrap).double()
             found = gae(rewards, values, mask=mask, gamma=gamma, lam=lam, bootstrap=after)
             return found._replace(advantages=adv.whitened(found.advantages, kept)) if whiten else found
@@ -218,20 +217,21 @@ def _token_level(
 
 def _at_tokens(rewards: Float[Tensor, " N"], mask: Bool[Tensor, "N T"], penalty: _Penalty | None) -> Float[Tensor, "N T"]:
     placed = token_rewards(rewards, mask=mask)
-    return placed if penalty is None else kl_shaped(placed, penalty.divergence, mask=mask, kl_coef=penalty.coef)
+    return placed if penalty is None else kl_shaped(placed, _padded(penalty.divergence), mask=mask, kl_coef=penalty.coef)
 
 
-def _divergence(samples: Sequence[PolicySample], estimator: str) -> Float[Tensor, "N T"]:
+def _divergence(samples: Sequence[PolicySample], estimator: str) -> list[Float[Tensor, " T"]]:
     """Estimate the divergence at each token under the sampling policy, which is where the rollout came from; 0 where masked."""
-    sampled = _rows([sample.sampler_logprobs for sample in samples])
-    reference = _rows([_present(sample.ref_logprobs) for sample in samples])
-    mask = _rows([sample.loss_mask for sample in samples], dtype=torch.bool)
-    return torch.where(mask, _ESTIMATORS[estimator](sampled, reference), 0.0)
+    rows = []
+    for sample in samples:
+        sampled, reference = torch.from_numpy(sample.sampler_logprobs).double(), torch.from_numpy(_present(sample.ref_logprobs)).double()
+        rows.append(torch.where(torch.from_numpy(sample.loss_mask), _ESTIMATORS[estimator](sampled, reference), 0.0))
+    return rows
 
 
 def mean_divergence(samples: Sequence[PolicySample]) -> float:
     """Return the step's mean divergence per completion, in nats, by k1: what a controller holds at its target."""
-    return float(_divergence(samples, "k1").sum(1).mean())
+    return float(torch.stack([row.sum() for row in _divergence(samples, "k1")]).mean())
 
 
 def _present(array: Float32 | None) -> Float32:
@@ -239,5 +239,5 @@ def _present(array: Float32 | None) -> Float32:
     return array
 
 
-def _rows(arrays: Sequence[NDArray[np.generic]], *, dtype: torch.dtype = torch.float64) -> Tensor:
-    return pad_sequence([torch.from_numpy(array).to(dtype) for array in arrays], batch_first=True)
+def _padded(rows: Sequence[Tensor]) -> Tensor:
+    return pad_sequence(list(rows), batch_first=True)

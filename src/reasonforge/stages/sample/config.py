@@ -26,7 +26,8 @@ class SampleConfig(Section):
     """Problems per file: what is done is stored file by file, and a killed run goes on behind the last."""
     sampling: SamplingConfig
     rewards: dict[str, RewardPart] = Field(default={"accuracy": AccuracyReward()})
-    """Named parts, stored with each completion; whether it is right is found in any case."""
+    """Named parts, stored with each completion; whether it is right is found in any case. Empty = no reference is asked of a problem:
+    a judge will compare the completions."""
     grading: GradingConfig = GradingConfig()
     max_quarantined_share: float = Field(default=0.05, ge=0, lt=1)
     """Problems whose own reference is not graded correct are left out; stop when they are a larger share."""

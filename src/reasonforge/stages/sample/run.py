@@ -48,7 +48,8 @@ def run_sample(config: SampleConfig, bundle: Bundle, problems: list[Problem] | P
         stage_scorer(config, decode=bundle.tokenizer.decode) as scorer,
         open_tools(config.sampling.tools, bundle.tokenizer, max_context=bundle.max_context) as tools,
     ):
-        asked = without_quarantine(asked, scorer, config, context.log, folder=folder)
+        if config.rewards:
+            asked = without_quarantine(asked, scorer, config, context.log, folder=folder)
         prompts = bundle.prompts(asked)
         num_steps = math.ceil(len(asked) / config.problems_per_step)
         first = _num_done(context, num_steps)
