@@ -1,4 +1,4 @@
-"""Reward models of answers and of steps: how well they tell right from wrong held out, and what best-of-16 by them is worth beside a majority.
+"""Reward models of answers and of steps: how well they tell right from wrong, and best-of-16 by them beside a majority.
 
     .venv/bin/python benchmarks/algorithms/reward_models.py [--seeds 3] [--out runs/reward_models]
 """
@@ -12,13 +12,14 @@ from typing import Any
 from experiment import ROOT, TOY, arguments, keep, metrics, reasonforge
 
 RECIPE = TOY / "experiments" / "reward_models.toml"
-MEASURED = ("auc", "solution_auc", "accuracy", "calibration_error", "length_correlation", "pair_accuracy_matched")
+STAGES = ("orm", "prm", "orm_after_prm")
+MEASURED = ("auc", "solution_auc", "accuracy", "calibration_error", "length_correlation", "pair_accuracy", "pair_accuracy_matched")
 
 
 def figures(run: Path, seed: int) -> dict[str, Any]:
-    """Return what a run says of its two reward models."""
+    """Return what a run says of its reward models."""
     found: dict[str, Any] = {"seed": seed}
-    for stage in ("orm", "prm"):
+    for stage in STAGES:
         row = metrics(run, stage)[-1]
         found[stage] = {name: round(row[f"reward_model/{name}"], 4) for name in MEASURED if f"reward_model/{name}" in row}
         scores = json.loads((run / "evals" / f"best_by_{stage}" / "summary.json").read_text(encoding="utf-8"))

@@ -238,7 +238,7 @@ CHOICES: dict[str, Any] = {
     "advantages.group_normalized": lambda stage: stage.advantage.type == "group_normalized",
     "advantages.centred": lambda stage: stage.advantage.type == "centred",
     "advantages.leave_one_out": lambda stage: stage.advantage.type == "leave_one_out",
-    "advantages.if_correct": lambda stage: (
+    "coefficients.rejection": lambda stage: (
         stage.advantage.type == "reward" and {part.type for part in stage.rewards.values()} == {"accuracy"}
     ),
     "advantages.batch_whitened": lambda stage: stage.advantage.type == "batch_whitened",

@@ -72,12 +72,36 @@ def test_one_seed_never_shows_a_difference() -> None:
     assert mean_over_seeds([0.3]).low == -math.inf
 
 
-def test_equal_figures_are_no_difference_and_a_constant_one_has_no_rounding_error() -> None:
+def test_equal_figures_are_no_difference() -> None:
     same = {seed: 0.1 * seed for seed in range(1, 6)}
-    assert seed_difference(same, same).p == 1.0
-    shifted = {seed: value + 0.3 for seed, value in same.items()}
-    found = seed_difference(shifted, same)
-    assert (found.p, found.standard_error) == (0.0, 0.0)
+    found = seed_difference(same, same)
+    assert (found.p, found.low, found.high) == (1.0, -math.inf, math.inf)
+    many = dict.fromkeys(range(20), 0.5)
+    assert seed_difference(many, many).p == 1.0
+
+
+def test_seeds_that_agree_have_no_interval() -> None:
+    assert mean_over_seeds([0.5, 0.5, 0.5]) == (0.5, -math.inf, math.inf, 0.0, 3)
+
+
+def test_a_constant_difference_has_no_rounding_error() -> None:
+    same = {seed: 0.1 * seed for seed in range(1, 6)}
+    assert seed_difference({seed: value + 0.3 for seed, value in same.items()}, same).standard_error == 0.0
+
+
+@pytest.mark.parametrize("first", [1, 11])
+def test_figures_without_spread_are_told_apart_by_their_number_alone(first: int) -> None:
+    for count in (2, 3, 4, 5):
+        found = seed_difference(_by_seed(np.full(count, 0.75)), _by_seed(np.full(count, 0.25), first))
+        assert found.p == pytest.approx(2 / math.comb(2 * count, count))
+        assert (found.low, found.high) == (-math.inf, math.inf)
+
+
+def test_coarse_figures_of_recipes_that_are_the_same_raise_no_more_false_alarms_than_stated() -> None:
+    # Eight problems each: two seeds often differ by the same amount.
+    figures = np.random.default_rng(0).binomial(8, 0.8, size=(2000, 2, 2)) / 8
+    alarms = np.mean([seed_difference(_by_seed(a), _by_seed(b)).p < 0.05 for a, b in figures])
+    assert alarms <= 0.05
 
 
 def test_a_figure_that_is_not_finite_is_refused() -> None:

@@ -113,13 +113,6 @@ def test_whitening_the_batch_matches_the_worked_examples() -> None:
     torch.testing.assert_close(baseline, doubles(example.expected["reinforce_pp_baseline"]).flatten(), rtol=0, atol=example.tolerance)
 
 
-def test_counting_tokens_is_whitening_the_tokens() -> None:
-    rewards, counts = torch.rand(4, dtype=torch.float64), torch.tensor([3, 1, 5, 2])
-    tokens = rewards.repeat_interleave(counts)
-    by_token = adv.whitened(tokens, torch.ones_like(tokens, dtype=torch.bool))
-    torch.testing.assert_close(adv.batch_whitened(rewards, token_counts=counts).repeat_interleave(counts), by_token)
-
-
 def test_whitened_tokens_have_mean_zero_and_sample_variance_one_and_ignore_the_rest() -> None:
     values, mask = torch.randn(3, 5), torch.rand(3, 5) > 0.4
     result = adv.whitened(torch.where(mask, values, float("nan")), mask)
@@ -130,11 +123,6 @@ def test_whitened_tokens_have_mean_zero_and_sample_variance_one_and_ignore_the_r
 
 def test_whitening_a_single_token_gives_zero() -> None:
     assert adv.whitened(torch.tensor([[3.0, 9.0]]), torch.tensor([[True, False]])).tolist() == [[0.0, 0.0]]
-
-
-def test_a_right_answer_is_worth_one_and_a_wrong_one_nothing() -> None:
-    example = case("gradient_coefficients", "rft_or_online_rft")
-    assert adv.if_correct(torch.tensor(example.inputs["correct"])).tolist() == example.expected["gc"]
 
 
 def test_a_group_has_signal_when_some_but_not_all_are_right() -> None:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from reasonforge.objectives import coefficients
-from reasonforge.objectives.advantages import if_correct
 from reasonforge.objectives.aggregate import aggregate, sequence_mean_token_mean
 from reasonforge.objectives.kl import kl_k3
 from reasonforge.objectives.likelihood import nll
@@ -102,13 +101,17 @@ def test_grpos_coefficient_is_the_gradient_of_surrogate_and_penalty() -> None:
     torch.testing.assert_close(gradient, expected)
 
 
+def test_a_right_answer_is_worth_one_and_a_wrong_one_nothing() -> None:
+    example = case("gradient_coefficients", "rft_or_online_rft")
+    assert coefficients.rejection(torch.tensor(example.inputs["correct"])).tolist() == example.expected["gc"]
+
+
 def test_online_rft_is_likelihood_of_the_right_answers() -> None:
     """Two roads: the policy gradient with a 0/1 advantage, and supervised learning on what a rule accepted."""
     logprobs = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     correct = torch.tensor([True, False, True])
     weights = sequence_mean_token_mean(torch.tensor([4, 4, 4]))[:, None].expand(3, 4)
-    advantages = if_correct(correct).double()[:, None].expand(3, 4)
+    advantages = coefficients.rejection(correct).double()[:, None].expand(3, 4)
     (policy,) = torch.autograd.grad(aggregate(-reinforce(logprobs, advantages).objective, weights), logprobs)
     (imitation,) = torch.autograd.grad(aggregate(nll(logprobs) * correct[:, None], weights), logprobs)
     torch.testing.assert_close(policy, imitation)
-    assert torch.equal(coefficients.rejection(correct), if_correct(correct))

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from reasonforge.core.rollouts import TrainingSample
 from reasonforge.objectives.advantages import group_normalized
 from reasonforge.objectives.preference import dpo, mean_token_log_ratios, sequence_log_ratios
+from reasonforge.stages.rl.loss import PolicyObjective, sample_weights
+from reasonforge.tensors.batch import PolicyBatch, TokenScores
 from tests.objectives.policy import Choices, Tokens, loss, random_tokens
+from tests.stages.policies import rl_config
 
 pytest.importorskip("trl", reason="TRL is not installed; it is the oracle here")
 
@@ -98,9 +103,45 @@ PAIRS = {
 }
 
 
+def stage_loss(choices: Choices, tokens: Tokens) -> Tensor:
+    """The same through the loss of the RL stage, as a recipe spells it."""
+    surrogate = {"type": choices.surrogate, "eps_low": choices.eps_low, "eps_high": choices.eps_high}
+    config = rl_config(
+        {
+            "ratio": choices.ratio,
+            "surrogate": surrogate,
+            "aggregation": choices.aggregation,
+            "kl": {"coef": choices.kl_coef} if choices.kl_coef else None,
+            "sampling": {"max_new_tokens": choices.max_tokens},
+        }
+    )
+    samples = [TrainingSample(token_ids=np.zeros(len(row), np.int32), loss_mask=row.numpy()) for row in tokens.mask]
+    zeros = torch.zeros(tokens.mask.shape, dtype=torch.int64)
+    batch = PolicyBatch(
+        inputs=zeros,
+        targets=zeros,
+        loss_mask=tokens.mask,
+        loss_weights=torch.from_numpy(sample_weights(samples, config)).double()[:, None] * tokens.mask,
+        positions=zeros,
+        segments=tokens.mask.long(),
+        samples=torch.arange(len(samples))[:, None] * tokens.mask,
+        num_samples=len(samples),
+        advantages=tokens.advantages[:, None] * tokens.mask,
+        sampler_logprobs=tokens.old_logprobs,
+        old_logprobs=tokens.old_logprobs,
+        ref_logprobs=tokens.ref_logprobs if choices.kl_coef else None,
+    )
+    scores = TokenScores(logprobs=tokens.logprobs, entropy=torch.zeros_like(tokens.logprobs))
+    return PolicyObjective(config, num_tokens=int(tokens.mask.sum()))(scores, batch).loss
+
+
+ROADS = {"objectives": loss, "stage": stage_loss}
+
+
+@pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("beta", [0.0, 0.04])
 @pytest.mark.parametrize("name", PAIRS)
-def test_policy_losses_and_gradients_are_trls(name: str, beta: float) -> None:
+def test_policy_losses_and_gradients_are_trls(name: str, beta: float, road: str) -> None:
     """Where the definitions differ, the settings are chosen so that they meet.
 
     - ``cispo``: TRL's ``epsilon_high`` is the bound itself (1.28), ours its distance from 1 (0.28, as in the paper).
@@ -112,7 +153,7 @@ def test_policy_losses_and_gradients_are_trls(name: str, beta: float) -> None:
     settings, choices = PAIRS[name]
     choices = Choices(**{**vars(choices), "kl_coef": beta})
     tokens, tokens_for_trl = random_tokens().fresh(), random_tokens().fresh()
-    ours, theirs = loss(choices, tokens), trl_grpo_loss(settings, tokens_for_trl, beta=beta)
+    ours, theirs = ROADS[road](choices, tokens), trl_grpo_loss(settings, tokens_for_trl, beta=beta)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
     (our_gradient,) = torch.autograd.grad(ours, tokens.logprobs)
     (their_gradient,) = torch.autograd.grad(theirs, tokens_for_trl.logprobs)

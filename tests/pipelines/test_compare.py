@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,33 @@ def test_a_run_that_fails_keeps_no_other_from_going_on(compared: Path, tmp_path:
     assert [len(recipe["runs"]) for recipe in data["recipes"]] == [1, 2]
     assert "grpo-s1 failed and is left out" in data["remarks"][-1]
     assert "notes.txt" in data["remarks"][-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("evals/final/summary.json", "[]", 70),
+        ("evals/final/summary.json", "", 70),
+        ("evals/final/samples.parquet", "PAR1", 70),
+        ("summary.json", "[1]", 70),
+        ("run.json", "{}", 65),
+        ("recipe.resolved.json", "[]", 65),
+        ("metrics.jsonl", '{"stage": "rl", "eval/pass@1": 0.5}\n', 0),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named_in_a_line(compared: Path, tmp_path: Path, call: Call, name: str, content: str, code: int) -> None:
+    shutil.copytree(compared / "out", tmp_path / "out", symlinks=True)
+    (tmp_path / "out" / "rloo-s2" / name).write_text(content)
+    # The start's folder is part of a run's settings.
+    for file in (tmp_path / "out").glob("*/recipe.resolved.json"):
+        file.write_text(file.read_text().replace(str(compared), str(tmp_path)))
+    called = call(*command(tmp_path)[3:])
+    assert called.code == code
+    said = (called.out + called.err).replace("\n", "")
+    assert "bug:" not in said
+    assert "Traceback" not in said
+    assert code == 0 or Path(name).name in said
 
 
 def test_a_dry_run_checks_the_data_and_runs_nothing(tmp_path: Path, call: Call) -> None:

@@ -144,6 +144,12 @@ def test_a_hostile_file_name_names_a_harmless_folder(tmp_path: Path) -> None:
     assert found.contenders[0].label == "<img src=x onerror=window.PWNED=1>"
 
 
+def test_names_in_other_scripts_name_different_folders(tmp_path: Path) -> None:
+    first, second = plan(write(tmp_path, **{"α β": "", "γ": RLOO}), num_seeds=1).runs
+    assert first.path != second.path
+    assert (first.name + second.name).isascii()
+
+
 @pytest.mark.parametrize(
     ("stage", "count"),
     [

@@ -159,15 +159,31 @@ def test_an_odd_number_of_queries_is_refused(tmp_path: Path, call: Call) -> None
     assert (called.code, "give an even number" in called.err) == (2, True)
 
 
-def test_files_about_other_responses_are_refused(judged: tuple[Path, int], tmp_path: Path) -> None:
-    run = tmp_path / "run"
+def reopened(judged: tuple[Path, int], folder: Path, content: str) -> Path:
+    """A copy of the run that stands before its last stage's end, with other content in its first file."""
+    run = folder / "run"
     shutil.copytree(judged[0], run)
-    file = run / "artefacts" / "judge" / "step-000001.json"
-    file.write_text(json.dumps(read_json(file) | {"batch": "other"}))
+    (run / "artefacts" / "judge" / "step-000001.json").write_text(content)
     info = read_json(run / "run.json")
     info["stages"][-1]["state"] = "running"
     (run / "run.json").write_text(json.dumps(info))
-    assert main(["run", str(judged[0].parent / "judge.toml"), "--out", str(run), "--resume", "--quiet"]) == 65
+    return run
+
+
+def test_files_about_other_responses_are_refused(judged: tuple[Path, int], tmp_path: Path, call: Call) -> None:
+    content = read_json(judged[0] / "artefacts" / "judge" / "step-000001.json") | {"batch": "other"}
+    run = reopened(judged, tmp_path, json.dumps(content))
+    called = call("run", judged[0].parent / "judge.toml", "--out", run, "--resume", "--quiet")
+    assert (called.code, "judges other responses" in called.err) == (65, True)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"batch": "b", "spent": {}, "rulings": [1]}', '{"batch": "b", "spent": 1, "rulings": []}']
+)
+def test_a_file_of_another_form_is_refused_in_one_line(judged: tuple[Path, int], tmp_path: Path, call: Call, content: str) -> None:
+    run = reopened(judged, tmp_path, content)
+    called = call("run", judged[0].parent / "judge.toml", "--out", run, "--resume", "--quiet")
+    assert (called.code, "step-000001.json" in called.err.replace("\n", ""), "Traceback" in called.err) == (65, True, False)
 
 
 READERS = """

@@ -55,7 +55,7 @@ def test_the_end_of_thinking_may_be_several_tokens() -> None:
     assert tokenizer.decode(visible(answer, SUMMARY, tokenizer.decode).tolist()) == "ab"
 
 
-@pytest.mark.parametrize(("text", "prompt"), [("<think>ab", "q?"), ("ab", "q?<think>\n")])
+@pytest.mark.parametrize(("text", "prompt"), [("<think>ab", "q?"), ("ab", "q?<think>\n"), ("a</think><think>b", "q?")])
 def test_thinking_that_never_ends_has_no_summary(text: str, prompt: str) -> None:
     assert read(response(text, prompt), SUMMARY) == ""
 
@@ -105,6 +105,12 @@ def test_the_mean_of_steps_is_their_mean() -> None:
 @pytest.mark.parametrize("spec", [OUTCOME, PROCESS, SUMMARY])
 def test_what_scores_mean_survives_its_file(spec: ScoreSpec) -> None:
     assert ScoreSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_a_folder_with_steps_that_are_none_is_refused_in_one_line() -> None:
+    with pytest.raises(DataError, match="not a regular expression") as found:
+        ScoreSpec.from_json({"kind": "process", "sees": "all", "steps": {"at": "pattern", "pattern": "("}})
+    assert "\n" not in str(found.value)
 
 
 @pytest.mark.parametrize("content", [{}, {"kind": "process", "sees": "all", "steps": None}, {"kind": "odd", "sees": "all", "steps": None}])

@@ -9,6 +9,7 @@ import numpy as np
 from reasonforge.core.records import Message, Problem, Verdict, VerdictStatus
 from reasonforge.core.rollouts import Completion, FinishReason, Reward, Rollout, RolloutGroup, SamplingParams, ScoredRollout
 from reasonforge.stages.rl.config import RLConfig
+from reasonforge.stages.rl.credit import Credit
 
 PROMPT = (1, 2, 3)
 
@@ -50,6 +51,11 @@ def member(
 def group(*members: ScoredRollout) -> RolloutGroup:
     problem = Problem(id="p", messages=(Message("user", "q"),), answer="1", source="test")
     return RolloutGroup(problem=problem, rollouts=members)
+
+
+def learned(credit: Credit) -> list[bool]:
+    """Return, per rollout, whether anything of it is learned from."""
+    return [bool(sample.loss_mask.any()) for sample in credit.samples]
 
 
 def config(**settings: object) -> RLConfig:

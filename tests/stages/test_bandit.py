@@ -11,8 +11,8 @@ from tests.stages.policies import ALGORITHMS, algorithm, rl_config
 
 SIZES = {
     "steps": 200,
-    "prompts_per_step": 2,
-    "group_size": 16,
+    "prompts_per_step": 4,
+    "group_size": 8,
     "sampling": {"max_new_tokens": 1},
     "truncated": "keep",  # one token of one: every pull runs into the limit
     "training": {"optimizer": {"type": "adamw", "lr": 1e-2, "weight_decay": 0.0}},

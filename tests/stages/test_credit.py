@@ -13,7 +13,7 @@ from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.rl.credit import Credit, assign_credit, mean_divergence
 from reasonforge.stages.rl.samples import to_policy_samples
 from tests.oracle import Case, case, cases
-from tests.stages.graded import PROMPT, config, group, member
+from tests.stages.graded import PROMPT, config, group, learned, member
 
 GAE = [example for example in cases("gae_ppo") if "lambda" in example.inputs and not example.id.startswith("kl")]
 KL_GAE = [example for example in cases("gae_ppo") if "lambda" in example.inputs and example.id.startswith("kl")]
@@ -158,6 +158,16 @@ def test_outcome_and_steps_are_normalised_apart_and_added() -> None:
     close(on_completions(credit), [[1, 1, 0, 0], [-1, -1, -2, -2]])
 
 
+def test_equal_outcomes_stay_equal_without_what_steps_are_paid() -> None:
+    """0.1 + 1/3 - 1/3 is not 0.1: a difference of one bit must not look like a signal."""
+    shares = [0.0, 1 / 3, 2 / 3, 0.7]
+    members = [member(0.1 + share, parts={"accuracy": 0.1, "steps": share}) for share in shares]
+    settings = config(process={}, rewards={"accuracy": {"type": "accuracy"}, **STEPS})
+    assert len({0.1 + share - share for share in shares}) > 1
+    credit = assign_credit([group(*members)], to_policy_samples([group(*members)]), settings, step_parts={"steps"})
+    assert credit.advantages.tolist() == [0.0] * 4
+
+
 def test_what_two_parts_pay_at_one_token_is_one_step() -> None:
     twice = group(member(0.0, steps=[(1, 0.5), (1, 0.5)]), member(0.0, steps=[(1, 0.0)]))
     once = group(member(0.0, steps=[(1, 1.0)]), member(0.0, steps=[(1, 0.0)]))
@@ -180,7 +190,7 @@ def test_steps_of_a_rollout_out_of_the_baseline_move_no_other() -> None:
     expected = on_completions(assign_credit(alone, to_policy_samples(alone), settings))
     found = assign_credit(beside, to_policy_samples(beside), settings)
     assert on_completions(found) == [*expected, [0.0] * 4]
-    assert found.is_learned.tolist() == [True, True, False]
+    assert learned(found) == [True, True, False]
 
 
 TOKEN_LEVEL = {
@@ -206,7 +216,7 @@ def test_truncated_completions_follow_the_recipe_at_tokens_too(settings: dict[st
     same = on_completions(found)[:3] == on_completions(expected)
     assert same == (policy == "mask_drop_from_baseline")
     is_learned = not policy.startswith("mask")
-    assert found.is_learned.tolist() == [True, True, True, is_learned]
+    assert learned(found) == [True, True, True, is_learned]
     assert found.samples[3].loss_mask.any() == is_learned
     zeroed = [group(*whole, member(0.0, length=4, finish="length"))]
     assert (on_completions(found) == on_completions(credit(zeroed))) == (policy in ("zero_reward", "mask_drop_from_baseline"))

@@ -37,9 +37,14 @@ def group(*texts: str, name: str = "p", cut: tuple[str, ...] = ()) -> RolloutGro
     return RolloutGroup(problem=problem, rollouts=(*map(member, texts), *(member(text, "length") for text in cut)))
 
 
-def drawn(*groups: RolloutGroup, pairs: int = 99, shows: str = "summary", seed: int = 0) -> list[Candidate]:
+def drawn(*groups: RolloutGroup, pairs: int = 99, shows: str = "summary", seed: int = 0, prompt: str = "q") -> list[Candidate]:
     return candidates(
-        groups, pairs_per_problem=pairs, shows=shows, text_of=lambda completion: "".join(map(chr, completion.token_ids)), seed=seed
+        groups,
+        pairs_per_problem=pairs,
+        shows=shows,
+        text_of=lambda completion: "".join(map(chr, completion.token_ids)),
+        prompt_of=lambda _: prompt,
+        seed=seed,
     )
 
 
@@ -60,6 +65,11 @@ def test_the_judge_sees_the_summary_and_the_pair_holds_everything() -> None:
 
 def test_what_was_cut_or_shows_nothing_is_left_out() -> None:
     assert drawn(group("a", "<think>b", "c</think> ", "", cut=("d",))) == []
+
+
+def test_thinking_that_the_prompt_begins_and_nobody_ends_is_no_answer() -> None:
+    assert drawn(group("a", "b"), prompt="q<think>") == []
+    assert [item.shown for item in drawn(group("x</think>a", "y</think>b"), prompt="q<think>")][0] in {("a", "b"), ("b", "a")}
 
 
 def test_groups_of_one_problem_are_compared_with_each_other() -> None:

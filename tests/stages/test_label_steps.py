@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reasonforge.core.errors import DataError
 from reasonforge.core.records import Message, Problem, Verdict
 from reasonforge.core.rollouts import Completion, Reward, RolloutGroup, SampleRequest, SamplingParams, ScoredRollout
 from reasonforge.rewards.config import AccuracyReward
@@ -17,7 +18,7 @@ from reasonforge.rewards.score import RewardScorer
 from reasonforge.runs.signals import StopRequest
 from reasonforge.stages.driver import StageContext
 from reasonforge.stages.label_steps.config import LabelStepsConfig
-from reasonforge.stages.label_steps.run import StepLabeller
+from reasonforge.stages.label_steps.run import StepLabeller, check_written
 from reasonforge.tasks.labelled_arithmetic import LabelledArithmetic
 from reasonforge.text.config import CharacterTokenizer
 from reasonforge.text.train import build_tokenizer
@@ -125,6 +126,21 @@ def test_a_prefix_has_the_same_seeds_in_whatever_batch_it_stands(tmp_path: Path)
     labelled(tmp_path / "b", among, solution("<think>a5</think><answer>5</answer>", correct=False), solution(SOLUTION, 1), completions=1)
     assert alone.seeds.items() <= among.seeds.items()
     assert len({seed for seeds in among.seeds.values() for seed in seeds}) == 4
+
+
+def test_an_answer_in_the_prefix_does_not_make_a_wrong_completion_right(tmp_path: Path) -> None:
+    prefix = "<think>a6</think><answer>9</answer>b1"
+    sampler = ScriptedSampler({"<think>a6": [1], prefix: [0]})
+    (steps,), _ = labelled(tmp_path, sampler, solution(f"{prefix}c9"), completions=1)
+    assert [value for _, value in steps[:2]] == [1.0, 0.0]
+
+
+def test_solutions_with_a_programs_output_are_refused() -> None:
+    member = solution(SOLUTION)
+    completion_of = member.rollout.completion
+    part = replace(completion_of, mask=np.arange(len(completion_of)) != 3)
+    with pytest.raises(DataError, match="sampled without tools"):
+        check_written([RolloutGroup(problem=PROBLEM, rollouts=(replace(member, rollout=replace(member.rollout, completion=part)),))])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,4 @@
-"""Every recipe of an algorithm on the worked example: loss and gradient, written out again in plain Python, and the printed values.
-
-The plain form knows nothing of tensors and axes: it loops over tokens with the formulas of the papers. Gradients are central differences,
-but for what a formula stops: CISPO's weight, and the ratio's sequence part in GSPO-token.
-"""
+"""Every recipe of an algorithm on the worked example: loss and gradient are those of plain Python, and the printed values."""
 
 from __future__ import annotations
 
@@ -17,6 +13,8 @@ from reasonforge.core.rollouts import TrainingSample
 from reasonforge.stages.rl.loss import PolicyObjective, sample_weights
 from reasonforge.tensors.batch import PolicyBatch, TokenScores
 from tests.oracle import case
+from tests.stages import plain
+from tests.stages.plain import Row
 from tests.stages.policies import ALGORITHMS, Settings, algorithm, rl_config
 
 EXAMPLE = case("policy_losses", "grpo_eps0.2_beta0.04").inputs
@@ -51,65 +49,10 @@ def advantages_of(settings: Settings) -> list[float]:
     return [(reward - mean) / deviation for reward in REWARDS]
 
 
-def plain_loss(settings: Settings, new: Rows, stopped: Rows) -> float:
-    """The loss by loops; ``stopped`` = the log-probabilities that a formula's stop-gradient sees."""
-    total = 0.0
-    advantages, surrogate = advantages_of(settings), settings["surrogate"]
-    for i, length in enumerate(LENGTHS):
-        old, ref = EXAMPLE["logp_old"][i], EXAMPLE["logp_ref"][i]
-        share = _share(settings["aggregation"], length)
-        for t in range(length):
-            ratio = _ratio(settings["ratio"], new[i], stopped[i], old, t, length)
-            advantage = advantages[i]
-            if surrogate["type"] == "reinforce":
-                objective = new[i][t] * advantage
-            elif surrogate["type"] == "cispo":
-                objective = min(math.exp(stopped[i][t] - old[t]), 1 + surrogate["eps_high"]) * advantage * new[i][t]
-            else:
-                cut = min(max(ratio, 1 - surrogate["eps_low"]), 1 + surrogate["eps_high"])
-                objective = min(ratio * advantage, cut * advantage)
-                if surrogate["dual_clip"] is not None and advantage < 0:
-                    objective = max(objective, surrogate["dual_clip"] * advantage)
-            total -= share * objective
-            kl = settings["kl"]
-            if kl is not None and kl["place"] == "loss":
-                k3 = math.exp(ref[t] - new[i][t]) - (ref[t] - new[i][t]) - 1
-                total += share * kl["coef"] * k3 * (ratio if kl["importance_weighted"] else 1.0)
-    return total
-
-
-def _ratio(level: str, new: Sequence[float], stopped: Sequence[float], old: Sequence[float], t: int, length: int) -> float:
-    if level == "token":
-        return math.exp(new[t] - old[t])
-    if level == "sequence":
-        return math.exp(sum(new[s] - old[s] for s in range(length)) / length)
-    return math.exp(sum(stopped[s] - old[s] for s in range(length)) / length) * math.exp(new[t] - stopped[t])
-
-
-def _share(aggregation: str, length: int) -> float:
-    completions, tokens = len(LENGTHS), sum(LENGTHS)
-    return {
-        "sequence_mean_token_mean": 1 / completions / length,
-        "token_mean": 1 / tokens,
-        "group_token_mean": 1 / tokens,
-        "sequence_mean_token_sum": 1 / completions,
-        "constant_length": 1 / completions / MAX_TOKENS,
-    }[aggregation]
-
-
-def plain_gradient(settings: Settings, width: float = 1e-6) -> list[list[float]]:
-    """Central differences of the plain loss."""
-    start: list[list[float]] = [list(row) for row in EXAMPLE["logp_new"]]
-
-    def moved(i: int, t: int, by: float) -> float:
-        new = [list(row) for row in start]
-        new[i][t] += by
-        return plain_loss(settings, new, start)
-
-    return [
-        [(moved(i, t, width) - moved(i, t, -width)) / (2 * width) if t < length else 0.0 for t in range(len(start[i]))]
-        for i, length in enumerate(LENGTHS)
-    ]
+def plain_rows(settings: Settings) -> list[Row]:
+    new, old, ref = ([list(map(float, row[:n])) for row, n in zip(EXAMPLE[f"logp_{of}"], LENGTHS)] for of in ("new", "old", "ref"))
+    given = zip(advantages_of(settings), new, old, ref)
+    return [Row(group=0, advantages=[advantage] * len(n), new=n, old=o, ref=r) for advantage, n, o, r in given]
 
 
 def of_the_stage(settings: Settings) -> tuple[float, torch.Tensor]:
@@ -148,8 +91,11 @@ def test_a_recipes_loss_and_gradient_are_the_plain_ones(name: str) -> None:
     settings = algorithm(name)
     loss, gradient = of_the_stage(settings)
     # The stage's weights are float32.
-    assert loss == pytest.approx(plain_loss(settings, EXAMPLE["logp_new"], EXAMPLE["logp_new"]), abs=1e-7)
-    torch.testing.assert_close(gradient, torch.tensor(plain_gradient(settings), dtype=torch.float64), rtol=0, atol=1e-6)
+    assert loss == pytest.approx(plain.loss(settings, plain_rows(settings), max_tokens=MAX_TOKENS), abs=1e-7)
+    expected = [
+        row + [0.0] * (gradient.shape[1] - len(row)) for row in plain.gradient(settings, plain_rows(settings), max_tokens=MAX_TOKENS)
+    ]
+    torch.testing.assert_close(gradient, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-6)
     assert gradient.abs().max() > 1e-3
 
 

@@ -38,6 +38,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"advantage": {"type": "batch_whitened"}, "kl": K1, "ratio": "sequence"},
         "use sequence_token",
     ),
+    "minibatches that split the groups of a mean over groups": (
+        {"aggregation": "group_token_mean", "prompts_per_step": 3, "updates_per_step": 2},
+        "needs whole groups in a minibatch",
+    ),
     "reinforce with a ratio": ({"surrogate": {"type": "reinforce"}, "ratio": "sequence_token"}, "reinforce has no ratio"),
     "a group of one with a group baseline": ({"group_size": 1, "advantage": {"type": "batch_whitened", "baseline": "group"}}, "at least 2"),
     "dynamic sampling of single completions": (GAE | {"group_size": 1, "dynamic_sampling": {}}, "a group of 1 never holds both"),

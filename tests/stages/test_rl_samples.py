@@ -11,8 +11,8 @@ import pytest
 from reasonforge.core.records import VerdictStatus
 from reasonforge.core.rollouts import FinishReason, PolicySample, RolloutGroup
 from reasonforge.stages.rl.credit import assign_credit
-from reasonforge.stages.rl.samples import to_policy_samples
-from tests.stages.graded import config, group, member
+from reasonforge.stages.rl.samples import minibatches, to_policy_samples
+from tests.stages.graded import config, group, learned, member
 
 
 def _group(
@@ -29,7 +29,7 @@ def _group(
 
 def _advantages(groups: list[RolloutGroup], **settings: object) -> tuple[list[float], list[bool]]:
     credit = assign_credit(groups, to_policy_samples(groups), config(**settings))
-    return credit.advantages.tolist(), credit.is_learned.tolist()
+    return credit.advantages.tolist(), learned(credit)
 
 
 def test_only_the_completion_is_learned_from() -> None:
@@ -108,3 +108,33 @@ def test_kl_in_the_reward_is_summed_over_the_completion_before_the_baseline() ->
     found = assign_credit(groups, samples, settings, kl_coef=0.1).advantages
     # Two tokens cost 0.1 * 1.0, three cost 0.1 * 1.5: the shorter one is 0.05 better off, half of it on each side of the mean.
     np.testing.assert_allclose(found, [0.025, -0.025], atol=1e-6)
+
+
+def _numbered(count: int, *, per_group: int) -> list[PolicySample]:
+    (sample,) = to_policy_samples([_group([1.0])])
+    return [replace(sample, token_ids=np.full(5, i, np.int32), group=i // per_group) for i in range(count)]
+
+
+@pytest.mark.parametrize("whole_groups", [False, True])
+def test_every_sample_is_in_one_minibatch_and_minibatches_are_of_one_size(whole_groups: bool) -> None:
+    parts = minibatches(_numbered(24, per_group=4), 3, seed=0, whole_groups=whole_groups)
+    assert [len(part) for part in parts] == [8, 8, 8]
+    drawn = [int(sample.token_ids[0]) for part in parts for sample in part]
+    assert drawn != sorted(drawn)
+    assert sorted(drawn) == list(range(24))
+
+
+def test_whole_groups_stay_whole_and_others_are_split() -> None:
+    samples = _numbered(24, per_group=4)
+    whole, split = ([{s.group for s in part} for part in minibatches(samples, 3, seed=0, whole_groups=w)] for w in (True, False))
+    assert [len(groups) for groups in whole] == [2, 2, 2]
+    assert max(len(groups) for groups in split) > 2
+
+
+def test_a_single_minibatch_is_the_step_in_its_order() -> None:
+    samples = _numbered(6, per_group=2)
+    assert minibatches(samples, 1, seed=0) == [samples]
+
+
+def test_of_no_samples_every_minibatch_is_empty() -> None:
+    assert minibatches([], 2, seed=0) == [[], []]

@@ -26,7 +26,7 @@ class SeedMean(NamedTuple):
 
     mean: float
     low: float
-    """Of the 95 % interval of the mean (Student's t); -inf with one seed."""
+    """Of the 95 % interval of the mean (Student's t); -inf with one seed, or no spread to make an interval of."""
     high: float
     deviation: float
     """Sample standard deviation over seeds; 0 with one seed."""
@@ -38,10 +38,10 @@ class SeedDifference(NamedTuple):
 
     difference: float
     low: float
-    """Of the interval at the level asked for; -inf where there are too few seeds for one."""
+    """Of the interval at the level asked for; -inf where there are too few seeds for one, or no spread to make one of."""
     high: float
     p: float
-    """Two-sided, of Student's t; 1 where there are too few seeds."""
+    """Two-sided, of Student's t, or without any spread, where t says nothing, of dealing out the figures; 1 where there are too few seeds."""
     exact_p: float | None
     """Two-sided, of the exact permutation test; None = too many arrangements."""
     standard_error: float
@@ -61,7 +61,8 @@ def mean_over_seeds(figures: Sequence[float], *, level: float = 0.95) -> SeedMea
     mean, count = float(values.mean()), len(values)
     if count == 1:
         return SeedMean(mean, -math.inf, math.inf, 0.0, 1)
-    deviation = _deviation(values)
+    if not (deviation := _deviation(values)):
+        return SeedMean(mean, -math.inf, math.inf, 0.0, count)
     half = student_quantile((1 + level) / 2, count - 1) * deviation / math.sqrt(count)
     return SeedMean(mean, mean - half, mean + half, deviation, count)
 
@@ -75,7 +76,8 @@ def seed_difference(first: Mapping[int, float], second: Mapping[int, float], *, 
         Student (1908) and Welch (1947); for runs of reinforcement learning, Colas, Sigaud and Oudeyer (arXiv:1904.06979).
     """
     if first.keys() == second.keys():
-        return _paired([first[seed] - second[seed] for seed in sorted(first)], level)
+        seeds = sorted(first)
+        return _paired(_figures([first[seed] for seed in seeds]), _figures([second[seed] for seed in seeds]), level)
     return _welch(_figures(list(first.values())), _figures(list(second.values())), level)
 
 
@@ -149,13 +151,15 @@ def student_quantile(share: float, degrees_of_freedom: float) -> float:
     return (low + high) / 2
 
 
-def _paired(differences: Sequence[float], level: float) -> SeedDifference:
-    values = _figures(differences)
+def _paired(first: NDArray[np.float64], second: NDArray[np.float64], level: float) -> SeedDifference:
+    values = first - second
     count, mean = len(values), float(values.mean())
     if count == 1:
         return SeedDifference(mean, -math.inf, math.inf, 1.0, 1.0, math.inf, 0, "paired")
-    error = _deviation(values) / math.sqrt(count)
-    return _student(mean, error, count - 1, _sign_flips(values), "paired", level)
+    error, exact = _deviation(values) / math.sqrt(count), _sign_flips(values)
+    if error == 0:
+        return _spreadless(mean, _exchanges(first, second), exact, count - 1, "paired")
+    return _student(mean, error, count - 1, exact, "paired", level)
 
 
 def _welch(first: NDArray[np.float64], second: NDArray[np.float64], level: float) -> SeedDifference:
@@ -167,15 +171,25 @@ def _welch(first: NDArray[np.float64], second: NDArray[np.float64], level: float
     # Without any spread the formula divides zero by zero; the smaller of its bounds is then as careful as can be.
     spread = sum(share**2 / (len(values) - 1) for share, values in zip(shares, (first, second), strict=True))
     freedom = sum(shares) ** 2 / spread if spread > 0 else float(min(len(first), len(second)) - 1)
-    return _student(mean, error, freedom, _exchanges(first, second), "welch", level)
+    exact = _exchanges(first, second)
+    if error == 0:
+        return _spreadless(mean, exact, exact, freedom, "welch")
+    return _student(mean, error, freedom, exact, "welch", level)
+
+
+def _spreadless(mean: float, p: float | None, exact: float | None, freedom: float, method: Literal["paired", "welch"]) -> SeedDifference:
+    """Return a difference that is the same for every seed: figures of few problems are coarse, so that two or three agree by chance."""
+    if p is None:  # so many seeds that agree are no chance
+        p = float(abs(mean) <= _ROUNDING)
+    return SeedDifference(mean, -math.inf, math.inf, p, exact, 0.0, freedom, method)
 
 
 def _student(
     mean: float, error: float, freedom: float, exact: float | None, method: Literal["paired", "welch"], level: float
 ) -> SeedDifference:
     half = student_quantile((1 + level) / 2, freedom) * error
-    t = abs(mean) / error if error > 0 else math.inf if abs(mean) > _ROUNDING else 0.0
-    return SeedDifference(mean, mean - half, mean + half, min(1.0, 2 * student_tail(t, freedom)), exact, error, freedom, method)
+    p = min(1.0, 2 * student_tail(abs(mean) / error, freedom))
+    return SeedDifference(mean, mean - half, mean + half, p, exact, error, freedom, method)
 
 
 def _sign_flips(differences: NDArray[np.float64]) -> float | None:

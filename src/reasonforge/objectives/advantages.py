@@ -77,35 +77,17 @@ def leave_one_out(rewards: Float[Tensor, " N"], groups: Int[Tensor, " N"]) -> Fl
     return torch.where(sizes == 1, rewards, centred(rewards, groups) * sizes / (sizes - 1).clamp(min=1))
 
 
-def batch_whitened(
-    rewards: Float[Tensor, " N"], *, token_counts: Int[Tensor, " N"] | None = None, eps: float = 1e-8
-) -> Float[Tensor, " N"]:
-    """Return rewards at mean 0 and sample variance 1 over the whole batch, whatever the prompt.
+def batch_whitened(rewards: Float[Tensor, " N"], *, eps: float = 1e-8) -> Float[Tensor, " N"]:
+    """Return rewards at mean 0 and sample variance 1 over the whole batch, whatever the prompt; every completion weighs the same.
 
     Args:
         rewards: one per completion, or rewards minus a group baseline.
-        token_counts: None = every completion weighs the same; otherwise every token does, so long completions weigh more.
         eps: added to the variance, inside the root.
 
     Source:
         REINFORCE++ (arXiv:2501.03262); its ``-baseline`` variant is this after ``centred``.
     """
-    exact = rewards.double()
-    weights = torch.ones_like(exact) if token_counts is None else token_counts.double()
-    total = weights.sum()
-    deviation = exact - (exact * weights).sum() / total.clamp(min=1)
-    # With integer weights this is the sample variance of the rewards repeated once per token.
-    variance = (deviation.square() * weights).sum() / (total - 1).clamp(min=1)
-    return (deviation * (variance + eps).rsqrt()).to(rewards.dtype)
-
-
-def if_correct(correct: Bool[Tensor, " N"]) -> Float[Tensor, " N"]:
-    """Return 1 where the answer is right and 0 elsewhere: imitate what was right, ignore the rest.
-
-    Source:
-        DeepSeekMath (arXiv:2402.03300), Eq. 10 (RFT) and A.1.3 (online RFT).
-    """
-    return correct.float()
+    return whitened(rewards, torch.ones_like(rewards, dtype=torch.bool), eps=eps)
 
 
 def has_signal(outcomes: Float[Tensor, " N"] | Bool[Tensor, " N"], groups: Int[Tensor, " N"]) -> Bool[Tensor, " N"]:

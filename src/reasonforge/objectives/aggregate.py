@@ -3,8 +3,9 @@
 Every paper's averaging is a sum of token terms with one weight per sample. Counting the weights before any forward pass makes the loss a
 plain sum, so no split into micro-batches, rows or ranks can change it.
 
-``token_counts[i]`` is the number of tokens sample ``i`` learns from. A sample with none still counts as a sample (a masked completion
-leaves the others' weights as they were); leave it out of the call to have it otherwise. Weights are float64, 0 for such a sample.
+``token_counts[i]`` is the number of tokens sample ``i`` learns from. A sample with none has weight 0 and still counts as a sample: where
+samples are counted, a masked completion leaves the others' weights as they were. Leave it out of the call to have it otherwise. Weights are
+float64.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ def apply_truncated_policy(rewards: Float[Tensor, " N"], is_truncated: Bool[Tens
     """Decide what becomes of completions that hit the token limit; the others are untouched.
 
     ``keep``: nothing special. ``zero_reward``: reward 0, learned from. ``mask_keep_in_baseline``: not learned from, but its reward still
-    counts in the group's statistics (overlong filtering as usually implemented). ``mask_drop_from_baseline``: as if never sampled.
+    counts in the group's statistics (overlong filtering as usually implemented). ``mask_drop_from_baseline``: not in these either; where
+    the loss is a mean over samples, it still is one of them.
 
     Source:
         DAPO (arXiv:2503.14476), section 3.4 (overlong filtering).

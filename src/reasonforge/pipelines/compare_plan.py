@@ -10,6 +10,7 @@ from typing import Any
 
 from reasonforge.config.loader import LoadedRecipe, load_recipe
 from reasonforge.core.errors import RecipeError
+from reasonforge.core.ids import content_id
 from reasonforge.pipelines.config import START, Recipe
 from reasonforge.runs.reader import POLICY_STAGES
 from reasonforge.runs.redact import redact
@@ -161,7 +162,11 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 def _folder(label: str) -> str:
     """A name that is safe as a folder's. None is called as the start's run."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip(".-")[:60] or "recipe"
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip(".-")[:60]
+    if any(char.isalnum() and not char.isascii() for char in label):
+        # Letters of other scripts are lost, and names that differ in them must not become one.
+        return f"{safe or 'recipe'}-{content_id(label)[:6]}"
+    return safe or "recipe"
 
 
 def _shared_stages(recipes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -347,5 +352,10 @@ def _remarks(contenders: Sequence[Contender], shared: Sequence[str], model: Path
         yield "The recipes share no stage that trains: every run begins with fresh weights of its own seed."
     if shared and model is not None:
         yield f"All runs begin with one model, made once by {', '.join(shared)}."
+    kinds = {
+        stage["type"] for contender in contenders for name, stage in contender.loaded.resolved["stages"].items() if name in contender.stages
+    }
+    if "label_steps" in kinds:
+        yield "What label_steps draws from steps is not counted among the rollouts: the policy does not learn from it."
     if any(contender.rollouts is None for contender in contenders):
         yield "How many rollouts a run draws is not known beforehand for all recipes; the table says how many each drew."

@@ -73,17 +73,19 @@ def result_of(run: PlannedRun, contender: Contender, metric: str) -> RunResult:
     reader = RunReader(run.path)
     rows = reader.metric_rows()
     counts, total = _rollouts_at(run, rows)
-    evaluated = read_json(reader.evals_dir(contender.evaluation) / "summary.json")
+    evaluated = _read_figures(reader, contender.evaluation)
     evaluations = {name for name in run.stages if run.resolved["stages"][name]["type"] == "eval"}
     curve = [
         (row["stage"], row["step"], counts.get((row["stage"], row["step"]), total), row[metric])
         for row in rows
-        if row.get("stage") not in evaluations and isinstance(row.get(metric), int | float)
+        if row.get("stage") in run.stages and row["stage"] not in evaluations
+        if isinstance(row.get("step"), int) and isinstance(row.get(metric), int | float)
     ]
     final = evaluated.get(metric.removeprefix("eval/")) if metric.startswith("eval/") else curve[-1][3] if curve else None
     if not isinstance(final, int | float) or not math.isfinite(final):
-        known = sorted({name for row in rows for name in row if "/" in name} | {f"eval/{name}" for name in evaluated if "_ci" not in name})
-        raise DataError(f"{run.path}: no value of {metric!r} at its end; there are {', '.join(known)}")
+        known = {name for row in rows for name in row if "/" in name} | {f"eval/{name}" for name in evaluated if "_ci" not in name}
+        near = sorted(name for name in known if name.split("/")[0] == metric.split("/")[0]) or sorted(known)
+        raise DataError(f"{run.path}: no value of {metric!r} at its end; there are {', '.join(near)}")
     memory = [row["perf/peak_memory_mb"] for row in rows if isinstance(row.get("perf/peak_memory_mb"), int | float)]
     length = evaluated.get("length")
     summary = reader.summary
@@ -158,14 +160,16 @@ def words_of(
     shown = f"{difference.difference:+.3f}"
     if verdict == "untested":
         return f"{first} and {second}: {shown}, but with one seed nothing can be said about the noise between seeds. Use --seeds 3 or more."
-    shown += f" [{difference.low:+.3f}, {difference.high:+.3f}]"
-    how = f"{'paired by seed' if difference.method == 'paired' else 'Welch'}, {_seeds(num_seeds)}, p {_p(difference.p)}"
+    has_interval = math.isfinite(difference.low)
+    shown += f" [{difference.low:+.3f}, {difference.high:+.3f}]" if has_interval else ""
+    test = "no spread between seeds" if not has_interval else "paired by seed" if difference.method == "paired" else "Welch"
+    how = f"{test}, {_seeds(num_seeds)}, p {_p(difference.p)}"
     if verdict == "beyond_noise":
         better, worse, size = (
             (first, second, difference.difference) if difference.difference > 0 else (second, first, -difference.difference)
         )
         bounds = sorted(abs(bound) for bound in (difference.low, difference.high))
-        size_words = f"{size:.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
+        size_words = f"{size:.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]" if has_interval else f"{size:.3f}"
         match _direction(metric):
             case "up":
                 return f"{better} is better than {worse} by {size_words}, beyond the noise ({how})."
@@ -260,6 +264,19 @@ def _rollouts_at(run: PlannedRun, rows: Sequence[Mapping[str, Any]]) -> tuple[di
     return counts, before
 
 
+def _read_figures(reader: RunReader, evaluation: str) -> dict[str, Any]:
+    """Return the final figures of an evaluation.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    path = reader.evals_dir(evaluation) / "summary.json"
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: not the figures of an evaluation. The file was changed by something other than the run.")
+    return found
+
+
 def _problem_scores(reader: RunReader, evaluation: str) -> dict[str, float]:
     """Share of right completions of each problem. Seeds may draw other problems under one id: the question is part of the key."""
     found: dict[str, list[bool]] = {}
@@ -295,7 +312,7 @@ def _before(plan: ComparePlan, contender: Contender) -> float | None:
     wanted = contender.loaded.resolved["stages"][contender.evaluation]
     same = [name for name in plan.shared if contender.loaded.resolved["stages"][name] == wanted]
     try:
-        found = read_json(RunReader(plan.start.path).evals_dir(same[-1]) / "summary.json") if same else {}
+        found = _read_figures(RunReader(plan.start.path), same[-1]) if same else {}
     except DataError:
         return None
     value = found.get(plan.options.metric.removeprefix("eval/"))

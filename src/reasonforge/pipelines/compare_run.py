@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,12 +54,16 @@ def state_of(run: PlannedRun) -> State:
 
     Raises:
         RecipeError: the folder holds a run with other settings.
+        DataError: its files are damaged.
         UnavailableError: a living process works on it.
     """
     if not (run.path / "run.json").exists():
         return "new"
     reader = RunReader(run.path)
-    other = next(differences(read_json(reader.resolved_path), run.resolved), None)
+    stored = read_json(reader.resolved_path)
+    if not isinstance(stored, Mapping):
+        raise DataError(f"{reader.resolved_path}: not a recipe's settings. The file was changed by something other than the run.")
+    other = next(differences(stored, run.resolved), None)
     if other is not None:
         key, found, wanted = other
         raise RecipeError(f"{run.path}: the run there has {key} {found}, not {wanted}: choose another --out, or delete that folder")

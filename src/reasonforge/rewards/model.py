@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.rollouts import Float32, Int32, Reward, RewardSample, RolloutGroup, ScoredRollout, TrainingSample
 from reasonforge.rewards.config import ModelReward, RewardPart
 from reasonforge.text.config import StepsConfig
 from reasonforge.text.steps import Decode, step_tokens, token_of_each_end
+from reasonforge.verify.extract import answer_section
 
 Kind = Literal["outcome", "process", "pairwise", "safety"]
 Aggregate = Literal["min", "product", "last", "mean"]
@@ -25,7 +27,6 @@ Values = Callable[[Sequence[TrainingSample]], list[Float32]]
 
 CLOSING_ID = 0
 """Stands behind the last token of every sample, so that the score after the last token has a place. It is never read."""
-_OPENING, _CLOSING = "<think>", "</think>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +50,13 @@ class ScoreSpec:
         Raises:
             DataError: it is not that.
         """
+        if missing := [name for name in ("kind", "sees", "steps") if name not in content]:
+            raise DataError(f"scores: nothing says what they mean ({', '.join(missing)}). Give a folder that a reward_model stage wrote")
         try:
-            steps = content["steps"]
-            spec = cls(kind=content["kind"], sees=content["sees"], steps=None if steps is None else StepsConfig.model_validate(steps))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"scores: cannot read what they mean ({type(error).__name__}: {error})") from error
+            steps = None if content["steps"] is None else StepsConfig.model_validate(content["steps"])
+        except ValidationError as error:
+            raise DataError(f"scores: steps: {error.errors()[0]['msg']}") from None
+        spec = cls(kind=content["kind"], sees=content["sees"], steps=steps)
         known = spec.kind in ("outcome", "process", "pairwise", "safety") and spec.sees in ("all", "summary")
         if not known or (spec.kind == "process") != (spec.steps is not None):
             raise DataError(f"scores: {asdict(spec)} are not scores of a reward model")
@@ -84,11 +87,11 @@ def visible(response: Response, spec: ScoreSpec, decode: Decode) -> Int32:
     ids = response.token_ids
     if spec.sees == "all":
         return ids
-    end = response.text.rfind(_CLOSING)
-    if end >= 0:
-        return ids[token_of_each_end(ids.tolist(), [end + len(_CLOSING)], decode)[0] + 1 :]
-    is_thinking = _OPENING in response.text or decode(list(response.prompt_ids)).rstrip().endswith(_OPENING)
-    return ids[:0] if is_thinking else ids
+    section = answer_section(response.text, prompt=decode(list(response.prompt_ids)))
+    if section is None:
+        return ids[:0]
+    start = len(response.text) - len(section)
+    return ids[token_of_each_end(ids.tolist(), [start], decode)[0] + 1 :] if start else ids
 
 
 def reward_sample(response: Response, spec: ScoreSpec, decode: Decode, labels: Mapping[int, float] | float | None = None) -> RewardSample:

@@ -18,7 +18,7 @@ _OPERATIONS = "+-*"
 _STEP = re.compile(r"([a-h])([+\-*])([0-9])")
 _CLAIM = re.compile(r"([a-h])([0-9])")
 _TAG = re.compile(r"</?(?:think|answer)>")
-_ANSWER = re.compile(r"<answer>([0-9])</answer>")
+_ANSWER = re.compile(r"<answer>([0-9]+)</answer>")
 # The prompt may have begun the thinking: then the completion shows only its end.
 _TAG_ORDERS = (("<answer>", "</answer>"), THINK_ANSWER_TAGS, THINK_ANSWER_TAGS[1:])
 
@@ -45,12 +45,16 @@ def running_values(prompt: str) -> list[int]:
     return values[1:]
 
 
-def judge_digit(problem: Problem, text: str) -> Verdict:
-    """Judge a completion by exact text: it must end in ``<answer>d</answer>``, the only answer, thinking closed before it."""
+def judge_digits(problem: Problem, text: str, *, most: int = 1) -> Verdict:
+    """Judge a completion by exact text: it must end in ``<answer>d</answer>``, the only answer, thinking closed before it.
+
+    Args:
+        most: digits that an answer can have.
+    """
     if len(text) > MAX_VERIFIED_CHARS:
         return Verdict(status="no_answer", reason=f"completion of {len(text)} characters")
     text = strip_end_marker(text)
-    match = _ANSWER.search(text, max(0, len(text) - len("<answer>d</answer>")))
+    match = _ANSWER.search(text, max(0, len(text) - len("<answer></answer>") - most))
     if match is None or match.end() != len(text):
         return Verdict(status="no_answer", reason="does not end in <answer>d</answer>")
     if tuple(_TAG.findall(text)) not in _TAG_ORDERS:
@@ -81,7 +85,7 @@ class LabelledArithmetic:
 
     def verify(self, problem: Problem, text: str) -> Verdict:
         """Judge by exact text; the digit is the prediction."""
-        return judge_digit(problem, text)
+        return judge_digits(problem, text)
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the right answer at once, or a trace whose steps are each wrong with probability ``step_noise``.

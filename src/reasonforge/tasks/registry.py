@@ -10,6 +10,7 @@ from reasonforge.tasks.ciphers import Cipher
 from reasonforge.tasks.code_output import CodeInput, CodeOutput
 from reasonforge.tasks.cryptarithms import Cryptarithm
 from reasonforge.tasks.dates import DateArithmetic
+from reasonforge.tasks.digit_shift import DigitShift
 from reasonforge.tasks.equations import Fractions, LinearEquation
 from reasonforge.tasks.grid_paths import GridPath
 from reasonforge.tasks.knights_and_knaves import KnightsAndKnaves
@@ -29,6 +30,7 @@ from reasonforge.tasks.zebra import Zebra
 _FAMILIES: tuple[Task, ...] = (
     LabelledArithmetic(),
     WrittenArithmetic(),
+    DigitShift(),
     BracketArithmetic(),
     ModularChain(),
     ToolArithmetic(),

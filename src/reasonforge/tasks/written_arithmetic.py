@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from reasonforge.core.records import Problem, Verdict
 from reasonforge.tasks.draws import Draws
-from reasonforge.tasks.labelled_arithmetic import apply, judge_digit
+from reasonforge.tasks.labelled_arithmetic import apply, judge_digits
 from reasonforge.tasks.protocol import MAX_VERIFIED_CHARS, THINK_ANSWER_TAGS, Habit, Language, StepCheck, problem_draws, task_problem
 
 _LABELS = "abcdefghijklmnopqrstuvwx"
@@ -43,7 +43,7 @@ class WrittenArithmetic:
 
     def verify(self, problem: Problem, text: str) -> Verdict:
         """Judge by exact text; the digit is the prediction."""
-        return judge_digit(problem, text)
+        return judge_digits(problem, text)
 
     def completion(self, problem: Problem, draws: Draws, *, habit: Habit, step_noise: float = 0.0) -> str:
         """Write the right answer at once, or a trace whose lines each have a wrong result with probability ``step_noise``.

@@ -46,21 +46,6 @@ def masked_var(
     return torch.where(count > correction, variance, torch.zeros_like(variance))
 
 
-def masked_whiten(
-    values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"], *, keep_mean: bool = False, eps: float = 1e-8
-) -> Float[Tensor, "*shape"]:
-    """Return the kept entries at variance 1, and at mean 0 unless ``keep_mean``; the others are 0.
-
-    Population variance over all kept entries; ``eps`` is added to the variance, inside the root.
-    """
-    kept = _zero_elsewhere(values, mask)
-    mean = masked_mean(kept, mask)
-    whitened = (kept - mean) * (masked_var(kept, mask) + eps).rsqrt()
-    if keep_mean:
-        whitened = whitened + mean
-    return _zero_elsewhere(whitened, mask)
-
-
 def _zero_elsewhere(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     # `where`, not `values * mask`: zero times an infinity is NaN.
     values = values.to(torch.promote_types(values.dtype, torch.float32))

@@ -139,12 +139,18 @@ def strip_end_marker(text: str) -> str:
     return (text[:reach] + tail[: match.start()]).rstrip()
 
 
-def answer_section(text: str) -> str | None:
+def answer_section(text: str, *, prompt: str = "") -> str | None:
     """Return what follows the last ``</think>``; the whole text where nobody thinks; None where thinking never ends.
 
-    A completion whose ``<think>`` stood in the prompt shows only ``</think>``, if it gets that far; put the tag back in front of the
-    completion to have unfinished thinking found out.
+    Args:
+        text: the completion.
+        prompt: what it follows, if known: one that ends with ``<think>`` has begun the thinking, which the completion then only ends.
+
+    >>> answer_section("7 + 1 = 8", prompt="What is 7 + 1? <think>") is None
+    True
     """
+    if prompt.rstrip().endswith("<think>"):
+        text = f"<think>{text}"
     _, closing, after = text.rpartition("</think>")
     if "<think>" in after:
         return None

@@ -39,7 +39,13 @@ class LengthBalance:
 
 
 def candidates(
-    groups: Sequence[RolloutGroup], *, pairs_per_problem: int, shows: str, text_of: Callable[[Completion], str], seed: int
+    groups: Sequence[RolloutGroup],
+    *,
+    pairs_per_problem: int,
+    shows: str,
+    text_of: Callable[[Completion], str],
+    prompt_of: Callable[[Sequence[int]], str],
+    seed: int,
 ) -> list[Candidate]:
     """Draw different responses of each problem to compare.
 
@@ -50,6 +56,7 @@ def candidates(
         pairs_per_problem: at most so many of each.
         shows: ``summary`` or ``all``.
         text_of: decodes a completion, without the token that ends it.
+        prompt_of: decodes a prompt, which may have begun the thinking.
         seed: of the draws.
     """
     problems: dict[str, Problem] = {}
@@ -62,7 +69,7 @@ def candidates(
             if completion.finish_reason != "stop":
                 continue
             text = text_of(completion)
-            section = text if shows == "all" else answer_section(text)
+            section = text if shows == "all" else answer_section(text, prompt=prompt_of(member.rollout.prompt_ids))
             if section is not None and section.strip():
                 seen.setdefault(section.strip(), text)
     found = []

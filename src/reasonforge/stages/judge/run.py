@@ -90,6 +90,7 @@ def _candidates(config: JudgeConfig, source: RolloutSource, bundle: Bundle, cont
         pairs_per_problem=config.pairs_per_problem,
         shows=config.shows,
         text_of=lambda completion: completion_text(completion, tokenizer),
+        prompt_of=tokenizer.decode,
         seed=context.seed("judge"),
     )
     if not found:
@@ -170,7 +171,7 @@ def _num_done(context: StageContext, folder: Path, compared: Sequence[Candidate]
     done = next((step for step in range(num_steps) if not _step_file(folder, step + 1).is_file()), num_steps)
     for step in range(done):
         path = _step_file(folder, step + 1)
-        if read_json(path)["batch"] != _fingerprint(compared[step * size : (step + 1) * size]):
+        if _read_step(path)["batch"] != _fingerprint(compared[step * size : (step + 1) * size]):
             raise DataError(f"{path}: judges other responses than stage {context.name} now reads. Delete {folder} to judge them again.")
     for step in range(done, num_steps):
         _step_file(folder, step + 1).unlink(missing_ok=True)
@@ -183,8 +184,8 @@ def _num_done(context: StageContext, folder: Path, compared: Sequence[Candidate]
 def _write_pairs(config: JudgeConfig, compared: Sequence[Candidate], folder: Path, bundle: Bundle, context: StageContext) -> str:
     """Balance lengths over all files, write the pairs and say what came of it."""
     size = config.comparisons_per_step
-    steps = [read_json(_step_file(folder, step + 1)) for step in range(math.ceil(len(compared) / size))]
-    rulings = [_ruling(row) for step in steps for row in step["rulings"]]
+    steps = [_read_step(_step_file(folder, step + 1)) for step in range(math.ceil(len(compared) / size))]
+    rulings = [ruling for step in steps for ruling in step["rulings"]]
     sure = [(item, ruling) for item, ruling in zip(compared, rulings, strict=True) if ruling.kept]
     lengths = [tuple(len(bundle.tokenizer.encode(text)) for text in _by_rank(item.shown, ruling.mean)) for item, ruling in sure]
     most = math.inf if config.max_length_gap is None else config.max_length_gap
@@ -213,8 +214,21 @@ def _write_pairs(config: JudgeConfig, compared: Sequence[Candidate], folder: Pat
     return said
 
 
-def _ruling(row: dict[str, Any]) -> Ruling:
-    return Ruling(**{**row, "scores": tuple(row["scores"]), "swapped": tuple(row["swapped"])})
+def _read_step(path: Path) -> dict[str, Any]:
+    """Return what ``_write_step`` wrote, its rulings as such.
+
+    Raises:
+        DataError: the file is not of that form.
+    """
+    try:
+        content = read_json(path)
+        rulings = [Ruling(**{**row, "scores": tuple(row["scores"]), "swapped": tuple(row["swapped"])}) for row in content["rulings"]]
+        spent = {str(name): float(value) for name, value in content["spent"].items()}
+        return {"batch": content["batch"], "spent": spent, "rulings": rulings}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: not a file of judged comparisons ({type(error).__name__}: {error}). Delete it to judge them again."
+        ) from error
 
 
 def _by_rank(texts: tuple[str, str], mean: float) -> tuple[str, str]:

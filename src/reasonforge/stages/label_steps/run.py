@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reasonforge.core.errors import DataError
 from reasonforge.core.ids import content_id
 from reasonforge.core.records import Problem
 from reasonforge.core.rollouts import Completion, Rollout, RolloutGroup, SampleRequest, SamplingParams, ScoredRollout
@@ -45,11 +46,12 @@ def run_label_steps(config: LabelStepsConfig, bundle: Bundle, source: RolloutSou
     A file holds ``groups_per_batch`` groups; a run that was killed goes on behind the last whole file.
 
     Raises:
-        DataError: there are no rollouts.
+        DataError: there are no rollouts, or a program's output stands in one.
         UnavailableError: more completions could not be graded than ``max_failed_share``.
         InterruptedRun: a signal came; the batch was finished and stored.
     """
     groups = load_groups(source, context.run.path, tokenizer=bundle.tokenizer.fingerprint)
+    check_written(groups)
     size = config.groups_per_batch
     batches = [groups[start : start + size] for start in range(0, len(groups), size)]
     folder = context.run.rollouts_dir(context.name)
@@ -78,6 +80,21 @@ def run_label_steps(config: LabelStepsConfig, bundle: Bundle, source: RolloutSou
                     f"stopped after batch {number} of {context.name}; stored. Go on with: {context.run.resume_command}"
                 )
     return f"steps of {sum(len(group.rollouts) for group in groups)} solutions labelled"
+
+
+def check_written(groups: Sequence[RolloutGroup]) -> None:
+    """Refuse solutions that a tool wrote a part of: what goes on from their steps could not call it.
+
+    Raises:
+        DataError: there is one.
+    """
+    for group in groups:
+        for member in group.rollouts:
+            if not member.rollout.completion.mask.all():
+                raise DataError(
+                    f"rollout {member.rollout.index} of problem {group.problem.id} holds a program's output, and a completion cannot go on "
+                    "from a step around it: label solutions that were sampled without tools"
+                )
 
 
 class StepLabeller:
@@ -121,7 +138,8 @@ class StepLabeller:
             )
             for group, row in zip(groups, ends)
         ]
-        return labelled, self._metrics(labelled, shares, num_steps=sum(len(found[:-1]) for row in ends for found in row))
+        num_steps = sum(len(found[:-1]) for row in ends for found in row)
+        return labelled, self._metrics(labelled, shares, num_steps=num_steps, num_prefixes=len(wanted))
 
     def _ends(self, member: ScoredRollout) -> list[int]:
         rollout = member.rollout
@@ -159,24 +177,27 @@ class StepLabeller:
         return [self._context.seed("roll-out", prefix.problem_id, name, index) for index in range(self._config.completions)]
 
     def _rollout(self, row: int, prefix: Prefix, index: int, completion: Completion, request: SampleRequest) -> Rollout:
-        text = self._tokenizer.decode(prefix.token_ids) + completion_text(completion, self._tokenizer)
+        # Decoded together: a letter may be in halves on both sides, and some decoders drop a space at the start of a text.
+        whole = replace(completion, token_ids=np.concatenate([np.array(prefix.token_ids, dtype=np.int32), completion.token_ids]))
         return Rollout(
             problem_id=prefix.problem_id,
             group_id=f"{prefix.problem_id}/{row}",
             index=index,
             prompt_ids=request.prompt_ids,
             completion=completion,
-            text=text,
+            text=completion_text(whole, self._tokenizer),
             sampling=self._params,
             seed=request.seeds[index],
         )
 
-    def _metrics(self, groups: Sequence[RolloutGroup], shares: dict[Prefix, float], *, num_steps: int) -> dict[str, float]:
+    def _metrics(
+        self, groups: Sequence[RolloutGroup], shares: dict[Prefix, float], *, num_steps: int, num_prefixes: int
+    ) -> dict[str, float]:
         found = np.array(list(shares.values()))
         metrics = {
             "label_steps/solutions": float(sum(len(group.rollouts) for group in groups)),
-            "label_steps/roll_outs": float(len(shares) * self._config.completions),
-            "label_steps/shared": 1 - len(shares) / num_steps if num_steps else 0.0,
+            "label_steps/roll_outs": float(num_prefixes * self._config.completions),
+            "label_steps/shared": 1 - num_prefixes / num_steps if num_steps else 0.0,
         }
         if len(found):
             metrics |= {"label_steps/soft": float(found.mean()), "label_steps/hard": float((found > 0).mean())}

@@ -41,7 +41,7 @@ class RewardModelConfig(Section):
     max_tokens: int | None = Field(default=None, gt=1)
     """Longer examples are dropped and counted, in tokens; R1 8,192. None = the model's context."""
     held_out: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the problems that is kept for measuring; a problem is on one side with all its responses."""
+    """Chance of a problem to be kept for measuring; it is on one side with all its responses, the same side in every run and stage."""
     training: TrainingConfig = TrainingConfig()
     """DeepSeekMath trained at a learning rate of 2e-5, R1 at 6e-6."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,7 +30,7 @@ class Example:
     """What is learned from together: one sample, or the two of a pair, the preferred one first."""
 
     problem_id: str
-    """Of pairs and labelled responses, it stands for the prompt."""
+    """Of the conversation that is answered, not of the table's row: one question under two ids is one problem."""
     samples: tuple[RewardSample, ...]
     lengths: tuple[int, ...]
     """Tokens read of each response."""
@@ -52,7 +51,7 @@ def outcome_examples(groups: Sequence[RolloutGroup], spec: ScoreSpec, decode: De
     """
     return [
         _example(
-            group.problem.id,
+            group.problem.messages,
             [Response.of(member)],
             spec,
             decode,
@@ -87,7 +86,7 @@ def process_examples(groups: Sequence[RolloutGroup], spec: ScoreSpec, decode: De
                 found = {index: float(value > 0) for index, value in found.items()}
             if found:
                 correct = member.verdict.correct
-                examples.append(_example(group.problem.id, [Response.of(member)], spec, decode, labels=found, is_correct=correct))
+                examples.append(_example(group.problem.messages, [Response.of(member)], spec, decode, labels=found, is_correct=correct))
     return examples
 
 
@@ -131,7 +130,7 @@ def pair_examples(pairs: Sequence[Pair], spec: ScoreSpec, tokenizer: Tokenizer, 
     """
     return [
         _example(
-            content_id([[message.role, message.content] for message in pair.messages]),
+            pair.messages,
             [written_response(pair.messages, text, tokenizer, layout) for text in (pair.chosen, pair.rejected)],
             spec,
             tokenizer.decode,
@@ -148,7 +147,7 @@ def labelled_examples(rows: Sequence[Labelled], spec: ScoreSpec, tokenizer: Toke
     """
     return [
         _example(
-            content_id([[message.role, message.content] for message in row.messages]),
+            row.messages,
             [written_response(row.messages, row.response, tokenizer, layout)],
             spec,
             tokenizer.decode,
@@ -168,21 +167,35 @@ def written_response(messages: Sequence[Message], text: str, tokenizer: Tokenize
     return Response(prompt_ids=prompt, token_ids=ids, text=text)
 
 
-def split_by_problem(examples: Sequence[Example], *, held_out: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Return (examples to train on, examples to measure on); all of a problem's are on one side, decided by its id.
+def split_by_problem(examples: Sequence[Example], *, held_out: float) -> tuple[list[Example], list[Example]]:
+    """Return (examples to train on, examples to measure on); all of a problem's are on one side.
+
+    The side follows from the problem alone, not from the run, the stage or the other problems: a model that is trained on is never
+    measured on what its first training saw, as long as ``held_out`` is the same.
+
+    Args:
+        examples: all of them.
+        held_out: chance of a problem to be held out.
 
     Raises:
         DataError: there are not two problems.
     """
-    names = sorted({example.problem_id for example in examples}, key=lambda name: derive_seed(seed, "held-out", name))
-    if len(names) < 2:
-        raise DataError(f"{len(names)} problems: a reward model needs at least two, one of them to be measured on")
-    kept = set(names[: min(max(1, math.ceil(held_out * len(names))), len(names) - 1)])
+    order = sorted({example.problem_id for example in examples}, key=_place)
+    if len(order) < 2:
+        raise DataError(f"{len(order)} problems: a reward model needs at least two, one of them to be measured on")
+    # Few problems may all fall on one side; then the one nearest to the border crosses it.
+    num_kept = min(max(1, sum(_place(name) < held_out for name in order)), len(order) - 1)
+    kept = set(order[:num_kept])
     return [e for e in examples if e.problem_id not in kept], [e for e in examples if e.problem_id in kept]
 
 
+def _place(problem_id: str) -> float:
+    """A number in [0, 1) for each problem, the same in every run."""
+    return derive_seed(0, "held-out", problem_id) / 2**63
+
+
 def _example(
-    problem_id: str,
+    messages: Sequence[Message],
     responses: Sequence[Response],
     spec: ScoreSpec,
     decode: Decode,
@@ -192,6 +205,7 @@ def _example(
 ) -> Example:
     samples = tuple(reward_sample(response, spec, decode, labels) for response in responses)
     lengths = tuple(len(sample.token_ids) - len(response.prompt_ids) - 1 for sample, response in zip(samples, responses))
+    problem_id = content_id([[message.role, message.content] for message in messages])
     return Example(problem_id=problem_id, samples=samples, lengths=lengths, is_correct=is_correct)
 
 

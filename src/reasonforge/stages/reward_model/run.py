@@ -48,7 +48,7 @@ def run_reward_model(
     steps = (config.steps or StepsConfig()) if config.kind == "process" else None
     spec = ScoreSpec(kind=config.kind, sees=config.sees, steps=steps)
     examples = _fitting(_examples(config, spec, bundle, source, context), config, bundle, context)
-    train, held_out = split_by_problem(examples, held_out=config.held_out, seed=context.seed("held-out"))
+    train, held_out = split_by_problem(examples, held_out=config.held_out)
     _check_labels(train, context.name)
     total = num_updates(len(train), epochs=config.epochs, examples_per_step=config.examples_per_step)
     model = ScalarModel.from_decoder(bundle.decoder) if start is None else _started(start, bundle)

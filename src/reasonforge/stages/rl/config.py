@@ -56,7 +56,7 @@ class RLConfig(Section):
     group_size: int = Field(default=..., gt=0)
     """Completions per prompt, G."""
     updates_per_step: int = Field(default=1, gt=0)
-    """Minibatches a step's rollouts are split into, one update each (R1: 8,192 rollouts, 16 updates)."""
+    """Minibatches a step's rollouts are split into at random, one update each (R1: 8,192 rollouts, 16 updates)."""
     sampling: SamplingConfig
     rewards: dict[str, RewardPart] = Field(default={"accuracy": AccuracyReward()})
     """Named parts; the reward is their weighted sum."""
@@ -120,6 +120,11 @@ class RLConfig(Section):
         rollouts = self.prompts_per_step * self.group_size
         if rollouts % self.updates_per_step:
             raise ValueError(f"updates_per_step ({self.updates_per_step}) must divide prompts_per_step x group_size ({rollouts})")
+        if self.aggregation == "group_token_mean" and self.prompts_per_step % self.updates_per_step:
+            raise ValueError(
+                f"aggregation group_token_mean needs whole groups in a minibatch: updates_per_step ({self.updates_per_step}) must divide "
+                f"prompts_per_step ({self.prompts_per_step})"
+            )
         if self.group_size == 1 and self.compares_groups:
             raise ValueError(f"group_size 1 gives every completion the same {self.advantage.type} advantage: use at least 2")
         if self.group_size == 1 and self.dynamic_sampling is not None:

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from reasonforge.core.rollouts import Bools, Float32, PolicySample, RolloutGroup, ScoredRollout
+from reasonforge.core.rollouts import Float32, PolicySample, Reward, RolloutGroup, ScoredRollout
 from reasonforge.objectives import advantages as adv
 from reasonforge.objectives.kl import kl_k1, kl_k2, kl_k3
 from reasonforge.objectives.returns import Estimate, gae, process_advantages, return_to_go
@@ -38,8 +38,6 @@ class Credit:
     """One per rollout: the mean over its tokens."""
     recorded: list[float | Float32]
     """What to write down of each rollout: its advantage, or one per completion token where they differ."""
-    is_learned: Bools
-    """One per rollout; False = it says nothing about the policy, or must not be learned from."""
 
 
 class _Outcomes(NamedTuple):
@@ -81,7 +79,7 @@ def assign_credit(
         bootstrap: the critic's value behind each rollout that was cut, 0 for the others; None = 0 for all.
     """
     if not samples:
-        return Credit(samples=[], advantages=np.zeros(0, np.float32), recorded=[], is_learned=np.zeros(0, np.bool_))
+        return Credit(samples=[], advantages=np.zeros(0, np.float32), recorded=[])
     members = [member for group in groups for member in group.rollouts]
     outcomes = _outcomes(members, samples, config, step_parts if config.process is not None else frozenset())
     penalty = None
@@ -102,7 +100,7 @@ def assign_credit(
     recorded: list[float | Float32] = advantages.tolist()
     if config.pays_tokens or config.process is not None:
         recorded = [sample.advantages[len(member.rollout.prompt_ids) :] for sample, member in zip(taught, members)]
-    return Credit(samples=taught, advantages=advantages, recorded=recorded, is_learned=outcomes.is_learned.numpy())
+    return Credit(samples=taught, advantages=advantages, recorded=recorded)
 
 
 def _taught(sample: PolicySample, advantages: Tensor, returns: Tensor | None, is_learned: bool) -> PolicySample:
@@ -117,8 +115,7 @@ def _taught(sample: PolicySample, advantages: Tensor, returns: Tensor | None, is
 
 def _outcomes(members: Sequence[ScoredRollout], samples: Sequence[PolicySample], config: RLConfig, step_parts: Set[str]) -> _Outcomes:
     """Return each rollout's reward, without what steps are paid, and what it may be used for."""
-    weights = {name: config.rewards[name].weight for name in step_parts}
-    rewards = [m.reward.total - sum(weights[name] * value for name, value in m.reward.parts.items() if name in weights) for m in members]
+    rewards = [_outcome(member.reward, config, step_parts) for member in members]
     is_truncated = torch.tensor([member.rollout.completion.finish_reason == "length" for member in members])
     outcome = apply_truncated_policy(torch.tensor(rewards, dtype=torch.float64), is_truncated, policy=config.truncated)
     scored = torch.tensor([member.verdict.status not in ("timeout", "error") for member in members])
@@ -129,6 +126,14 @@ def _outcomes(members: Sequence[ScoredRollout], samples: Sequence[PolicySample],
         alone = torch.bincount(groups[in_baseline], minlength=int(groups.max()) + 1)[groups] < 2
         is_learned = is_learned & ~(alone & in_baseline)
     return _Outcomes(outcome.rewards, groups, in_baseline, is_learned)
+
+
+def _outcome(reward: Reward, config: RLConfig, step_parts: Set[str]) -> float:
+    """Return what a reward is without what its steps are paid."""
+    if not step_parts & reward.parts.keys():
+        return reward.total
+    # Summed again, not subtracted: rounding would make equal outcomes differ.
+    return sum(config.rewards[name].weight * value for name, value in reward.parts.items() if name not in step_parts)
 
 
 def _sequence_level(outcomes: _Outcomes, penalty: _Penalty | None, config: RLConfig) -> Float[Tensor, " N"]:

@@ -34,7 +34,7 @@ from reasonforge.stages.rl.data import PromptSource
 from reasonforge.stages.rl.dynamic import GroupPool
 from reasonforge.stages.rl.loss import PolicyObjective, sample_weights
 from reasonforge.stages.rl.models import StageModels
-from reasonforge.stages.rl.samples import to_policy_samples
+from reasonforge.stages.rl.samples import minibatches, to_policy_samples
 from reasonforge.stages.rl.watch import num_tokens, rollout_metrics
 from reasonforge.text.tokenizer import Tokenizer
 from reasonforge.training.learner import Learner, Scorer
@@ -107,7 +107,9 @@ class PolicyTraining:
         advantages = np.array(pool.over_all(credit.advantages.tolist(), otherwise=0.0), np.float32)
         metrics = rollout_metrics(pool.drawn, advantages) | pool.metrics() | {"num_rollouts": float(self._num_rollouts)}
         metrics |= self.update(credit.samples, step)
-        metrics |= self._kl.adapt(credit.samples)
+        if self._policy_learns(step):
+            # A policy that stands still is at the reference, which says nothing of the coefficient.
+            metrics |= self._kl.adapt(credit.samples)
         clock.lap("perf/train_seconds")
         self.refresh_reference(step)
         metrics |= self.refresh_reward_model(pool.drawn, step) | self._scorer.judge_metrics()
@@ -174,17 +176,18 @@ class PolicyTraining:
     def update(self, samples: Sequence[PolicySample], step: int) -> dict[str, float]:
         """Split the step's samples into minibatches; each is one optimizer step of the policy, and of the critic where there is one."""
         config = self.config
-        if config.updates_per_step > 1:
+        policy_learns = self._policy_learns(step)
+        if policy_learns and config.updates_per_step > 1:
             # Only the first minibatch is on-policy: the ratio needs the policy as it was when it sampled.
             old = self.learner.logprobs(samples, temperature=self._params.temperature)
             samples = [replace(sample, old_logprobs=row) for sample, row in zip(samples, old)]
-        order = np.random.default_rng(self._context.seed("minibatches", step)).permutation(len(samples))
         results = []
-        for minibatch in np.array_split(order, config.updates_per_step):
-            chosen = [samples[i] for i in (sorted(minibatch) if config.updates_per_step == 1 else minibatch)]
+        # A mean over a group's tokens needs all of them in one minibatch.
+        whole_groups, seed = config.aggregation == "group_token_mean", self._context.seed("minibatches", step)
+        for chosen in minibatches(samples, config.updates_per_step, seed=seed, whole_groups=whole_groups):
             if self._critic is not None:
                 results.append(self._critic.learn(chosen))
-            if self._critic is None or not self._critic.is_alone(step):
+            if policy_learns:
                 results.append(self._learn(chosen))
         return _means(results) | explained_variance(samples)
 
@@ -244,6 +247,10 @@ class PolicyTraining:
             self._critic.restore(files["critic"], state["critic"])
         if self._models is not None and self._models.updates is not None:
             self._models.updates.restore(files, state["models"])
+
+    def _policy_learns(self, step: int) -> bool:
+        """Return whether the policy learns in a step, or only the critic."""
+        return self._critic is None or not self._critic.is_alone(step)
 
     def _learn(self, samples: Sequence[PolicySample]) -> dict[str, float]:
         """Take one optimizer step of the policy on a minibatch."""

@@ -62,7 +62,8 @@ class PolicyObjective:
         trust, metrics = self._trust(old_logprobs, batch)
         terms = -objective.objective * trust
         gaps = (old_logprobs - batch.sampler_logprobs).abs().detach()
-        self._gaps.append(gaps[batch.loss_mask].float().cpu())
+        # No selection by mask here: it would make a GPU wait for the number of tokens.
+        self._gaps.append(torch.where(batch.loss_mask, gaps, -1.0).flatten())
         metrics |= {
             "entropy": self._mean(scores.entropy),
             "clip_ratio/low_mean": self._mean(objective.clipped_low & batch.loss_mask),
@@ -73,12 +74,14 @@ class PolicyObjective:
             metrics["kl"] = self._mean(kl.kl_k3(logprobs.detach(), batch.ref_logprobs) * batch.loss_mask)
         if self._config.kl is not None and self._config.kl.place == "loss":
             assert batch.ref_logprobs is not None
-            terms = terms + self._kl_coef * (trust > 0) * _kl_term(self._config.kl, logprobs, batch.ref_logprobs, weight)
+            divergence = _kl_term(self._config.kl, logprobs, batch.ref_logprobs, old_logprobs)
+            terms = terms + self._kl_coef * (trust > 0) * divergence
         return LossOutput(loss=aggregate.aggregate(terms, batch.loss_weights), metrics=metrics)
 
     def gap_metrics(self) -> dict[str, float]:
         """Return the far end of how sampler and learner disagree, over the tokens seen so far: what a mean does not show."""
-        gaps = torch.cat(self._gaps) if self._gaps else torch.zeros(0)
+        gaps = torch.cat(self._gaps).float().cpu() if self._gaps else torch.zeros(0)
+        gaps = gaps[~(gaps < 0)]  # a gap that is not a number stays
         if not len(gaps):
             return {}
         return {"sampler_gap/p99": float(np.quantile(gaps.numpy(), 0.99)), "sampler_gap/max": float(gaps.max())}
@@ -121,9 +124,10 @@ class PolicyObjective:
 
 
 def _kl_term(
-    penalty: KLPenalty, logprobs: Float[Tensor, "B T"], ref_logprobs: Float[Tensor, "B T"], weight: Float[Tensor, "B T"]
+    penalty: KLPenalty, logprobs: Float[Tensor, "B T"], ref_logprobs: Float[Tensor, "B T"], old_logprobs: Float[Tensor, "B T"]
 ) -> Float[Tensor, "B T"]:
     if penalty.importance_weighted:
-        return kl.kl_k3_weighted(logprobs, ref_logprobs, ratio=weight)
+        # The token's own ratio, whatever the surrogate's: a sequence's mean would not make the estimate unbiased.
+        return kl.kl_k3_weighted(logprobs, ref_logprobs, ratio=ratio.token_ratio(logprobs, old_logprobs))
     estimators = {"k2": kl.kl_k2, "k3": kl.kl_k3, "k3+": kl.kl_k3_plus}
     return estimators[penalty.estimator](logprobs, ref_logprobs)

@@ -1,4 +1,4 @@
-"""From scored groups to samples to learn from."""
+"""From scored groups to samples to learn from, and from a step's samples to those of its updates."""
 
 from __future__ import annotations
 
@@ -26,3 +26,24 @@ def to_policy_samples(groups: Sequence[RolloutGroup]) -> list[PolicySample]:
                 )
             )
     return samples
+
+
+def minibatches(samples: Sequence[PolicySample], count: int, *, seed: int, whole_groups: bool = False) -> list[list[PolicySample]]:
+    """Split a step's samples at random into minibatches whose sizes differ by one at most; a single one keeps their order.
+
+    Args:
+        samples: of the step.
+        count: minibatches.
+        seed: of the split.
+        whole_groups: samples of a group stay together; then the numbers of groups differ by one at most.
+    """
+    if count == 1:
+        return [list(samples)]
+    units = [[sample] for sample in samples]
+    if whole_groups:
+        groups: dict[int, list[PolicySample]] = {}
+        for sample in samples:
+            groups.setdefault(sample.group, []).append(sample)
+        units = list(groups.values())
+    order = np.random.default_rng(seed).permutation(len(units))
+    return [[sample for unit in part for sample in units[unit]] for part in np.array_split(order, count)]
