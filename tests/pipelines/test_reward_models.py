@@ -242,6 +242,13 @@ def test_a_recipe_that_cannot_mean_anything_is_refused(call: Call, recipe: Path,
     assert complaint in found.err
 
 
+def test_a_policys_folder_is_no_reward_model_and_is_refused_before_the_run(call: Call, recipe: Path, done: Path) -> None:
+    found = call("run", recipe, f"--stages.rl.rewards.process.model={done / 'models' / 'pretrain'}", "--dry-run")
+    assert found.code == 2
+    assert "holds no reward model" in found.err
+    assert call("run", recipe, f"--stages.rl.rewards.process.model={done / 'models' / 'process'}", "--dry-run").code == 0
+
+
 def test_a_reward_model_learns_from_pairs_and_from_labels(call: Call, tmp_path: Path) -> None:
     pairs = [{"prompt": f"{i}a+1=", "chosen": "<answer>1</answer>", "rejected": "<answer>2</answer>"} for i in range(8)]
     labels = [{"prompt": f"{i}a+1=", "response": f"<answer>{i % 2}</answer>", "label": i % 2} for i in range(10)]

@@ -150,6 +150,13 @@ def test_a_process_models_scores_are_step_rewards_and_their_least_is_the_part() 
     assert member.reward.parts["model"] == 4.0
 
 
+def test_a_process_model_that_is_watched_and_not_paid_adds_no_steps() -> None:
+    rewards = ModelRewards(parts_of(weight=0.0), {"model": RewardModel(counting, PROCESS, decode=TOKENIZER.decode)})
+    (found,) = rewards.add(groups_of("a\nbb"))
+    assert found.rollouts[0].reward.steps == ()
+    assert found.rollouts[0].reward.parts["model"] == 4.0
+
+
 def test_a_probability_never_earns_more_than_its_weight() -> None:
     rewards = ModelRewards(parts_of(transform="sigmoid"), {"model": RewardModel(counting, OUTCOME, decode=TOKENIZER.decode)})
     (found,) = rewards.add(groups_of("ab" * 30))

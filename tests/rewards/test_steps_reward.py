@@ -69,6 +69,12 @@ def test_a_step_is_paid_by_its_parts_weight() -> None:
     assert reward.total == 0.5
 
 
+def test_steps_that_are_watched_and_not_paid_are_not_compared() -> None:
+    reward = score(SOLUTION, accuracy=AccuracyReward(), steps=StepsReward(weight=0.0))
+    assert reward.parts["steps"] == 1.0
+    assert reward.steps == ()
+
+
 def test_a_completion_without_steps_earns_nothing_for_steps() -> None:
     assert score("\\boxed{1}") == Reward(total=0.0, parts={"steps": 0.0}, steps=())
 

@@ -41,7 +41,7 @@ class SeedDifference(NamedTuple):
     """Of the interval at the level asked for; -inf where there are too few seeds for one, or no spread to make one of."""
     high: float
     p: float
-    """Two-sided, of Student's t, or without any spread, where t says nothing, of dealing out the figures; 1 where there are too few seeds."""
+    """Two-sided, of Student's t; 1 where there are too few seeds. Without any spread t says nothing: then of dealing out the figures."""
     exact_p: float | None
     """Two-sided, of the exact permutation test; None = too many arrangements."""
     standard_error: float

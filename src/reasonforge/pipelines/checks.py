@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from reasonforge.models.config import DecoderConfig
 from reasonforge.pipelines.config import Recipe, Stage, maker_of, reward_models_of, tables_of
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
 from reasonforge.rewards.config import AccuracyReward
+from reasonforge.runs.files import read_json
 from reasonforge.stages.judge.config import EndpointJudge, FolderJudge, JudgeConfig, JudgeModel
 from reasonforge.stages.preference.config import PreferenceConfig
 from reasonforge.stages.pretrain.config import PretrainConfig
@@ -84,6 +85,8 @@ class DataCheck:
         for where, model in reward_models_of(stage, name):
             if model not in self._recipe.stages and not Path(model).expanduser().is_dir():
                 raise RecipeError(f"{where}: {model!r} is neither an earlier reward_model stage nor a folder")
+            if model not in self._recipe.stages:
+                _check_scores(where, Path(model).expanduser())
         if isinstance(stage, JudgeConfig):
             yield f"{name}.judge", "", self._judge(name, stage.judge)
         for table in tables_of(stage):
@@ -248,3 +251,11 @@ def _check_rewards(stage: ScoredStage, problems: Sequence[Problem]) -> str:
                     raise DataError(f"{problem.source}: problem {problem.id}: an empty completion is graded correct")
     left_out = f", {len(failures)} to be left out" if failures else ""
     return f"{len(problems) - len(failures)} gold answers rewarded{left_out}, empty ones not"
+
+
+def _check_scores(where: str, folder: Path) -> None:
+    """Refuse a folder whose head is a vocabulary before hours are spent on what comes before it."""
+    content = read_json(folder / "config.json")
+    heads = content.get("architectures") if isinstance(content, Mapping) else None
+    if not isinstance(heads, list) or not any(str(head).endswith("ForSequenceClassification") for head in heads):
+        raise RecipeError(f"{where}: {folder} holds no reward model: its config.json names no sequence classifier")

@@ -230,7 +230,8 @@ class ModelRewards:
         model = self._models[name]
         value = model.combine([score for _, score in row], transform=part.transform, how=part.aggregate)
         steps = reward.steps
-        if model.spec.steps is not None:
+        # Watched, not paid: steps of nothing would still count among those that a group's are compared with.
+        if model.spec.steps is not None and part.weight:
             steps = (*steps, *((index, part.weight * transformed(score, part.transform)) for index, score in row if index >= 0))
         return Reward(total=reward.total + part.weight * value, parts={**reward.parts, name: value}, steps=tuple(sorted(steps)))
 

@@ -245,7 +245,8 @@ class RewardScorer:
                     checks = rule_steps(problem, text)
                     if checks is not None:
                         values[name] = sum(check.ok for check in checks) / max(len(checks), 1)
-                        steps += [(token, part.weight * check.ok) for token, check in zip(self._step_tokens(sample, checks), checks)]
+                        tokens = self._step_tokens(sample, checks) if part.weight else []
+                        steps += [(token, part.weight * check.ok) for token, check in zip(tokens, checks)]
                 case JudgeReward():
                     if name in judged:
                         values[name] = float(judged[name].correct)
