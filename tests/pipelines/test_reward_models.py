@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,21 @@ def test_a_run_killed_while_labelling_and_between_iterations_is_the_undisturbed_
     files = list_steps(done / "rollouts" / "label")
     assert len(files) > 1
     assert all((run / "rollouts" / "label" / path.name).read_bytes() == path.read_bytes() for path in files.values())
+
+
+def test_labelling_goes_on_at_the_first_file_that_is_missing(done: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(done, run)
+    files = list_steps(run / "rollouts" / "label")
+    files[1].unlink()
+    info = json.loads((run / "run.json").read_text())
+    names = [stage["name"] for stage in info["stages"]]
+    info["stages"] = info["stages"][: names.index("label") + 1]
+    info["stages"][-1]["state"] = "running"
+    (run / "run.json").write_text(json.dumps(info))
+    assert main(["run", "--resume", "--out", str(run), "--until", "label", "--quiet"]) == 0
+    assert all(path.read_bytes() == (done / "rollouts" / "label" / path.name).read_bytes() for path in files.values())
+    assert [row["step"] for row in rows(run, "label")] == [row["step"] for row in rows(done, "label")]
 
 
 def test_the_plan_says_what_reward_models_read(call: Call, recipe: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from reasonforge.core.errors import RecipeError
+from reasonforge.stages.rl.run import refuse_too_little_room
 from tests.stages.graded import config
 
 GAE: dict[str, Any] = {"advantage": {"type": "gae"}, "critic": {}}
@@ -69,3 +72,28 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("settings", ACCEPTED.values(), ids=ACCEPTED)
 def test_what_has_an_effect_is_accepted(settings: dict[str, Any]) -> None:
     config(**settings)
+
+
+ROOM: dict[str, tuple[dict[str, Any], int, str | None]] = {
+    "a completion of full length fits": ({"training": {"max_tokens_per_device": 9}}, 99, None),
+    "a short context is the limit": ({"training": {"max_tokens_per_device": 5}}, 5, None),
+    "the policy's micro-batch": ({"training": {"max_tokens_per_device": 8}}, 99, r"^training.max_tokens_per_device is 8.* have 9 tokens"),
+    "its rows": (
+        {"training": {"max_tokens_per_device": 99, "batching": {"type": "pack", "row_tokens": 8}}},
+        99,
+        r"^training.batching.row_tokens is 8",
+    ),
+    "the critic's": (GAE | {"critic": {"training": {"max_tokens_per_device": 8}}}, 99, r"^critic.training.max_tokens_per_device is 8"),
+    "the value behind a cut completion": (
+        {"advantage": {"type": "gae", "bootstrap_truncated": True}, "critic": {"training": {"max_tokens_per_device": 9}}},
+        99,
+        r"^critic.training.max_tokens_per_device is 9.* have 10 tokens",
+    ),
+}
+"""Completions of at most 8 tokens."""
+
+
+@pytest.mark.parametrize(("settings", "max_context", "reason"), ROOM.values(), ids=ROOM)
+def test_micro_batches_have_room_for_a_completion_of_full_length(settings: dict[str, Any], max_context: int, reason: str | None) -> None:
+    with pytest.raises(RecipeError, match=reason) if reason else nullcontext():
+        refuse_too_little_room(config(**settings), max_context=max_context)

@@ -32,6 +32,7 @@ from reasonforge.tasks.streams import split_of
 SNAPSHOTS = {
     "labelled_arithmetic": "48d951365d0536f4a2bd70cfdb956a41e3356ad22668a978823279bc195968d2",
     "written_arithmetic": "cfe56c7e71f85f7b9b5a5376e4089b1891bbfbe09def5725a97c3e81d6d9384e",
+    "digit_shift": "f6f3150b3b52a840fbb4f2c2925ba70e2d479d6319722db7745d41b6ee08750e",
     "bracket_arithmetic": "e5ccc4fc9009c8ab0805161ff09fa95b1140802c8dbb8e07759a4a10b9c77a8e",
     "modular_chain": "1fbb2cbf1717d5e7925752a527d8ad72e7fab407856c45f45ff84334fc8efd86",
     "tool_arithmetic": "0caac56e7560b74b38aabf6348513afaf2d7e523aa3be8430966dc98b04cb804",
@@ -177,6 +178,7 @@ def steps_of(problem: Problem) -> int:
 HARDNESS: dict[str, Callable[[Problem], float]] = {
     "labelled_arithmetic": lambda problem: count(r"[-+*]", problem.question),
     "written_arithmetic": lambda problem: count(r"[-+*]", problem.question),
+    "digit_shift": lambda problem: len(problem.answer),
     "bracket_arithmetic": lambda problem: count(r"[-+*]", problem.meta["expression"]),
     "modular_chain": lambda problem: count("=", problem.question),
     "tool_arithmetic": lambda problem: len(problem.answer),

@@ -23,7 +23,7 @@ class DigitShift:
     """Completions are checked as exact text: they must end in ``<answer>ddd</answer>``, the only answer, thinking closed before it."""
 
     name = "digit_shift"
-    levels = (1, len(_LABELS))
+    levels = (2, len(_LABELS))
     languages: tuple[Language, ...] = ("en",)
     step_noise = True
     joint = ""

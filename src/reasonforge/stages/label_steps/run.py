@@ -17,12 +17,13 @@ from reasonforge.core.records import Problem
 from reasonforge.core.rollouts import Completion, Rollout, RolloutGroup, SampleRequest, SamplingParams, ScoredRollout
 from reasonforge.rewards.config import AccuracyReward
 from reasonforge.rewards.score import RewardScorer
-from reasonforge.runs.rollouts import list_steps, step_file, write_rollouts
+from reasonforge.runs.rollouts import step_file, write_rollouts
 from reasonforge.sampling.protocol import Sampler, StreamingSampler
 from reasonforge.sampling.rollouts import completion_text
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext
 from reasonforge.stages.label_steps.config import LabelStepsConfig
+from reasonforge.stages.sample.run import num_files_done
 from reasonforge.tasks.config import RolloutSource
 from reasonforge.tasks.rollouts import is_graded, load_groups
 from reasonforge.text.render import stop_token_ids
@@ -55,8 +56,7 @@ def run_label_steps(config: LabelStepsConfig, bundle: Bundle, source: RolloutSou
     size = config.groups_per_batch
     batches = [groups[start : start + size] for start in range(0, len(groups), size)]
     folder = context.run.rollouts_dir(context.name)
-    done = len(list_steps(folder))
-    context.log.resume_at(done)
+    done = num_files_done(context, len(batches))
     context.log.expect(len(batches))
     sampler = bundle.sampler(config.sampling.dtype, config.sampling.max_slots)
     params = config.sampling.params(stop_token_ids=stop_token_ids(bundle.tokenizer, bundle.layout))
@@ -64,6 +64,9 @@ def run_label_steps(config: LabelStepsConfig, bundle: Bundle, source: RolloutSou
         labeller = StepLabeller(config, sampler=sampler, params=params, scorer=scorer, tokenizer=bundle.tokenizer, context=context)
         for number, batch in enumerate(batches[done:], start=done + 1):
             labelled, metrics = labeller.label(batch)
+            context.log.metrics(number, metrics)
+            # The file comes last: where it is, its row of metrics is too.
+            context.run.sync()
             write_rollouts(
                 step_file(folder, number),
                 labelled,
@@ -74,7 +77,6 @@ def run_label_steps(config: LabelStepsConfig, bundle: Bundle, source: RolloutSou
                 tokens="all",
                 tokenizer=bundle.tokenizer.fingerprint,
             )
-            context.log.metrics(number, metrics)
             if context.stop.requested and number < len(batches):
                 raise context.stop.error(
                     f"stopped after batch {number} of {context.name}; stored. Go on with: {context.run.resume_command}"

@@ -52,7 +52,7 @@ def run_sample(config: SampleConfig, bundle: Bundle, problems: list[Problem] | P
             asked = without_quarantine(asked, scorer, config, context.log, folder=folder)
         prompts = bundle.prompts(asked)
         num_steps = math.ceil(len(asked) / config.problems_per_step)
-        first = _num_done(context, num_steps)
+        first = num_files_done(context, num_steps)
         _check_files(config, asked, params, context, num_steps=first)
         context.log.expect(num_steps)
         for step in range(first, num_steps):
@@ -114,7 +114,7 @@ def sample_metrics(groups: Sequence[RolloutGroup]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _num_done(context: StageContext, num_steps: int) -> int:
+def num_files_done(context: StageContext, num_steps: int) -> int:
     """Return how many files are there, without a gap; what lies beyond is forgotten."""
     files = list_steps(context.run.rollouts_dir(context.name))
     done = next((step for step in range(num_steps) if step + 1 not in files), num_steps)
