@@ -29,7 +29,7 @@ test-fast: $(DEV) ## run half of them: no attacks, no whole data sets, no browse
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not gpu and not thorough" $(ARGS)
 
 test-slow: $(DEV) ## run the tests that train until something is learned
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m slow $(ARGS)
 
 attacks: $(DEV) ## run the attacks on the sandbox and print what each came to
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 tests/sandbox/test_attacks*.py tests/sandbox/test_forgery.py tests/sandbox/test_soak.py --attack-table $(ARGS)

@@ -50,8 +50,15 @@ def watched(run: Path) -> dict[str, Any]:
     best = rows[peak]["eval/pass@1"]
     lost = next((row["step"] for row in rows[peak:] if row["eval/pass@1"] < 0.9 * best), None)
     alarm = next((row["step"] for row in rows if row.get("hack/alarm")), None)
-    accuracies = [round(row["eval/pass@1"], 4) for row in rows]
-    return {"run": run.name, "peak_step": rows[peak]["step"], "tenth_lost_at_step": lost, "alarm_at_step": alarm, "accuracy": accuracies}
+    return {
+        "run": run.name,
+        "best": best,
+        "peak_step": rows[peak]["step"],
+        "tenth_lost_at_step": lost,
+        "alarm_at_step": alarm,
+        "accuracy_at_alarm": next((row["eval/pass@1"] for row in rows if row["step"] == alarm), None),
+        "accuracy": [round(row["eval/pass@1"], 4) for row in rows],
+    }
 
 
 def main() -> None:

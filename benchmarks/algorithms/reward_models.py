@@ -1,6 +1,6 @@
 """Reward models of answers and of steps: how well they tell right from wrong, and best-of-16 by them beside a majority.
 
-    .venv/bin/python benchmarks/algorithms/reward_models.py [--seeds 3] [--out runs/reward_models]
+.venv/bin/python benchmarks/algorithms/reward_models.py [--seeds 3] [--out runs/reward_models]
 """
 
 from __future__ import annotations

@@ -42,6 +42,13 @@ def names_of_tests() -> frozenset[str]:
 
 
 @cache
+def overlays_shown() -> Mapping[str, str]:
+    """Readers' own recipe files: blocks that begin with a comment that is the file's name."""
+    blocks = [block for path in PAGES for block in Page(path).blocks("toml")]
+    return {found[1]: block for block in blocks if (found := re.match(r"# (\w+\.toml)\n", block))}
+
+
+@cache
 def make_targets() -> frozenset[str]:
     return frozenset(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
@@ -80,7 +87,7 @@ def test_every_page_named_in_the_code_exists() -> None:
 
 
 @pages
-def test_every_command_shown_is_understood(page: Page) -> None:
+def test_every_command_shown_is_understood(page: Page, tmp_path: Path) -> None:
     for words in page.command_lines:
         match words:
             case ["make", *arguments]:
@@ -91,11 +98,11 @@ def test_every_command_shown_is_understood(page: Page) -> None:
             case ["python", script, *_]:
                 assert (ROOT / script).exists(), " ".join(words)
             case ["reasonforge", *arguments]:
-                check_command(arguments)
+                check_command(arguments, tmp_path)
 
 
-def check_command(arguments: list[str]) -> None:
-    """Parse as the program would; load the recipe with all settings where it ships with the code."""
+def check_command(arguments: list[str], folder: Path) -> None:
+    """Parse as the program would; load the recipe with all settings where it ships with the code, and overlays that a page shows."""
     command: Any = typer.main.get_command(app)
     verb, *rest = ["1" if word == "N" else word for word in arguments]
     assert verb in command.commands or verb == "--version", arguments
@@ -108,6 +115,10 @@ def check_command(arguments: list[str]) -> None:
     for recipe in [*recipes, *(context.params.get("recipes") or [])]:
         assert (ROOT / recipe).exists() or not recipe.as_posix().startswith("recipes/"), f"{recipe}: no such recipe"
     shipped = [ROOT / recipe for recipe in recipes if (ROOT / recipe).exists()]
+    for name, block in overlays_shown().items():
+        if shipped and Path(name) in recipes:
+            (folder / name).write_text(block, encoding="utf-8")
+            shipped.append(folder / name)
     if shipped:
         model = context.params.get("model")
         start = [] if model is None else ["--model.type=folder", f"--model.path={model}"]
@@ -164,7 +175,8 @@ def test_a_whole_recipe_shown_is_a_recipe(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", sorted(STAGE_PAGES))
 def test_the_stage_shown_is_a_stage(kind: str, tmp_path: Path) -> None:
-    (block,) = STAGE_PAGES[kind].blocks("toml")
+    # Whole recipes have a test of their own.
+    (block,) = [block for block in STAGE_PAGES[kind].blocks("toml") if "name" not in tomllib.loads(block)]
     path = tmp_path / "recipe.toml"
     frame = "\n".join(f'[data.{name}]\ntype = "task"\ntask = "countdown"\n' for name in ("train", "corpus", "heldout"))
     path.write_text(f'name = "a"\n[model.tokenizer]\ntype = "characters"\n{frame}\n{block}', encoding="utf-8")
