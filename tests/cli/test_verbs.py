@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 import reasonforge
+from reasonforge.cli.main import STAGES_WITHOUT_VERB
+from reasonforge.cli.recipe_verbs import RECIPE_VERBS
+from reasonforge.pipelines.stages import RUN_STAGE
 from tests.cli.conftest import RECIPE, Pipelines
 from tests.config.schema import Recipe
 from tests.runs.fabricate import new_run
@@ -109,8 +112,13 @@ def test_the_exit_code_of_a_run_is_the_exit_code_of_the_program(call: Call, pipe
         ("rl x.toml --resume", "--resume: which run? Name its folder with --out DIR"),
         ("rl x.toml --resume --overwrite --out o", "--resume continues a run and --overwrite replaces it: choose one"),
         ("rl x.toml --stages.rl.step 1", "command line: stages.rl.step: no such setting. Did you mean stages.rl.steps?"),
+        ("rl x.toml --stages.rll.steps 1", "command line: stages.rll: needs a type. Choices: "),
         ("rl x.toml --stages.rl.steps", "command line: --stages.rl.steps: needs a value"),
         ("lr x.toml", "No such command 'lr'."),
+        (
+            "preference x.toml",
+            "preference is a type of stage and no verb. Run one stage of a recipe with: reasonforge run RECIPE --stage NAME",
+        ),
         ("shw", "No such command 'shw'. Did you mean 'show'?"),
         ("show", "Missing argument 'RUN'."),
         ("doctor --dep", "No such option"),
@@ -128,6 +136,14 @@ def test_every_problem_of_a_recipe_has_its_own_error_line(call: Call, pipelines:
     code, _, errors = call("run", "x.toml")
     assert code == 2
     assert errors.splitlines() == ["error: x.toml: name: must be set: text", "error: x.toml:1: nam: no such setting. Did you mean name?"]
+
+
+def test_a_misspelt_stage_points_at_the_one_that_was_meant(call: Call, pipelines: Pipelines) -> None:
+    assert call("rl", "x.toml", "--stages.rll.steps", "1")[2].endswith("Did you mean stages.rl?\n")
+
+
+def test_every_type_of_stage_is_a_verb_or_points_at_run() -> None:
+    assert {*STAGES_WITHOUT_VERB, *RECIPE_VERBS} == {*RUN_STAGE, "run"}
 
 
 def test_the_version_is_the_packages_version(call: Call) -> None:
@@ -157,6 +173,14 @@ def test_settings_lists_the_keys_of_the_stages_that_the_verb_runs(call: Call, pi
     assert 'stages.<name>.type = "rl":' in out
     assert "epochs" not in out
     assert "stages.<name>.epochs" in call("run", "--settings")[1]
+
+
+def test_settings_of_a_name_lists_only_what_begins_with_it(call: Call, pipelines: Pipelines) -> None:
+    code, out, _ = call("run", "--settings", "stages.rl.group_size")
+    assert code == 0
+    assert [line for line in out.splitlines() if line[0] != " "] == ["stages.<name>.group_size  (a whole number, > 0; required)"]
+    code, _, err = call("run", "--settings", "stages.rl.groups")
+    assert (code, err) == (2, "error: --settings stages.rl.groups: no setting begins like this. --settings alone lists all\n")
 
 
 def test_show_and_report_hand_their_folders_to_the_report_floor(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

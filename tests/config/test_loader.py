@@ -174,3 +174,44 @@ def test_a_broken_stored_recipe_is_one_line(load: Load, text: str) -> None:
 def test_no_file_is_no_recipe() -> None:
     with pytest.raises(RecipeError, match="no recipe given"):
         load_recipe(Recipe, [])
+
+
+TWO_STAGES = RL + '[stages.old]\ntype = "sft"\nepochs = 3\n'
+
+
+@pytest.mark.parametrize("how", ["overlay", "base", "command line"])
+def test_none_drops_an_inherited_table_under_a_name(load: Load, how: str) -> None:
+    drop = '[stages]\nold = "none"\n'
+    match how:
+        case "overlay":
+            loaded = load(TWO_STAGES, overlays=("drop.toml",), drop_toml=drop)
+        case "base":
+            loaded = load(f'extends = "below.toml"\n{drop}', below_toml=TWO_STAGES)
+        case _:
+            loaded = load(TWO_STAGES, "--stages.old", "none")
+    assert list(loaded.recipe.stages) == ["rl"]
+    assert loaded.resolved == load(RL).resolved
+    assert not any(key.startswith("stages.old") for key in loaded.origins)
+    assert loaded.origins["stages.rl.group_size"].endswith(".toml:4")
+
+
+def test_a_dropped_name_can_be_given_anew_without_anything_of_the_old_table(load: Load) -> None:
+    loaded = load(
+        TWO_STAGES, overlays=("drop.toml", "anew.toml"), drop_toml='stages.old = "none"\n', anew_toml='stages.old = {type = "sft"}\n'
+    )
+    assert loaded.recipe.stages["old"] == SFT()
+    assert loaded.origins["stages.old.epochs"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("odl", "(there are: rl, old). Did you mean old?"), ("x", "(there are: rl, old)")], ids=["close", "unknown"]
+)
+def test_dropping_what_is_not_there_is_told_in_one_line(load: Load, name: str, hint: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load(TWO_STAGES, f"--stages.{name}", "none")
+    assert str(caught.value) == f"command line: stages.{name}: there is nothing of this name to drop {hint}"
+
+
+def test_a_text_in_the_place_of_a_table_is_still_refused(load: Load) -> None:
+    with pytest.raises(RecipeError, match=r'command line: stages\.old: expected a table; got the text "nothing"'):
+        load(TWO_STAGES, "--stages.old", "nothing")

@@ -189,3 +189,16 @@ def test_what_to_type_next_is_what_was_typed(call: Call, micro: Path, finished: 
     last = planned.out.splitlines()[-1].removeprefix("next: ")
     words = shlex.split(last)
     assert words[words.index("rl") :] == [*typed, "--out", str(tmp_path / "a run")]
+
+
+def test_a_limit_that_no_completion_can_reach_is_noted(call: Call, from_files: Path) -> None:
+    overlong = ["--stages.rl.rewards.overlong", '{type = "overlong", cache_tokens = 4}']
+    planned = call("rl", from_files, "--dry-run", "--stages.rl.sampling.max_new_tokens", "500", *overlong)
+    assert planned.code == 0
+    assert "warning: stages.rl.sampling.max_new_tokens is 500, but the model's context ends every completion at" in planned.err + planned.out
+    assert "warning: stages.rl.rewards.overlong begins behind 496 tokens, but no completion is longer than" in planned.err + planned.out
+
+
+def test_limits_within_the_context_are_not_noted(call: Call, from_files: Path) -> None:
+    planned = call("rl", from_files, "--dry-run", "--stages.rl.sampling.max_new_tokens", "8")
+    assert "context ends" not in planned.err + planned.out

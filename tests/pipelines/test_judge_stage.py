@@ -137,6 +137,13 @@ def test_a_judge_that_is_never_sure_leaves_no_pairs_and_says_so(tmp_path: Path, 
     assert not (tmp_path / "run" / "artefacts" / "judge" / "pairs.jsonl").exists()
 
 
+def test_a_judge_that_always_names_one_place_is_said_to_compare_nothing(tmp_path: Path, call: Call) -> None:
+    with serve(lambda body, number: says("[[A>B]]")) as server:
+        called = call("run", recipe_of(tmp_path, server), "--out", tmp_path / "run", "--quiet")
+    assert "The judge named place A in" in called.err
+    assert "loosen" not in called.err
+
+
 def test_the_dry_run_asks_nobody_and_names_the_judge(tmp_path: Path, call: Call) -> None:
     with serve(honest) as server:
         called = call("run", recipe_of(tmp_path, server), "--dry-run")

@@ -265,6 +265,20 @@ def test_a_policys_folder_is_no_reward_model_and_is_refused_before_the_run(call:
     assert call("run", recipe, f"--stages.rl.rewards.process.model={done / 'models' / 'process'}", "--dry-run").code == 0
 
 
+def test_a_reward_models_folder_without_weights_or_without_a_head_is_refused_before_the_run(
+    call: Call, recipe: Path, done: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    setting = f"--stages.rl.rewards.process.model={folder}"
+    (folder / "config.json").write_bytes((done / "models" / "process" / "config.json").read_bytes())
+    assert f"{folder}: no model.safetensors" in call("run", recipe, setting, "--dry-run").err
+    (folder / "model.safetensors").write_bytes((done / "models" / "pretrain" / "model.safetensors").read_bytes())
+    assert "holds no score.weight: this is no reward model." in call("run", recipe, setting, "--dry-run").err
+    (folder / "config.json").unlink()
+    assert "config.json" in call("run", recipe, setting, "--dry-run").err
+
+
 def test_a_reward_model_learns_from_pairs_and_from_labels(call: Call, tmp_path: Path) -> None:
     pairs = [{"prompt": f"{i}a+1=", "chosen": "<answer>1</answer>", "rejected": "<answer>2</answer>"} for i in range(8)]
     labels = [{"prompt": f"{i}a+1=", "response": f"<answer>{i % 2}</answer>", "label": i % 2} for i in range(10)]

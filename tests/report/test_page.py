@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 from importlib.resources import files
@@ -14,6 +15,7 @@ from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.report.page import write_report
 from reasonforge.report.samples import embed, spread
 from reasonforge.report.show import summarise
+from reasonforge.runs.console import Console
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.info import RunSummary
 from reasonforge.runs.text import program_name
@@ -248,3 +250,66 @@ def test_the_page_and_the_screen_say_what_the_run_cost(tmp_path: Path) -> None:
     assert cost["header"][:2] == ["cost", "hours"]
     assert [row[0] for row in cost["rows"]] == ["sft", "rl"]
     assert cost["text"] in summarise(run)
+
+
+def test_a_stage_of_a_killed_run_is_interrupted_not_running(tmp_path: Path) -> None:
+    with crashing(new_run(tmp_path / "r")) as run:
+        run.stage("rl", 5).metrics(1, {"reward": 0.5})
+    assert re.search(r"rl +interrupted +1/5", summarise(tmp_path / "r"))
+    assert page_data(write_report(tmp_path / "r"))["runs"][0]["stages"][0]["state"] == "interrupted"
+
+
+def test_every_evaluation_is_a_column_in_the_recipes_order(tmp_path: Path) -> None:
+    names = ["2", "middle", "1"]
+    with new_run(tmp_path / "r") as run:
+        run.plan([(name, "eval") for name in names])
+        for i, name in enumerate(names):
+            log = run.stage(name, 1, type="eval")
+            run.write_evaluation(name, [], {"pass@1": i / 4, "pass@1_ci": (0.0, 1.0), "best@8": 0.5})
+            log.metrics(1, {"eval/pass@1": i / 4})
+            log.done()
+    text = summarise(tmp_path / "r")
+    assert re.search(r"evaluation +2 +middle +1\n", text)
+    assert re.search(r"pass@1 +0 \[0, 1\] +0\.25 \[0, 1\] +0\.5 \[0, 1\]\n", text)
+    assert "best@8" in text
+    data = page_data(write_report(tmp_path / "r"))
+    assert [name for name, _ in data["runs"][0]["evaluations"]] == names
+    # One figure is no curve.
+    assert data["curves"] == []
+
+
+def test_the_last_figures_say_with_which_weights_a_stage_ended(tmp_path: Path) -> None:
+    with new_run(tmp_path / "r") as run:
+        log = run.stage("rl", 5, type="rl")
+        log.metrics(1, {"reward": 0.5})
+        log.event("early_stop", "early stop after step 1")
+        log.event("best", "the stage ends with the weights of step 0, held-out accuracy 0.500")
+        log.done()
+    assert "reward 0.5; the stage ends with the weights of step 0" in summarise(tmp_path / "r")
+
+
+def test_an_ending_is_told_on_the_console(tmp_path: Path) -> None:
+    file = io.StringIO()
+    with new_run(tmp_path / "r") as run:
+        run.attach(Console(file=file))
+        run.stage("rl", 5).event("best", "the stage ends with the weights of step 3")
+    assert "rl: the stage ends with the weights of step 3\n" in file.getvalue()
+
+
+def test_the_figures_of_a_reward_model_and_of_a_judge_come_first(tmp_path: Path) -> None:
+    with new_run(tmp_path / "r") as run:
+        log = run.stage("rm", 1, type="reward_model")
+        log.metrics(1, {"loss": 0.7, "reward_model/auc": 0.6, "reward_model/pair_accuracy_matched": 0.5})
+        log.done()
+        log = run.stage("judge", 1, type="judge")
+        log.metrics(1, {"judge/requests": 3, "judge/kept": 0.6, "judge/unanimous": 0.5, "judge/first_place": 0.1})
+        log.done()
+    text = summarise(tmp_path / "r")
+    assert "reward_model/auc 0.6, reward_model/pair_accuracy_matched 0.5, loss 0.7" in text
+    assert "judge/kept 0.6, judge/unanimous 0.5, judge/first_place 0.1" in text
+
+
+def test_a_folder_of_runs_points_at_them(tmp_path: Path) -> None:
+    write_run(tmp_path / "grpo-s1", steps=1)
+    with pytest.raises(DataError, match=r"no run here \(run.json is missing\)\. Its subfolders are runs: grpo-s1\. Name one of them\."):
+        summarise(tmp_path)

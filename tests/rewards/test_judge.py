@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reasonforge.config.endpoint import EndpointConfig
 from reasonforge.core.chat import Answer, Refused
-from reasonforge.core.errors import UnavailableError
+from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.rewards.judge import (
@@ -133,6 +133,19 @@ def test_a_pair_without_a_verdict_is_asked_three_times_and_dropped() -> None:
         assert found is not None
         assert len(server.asked) == 3 * 4
     assert (found[0].scores, found[0].kept, found[0].failure) == ((), False, "no verdict in 3 answers")
+
+
+def test_a_judge_without_a_verdict_in_the_first_comparisons_is_asked_no_more() -> None:
+    pairs = [Comparison(id=f"c{i}", messages=ASKED, first="a", second="b") for i in range(40)]
+    with serve(always("Both have their merits.")) as server:
+        with pytest.raises(DataError, match=r"no verdict in its first 32 answers: .*\[\[A>>B\]\].* ends with 'Both have their merits\.'"):
+            PairwiseJudge(http(server.url, concurrency=1), PARAMS).compare(pairs, seed=0)
+        assert len(server.asked) < 40
+
+
+def test_a_judge_that_has_given_a_verdict_is_asked_to_the_end() -> None:
+    found = compare(lambda body, number: says("[[A=B]]" if number == 0 else "Hm."), *[("a", "b")] * 12)
+    assert len(found) == 12
 
 
 def test_a_verdict_at_the_third_try_counts() -> None:

@@ -88,6 +88,23 @@ def test_lines_are_throttled_but_the_last_step_and_evaluations_show() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"eval/pass@1": 0.5, "eval/best@8": 0.6, "eval/weighted@8": 0.7}, "pass@1 0.5 best@8 0.6 weighted@8 0.7"),
+        ({"reward_model/auc": 0.7, "reward_model/pair_accuracy_matched": 0.5}, "auc 0.7 pairs of one length 0.5"),
+        ({"judge/kept": 0.7, "judge/unanimous": 0.2, "judge/first_place": -0.1}, "kept 0.7 unanimous 0.2 place A -0.1"),
+        ({"rewards/margins": 0.1, "rewards/accuracies": 0.6}, "margin 0.1 pairs right 0.6"),
+    ],
+)
+def test_each_kind_of_stage_shows_its_figures(values: dict[str, float], line: str) -> None:
+    file = io.StringIO()
+    console = plain(file)
+    console.stage("s", total_steps=1)
+    console.step(1, values)
+    assert file.getvalue().splitlines()[-1] == f"s step 1/1 {line}"
+
+
 def test_quiet_prints_warnings_only() -> None:
     file = io.StringIO()
     console = plain(file, quiet=True)

@@ -17,9 +17,13 @@ from reasonforge.cli.failures import report_failure
 from reasonforge.cli.recipe_verbs import RECIPE_VERBS
 from reasonforge.cli.run_verbs import report, show
 from reasonforge.cli.task_verbs import tasks
+from reasonforge.core.errors import RecipeError
 
 SETTINGS_VERBS = frozenset({*RECIPE_VERBS, "compare"})
 """Verbs behind which any setting of a recipe can stand."""
+
+STAGES_WITHOUT_VERB = frozenset({"judge", "label_steps", "preference", "reward_model", "select"})
+"""Types of the stages that run by their name alone."""
 
 app = typer.Typer(
     name="reasonforge",
@@ -81,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(given: list[str], argv: tuple[str, ...]) -> int:
     command: Any = typer.main.get_command(app)  # Any: a class of the parser below Typer, under another name in each version
     settings: list[str] = []
+    if given[0] in STAGES_WITHOUT_VERB:
+        raise RecipeError(f"{given[0]} is a type of stage and no verb. Run one stage of a recipe with: reasonforge run RECIPE --stage NAME")
     if given[:1] and given[0] in SETTINGS_VERBS:
         own, settings = split_settings(given[1:], option_names(command.commands[given[0]]))
         given = [given[0], *own]

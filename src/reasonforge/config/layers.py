@@ -8,6 +8,9 @@ from typing import Any
 from reasonforge.config.files import TomlFile
 from reasonforge.config.keys import KeyPath
 
+NONE = "none"
+"""Stands for no value, as TOML has no null."""
+
 
 @dataclass(slots=True)
 class Layer:
@@ -15,6 +18,8 @@ class Layer:
 
     data: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, str] = field(default_factory=dict)
+    emptied: set[KeyPath] = field(default_factory=set)
+    """Where ``"none"`` took the place of a table."""
 
     def overlay(self, top: Layer) -> None:
         """Put another layer on top: tables merge key by key, everything else is replaced.
@@ -30,8 +35,15 @@ class Layer:
                 self.origins[here] = origins[here]
                 self._merge(below[key], value, here, origins)
             else:
+                self._note_emptied(here, below.get(key), value)
                 below[key] = value
                 self._replace_origins(here, origins)
+
+    def _note_emptied(self, path: KeyPath, before: Any, value: Any) -> None:
+        if value != NONE:
+            self.emptied = {known for known in self.emptied if known[: len(path)] != path}
+        elif isinstance(before, dict):
+            self.emptied.add(path)
 
     def _replace_origins(self, path: KeyPath, origins: dict[KeyPath, str]) -> None:
         depth = len(path)

@@ -6,7 +6,8 @@ import datetime
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from reasonforge.config.files import TomlFile, display_name, read_text, read_toml
 from reasonforge.config.keys import KeyPath, dotted
-from reasonforge.config.layers import Layer, layer_of, layer_of_file
+from reasonforge.config.layers import NONE, Layer, layer_of, layer_of_file
 from reasonforge.config.overrides import read_overrides
 from reasonforge.config.problems import Finding, describe, find
 from reasonforge.core.errors import RecipeError
@@ -115,6 +116,7 @@ def _validate(schema: type[T], layer: Layer, typed: Mapping[KeyPath, str], fallb
         except ValidationError as error:
             findings = find(schema, error.errors(include_url=False))
         if not any([_reread(layer, finding, typed) for finding in findings]):
+            findings = [_nothing_to_drop(layer, finding) if _is_drop(layer, finding) else finding for finding in findings]
             raise RecipeError(describe(findings, schema, origins=layer.origins, fallback=fallback))
 
 
@@ -126,13 +128,29 @@ def _reread(layer: Layer, finding: Finding, typed: Mapping[KeyPath, str]) -> boo
         _set(layer.data, path, int(value))  # 1e6 steps
     elif kind == "string_type" and path in typed:
         _set(layer.data, path, typed[path])  # --name 007: a command line has no quotes
-    elif value == "none" and place.optional:
-        _set(layer.data, path, None)  # TOML has no null
+    elif value == NONE and place.optional:
+        _set(layer.data, path, None)
+    elif _is_drop(layer, finding) and path in layer.emptied:
+        del _get(layer.data, path[:-1])[path[-1]]
     elif kind == "union_tag_not_found" and isinstance(value, dict) and place.default_tag is not None:
         value["type"] = place.default_tag  # a setting of the table that stands there by default
     else:
         return False
     return True
+
+
+def _is_drop(layer: Layer, finding: Finding) -> bool:
+    """Say whether ``"none"`` stands for a table under a name of the user's choice: layers merge, so there is no other way to be rid of one."""
+    path, place = finding.path, finding.place
+    return bool(path and place.models) and place.field is None and isinstance(path[-1], str) and _get(layer.data, path) == NONE
+
+
+def _nothing_to_drop(layer: Layer, finding: Finding) -> Finding:
+    names = [str(name) for name, value in _get(layer.data, finding.path[:-1]).items() if value != NONE]
+    close = get_close_matches(str(finding.path[-1]), names, n=1)
+    meant = f". Did you mean {close[0]}?" if close else ""
+    error = ValueError(f"there is nothing of this name to drop (there are: {', '.join(names) or 'none'}){meant}")
+    return replace(finding, details={**finding.details, "type": "value_error", "ctx": {"error": error}})
 
 
 def _get(data: Any, path: KeyPath) -> Any:

@@ -51,6 +51,8 @@ def _line(finding: Finding, schema: type[BaseModel], origins: Mapping[KeyPath, s
     path, text = finding.path, _WORDING.get(finding.details["type"], _otherwise)(finding)
     if finding.details["type"] == "union_tag_invalid":
         path += ("type",)
+    if finding.details["type"] == "union_tag_not_found":
+        text += _suggest_table(path, origins)
     if finding.details["type"] == "extra_forbidden":
         text += _suggest_setting(finding, schema)
     if finding.details["type"] in ("value_error", "assertion_error"):
@@ -107,7 +109,7 @@ def _missing(finding: Finding) -> str:
     expected = f"a table with a type ({_listed(list(tags))})" if tags else finding.place.describe()
     field = finding.place.field
     # The first sentence of the docstring; the rest is for the listing.
-    help_text = " ".join(field.description.split()).split(". ")[0].rstrip(".") if field is not None and field.description else ""
+    help_text = " ".join(field.description.replace("``", "").split()).split(". ")[0].rstrip(".") if field and field.description else ""
     return f"must be set: {expected}" + (f" ({help_text})" if help_text else "")
 
 
@@ -181,6 +183,14 @@ def _suggest_setting(finding: Finding, schema: type[BaseModel]) -> str:
     if elsewhere:
         return f". Did you mean {elsewhere[0]}?"
     return f". This table has: {_listed(siblings)}" if siblings else ""
+
+
+def _suggest_table(path: KeyPath, origins: Mapping[KeyPath, str]) -> str:
+    """Look for the table that was meant: a name that is new may be a misspelt one of its neighbours'."""
+    *table, name = path
+    neighbours = {str(key[len(table)]) for key in origins if len(key) > len(path) and key[: len(table)] == tuple(table)} - {str(name)}
+    close = get_close_matches(str(name), sorted(neighbours), n=1)
+    return f". Did you mean {dotted((*table, close[0]))}?" if close else ""
 
 
 def _suggest(value: Any, choices: Sequence[str]) -> str:

@@ -25,6 +25,8 @@ from reasonforge.models.config import DecoderConfig
 from reasonforge.models.decoder import Decoder
 from reasonforge.models.hf_config import (
     CONFIG_NAME,
+    INDEX_NAME,
+    WEIGHTS_NAME,
     config_to_json,
     load_config,
     read_json_object,
@@ -34,8 +36,6 @@ from reasonforge.models.hf_config import (
 )
 from reasonforge.models.scalar import ScalarModel
 
-WEIGHTS_NAME = "model.safetensors"
-INDEX_NAME = "model.safetensors.index.json"
 GENERATION_NAME = "generation_config.json"
 
 _HEAD, _SCORE = "lm_head.weight", "score.weight"

@@ -16,6 +16,8 @@ from reasonforge.core.errors import DataError
 from reasonforge.models.config import DecoderConfig, LinearScaling, Llama3Scaling, RopeScaling, YarnScaling
 
 CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+INDEX_NAME = "model.safetensors.index.json"
 SCORES_KEY = "reasonforge"
 """Section of ``config.json`` with what a reward model's scores mean; other readers pass over it."""
 

@@ -9,14 +9,17 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from safetensors import SafetensorError, safe_open
+
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.records import Document, Message, Problem
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.models.config import DecoderConfig
+from reasonforge.models.hf_config import INDEX_NAME, WEIGHTS_NAME, load_config, read_json_object
 from reasonforge.pipelines.config import Recipe, Stage, maker_of, reward_models_of, tables_of
 from reasonforge.pipelines.start import data_seed, decoder_config, make_tokenizer, problems_of
-from reasonforge.rewards.config import AccuracyReward
+from reasonforge.rewards.config import AccuracyReward, OverlongPenalty
 from reasonforge.runs.files import read_json
 from reasonforge.stages.judge.config import EndpointJudge, FolderJudge, JudgeConfig, JudgeModel
 from reasonforge.stages.preference.config import PreferenceConfig
@@ -36,6 +39,9 @@ from reasonforge.text.layout import Layout, build_layout
 from reasonforge.text.render import render_example, render_prompt
 from reasonforge.text.tokenizer import Tokenizer
 
+_SCORE = "score.weight"
+"""The tensor that makes a checkpoint a reward model or a critic."""
+
 _HEAD = 256
 """Items rendered or graded of what is too long, or endless, to look at whole."""
 
@@ -49,6 +55,8 @@ class CheckedRecipe(NamedTuple):
     tokenizer: Tokenizer
     shape: DecoderConfig
     data: list[Checked]
+    notes: list[str]
+    """What can run, but cannot mean what it says."""
 
 
 def check_recipe(recipe: Recipe, names: Sequence[str]) -> CheckedRecipe:
@@ -61,7 +69,8 @@ def check_recipe(recipe: Recipe, names: Sequence[str]) -> CheckedRecipe:
     tokenizer = make_tokenizer(recipe)
     shape = decoder_config(recipe, tokenizer)
     check = DataCheck(recipe, tokenizer, build_layout(recipe.template, tokenizer), shape)
-    return CheckedRecipe(tokenizer, shape, [row for name in names for row in check.stage(name, recipe.stages[name])])
+    data = [row for name in names for row in check.stage(name, recipe.stages[name])]
+    return CheckedRecipe(tokenizer, shape, data, check.notes)
 
 
 class DataCheck:
@@ -72,6 +81,7 @@ class DataCheck:
         self._tokenizer = tokenizer
         self._layout = layout
         self._context = shape.max_positions
+        self.notes: list[str] = []
         # Several stages read one table; its files are parsed once.
         self._problems = cache(lambda table: problems_of(recipe, table))
 
@@ -111,7 +121,9 @@ class DataCheck:
         pools = open_pools(problems, stage.curriculum, seed=0)  # refuses a curriculum that would have an empty stage
         # A list is rendered whole before the first step; a stream step by step.
         read = problems if isinstance(problems, list) else _head(problems)
-        prompts = self._prompts(read, (problem.messages for problem in read), stage.sampling.max_new_tokens)
+        lengths = self._lengths(read, (problem.messages for problem in read))
+        prompts = self._described(lengths, stage.sampling.max_new_tokens)
+        self.notes += _beyond_the_context(name, stage, room=self._context - min(lengths))
         curriculum = f", curriculum of {len(pools)} stages" if stage.curriculum is not None else ""
         return f"{prompts}, {_check_rewards(stage, read[:_HEAD])}{curriculum}"
 
@@ -141,8 +153,11 @@ class DataCheck:
         if isinstance(judge, EndpointJudge):
             key = "with" if os.environ.get(judge.api_key_env, "").strip() else "without"
             return f"{judge.name} at {judge.url}, {key} a key, not asked now"
-        if isinstance(judge, FolderJudge) and not judge.path.expanduser().is_dir():
-            raise RecipeError(f"{name}.judge.path: no folder {judge.path}. Name the Hugging Face folder of the model that judges.")
+        if isinstance(judge, FolderJudge):
+            folder = judge.path.expanduser()
+            if not folder.is_dir():
+                raise RecipeError(f"{name}.judge.path: no folder {judge.path}. Name the Hugging Face folder of the model that judges.")
+            _check_language_model(f"{name}.judge.path", folder)
         return f"the model in {judge.path}" if isinstance(judge, FolderJudge) else "the policy itself"
 
     def _rollouts(self, source: RolloutSource) -> str:
@@ -156,6 +171,10 @@ class DataCheck:
         return self._prompts(read, asked_problems(read, config), config.max_new_tokens)
 
     def _prompts(self, problems: Sequence[Problem], asked: Iterable[Sequence[Message]], max_new_tokens: int) -> str:
+        return self._described(self._lengths(problems, asked), max_new_tokens)
+
+    def _lengths(self, problems: Sequence[Problem], asked: Iterable[Sequence[Message]]) -> list[int]:
+        """Return the length of every prompt; refuse what the context cannot hold."""
         lengths = [len(render_prompt(messages, self._tokenizer, self._layout)) for messages in asked]
         if too_long := sum(length >= self._context for length in lengths):
             worst = max(range(len(lengths)), key=lengths.__getitem__)
@@ -163,9 +182,12 @@ class DataCheck:
                 f"{problems[worst].source}: {too_long} of {len(problems)} prompts do not fit the context of {self._context} tokens "
                 f"(problem {problems[worst].id} has {lengths[worst]}). Filter them out or use a model with a longer context."
             )
+        return lengths
+
+    def _described(self, lengths: Sequence[int], max_new_tokens: int) -> str:
         room = self._context - max(lengths)
         short = f", room for {room} of {max_new_tokens} new tokens behind the longest" if room < max_new_tokens else ""
-        return f"{len(problems)} prompts of {_span(lengths)}{short}"
+        return f"{len(lengths)} prompts of {_span(lengths)}{short}"
 
     def _texts(self, name: str, stage: PretrainConfig, table: str) -> str:
         source, seed = self._recipe.data[table], data_seed(self._recipe, table)
@@ -228,6 +250,23 @@ def _span(lengths: Sequence[int]) -> str:
     return f"{min(lengths)} to {max(lengths)} tokens"
 
 
+def _beyond_the_context(name: str, stage: RLConfig, *, room: int) -> Iterator[str]:
+    """Say which limits no completion can reach.
+
+    Args:
+        name: of the stage.
+        stage: its settings.
+        room: tokens behind the shortest prompt.
+    """
+    longest = stage.sampling.max_new_tokens
+    if longest > room:
+        yield f"stages.{name}.sampling.max_new_tokens is {longest}, but the model's context ends every completion at {room} tokens or sooner"
+    for part, reward in stage.rewards.items():
+        begins = (reward.max_tokens or longest) - reward.cache_tokens if isinstance(reward, OverlongPenalty) else 0
+        if begins >= min(room, longest):
+            yield f"stages.{name}.rewards.{part} begins behind {begins} tokens, but no completion is longer than {min(room, longest)}"
+
+
 def _check_rewards(stage: ScoredStage, problems: Sequence[Problem]) -> str:
     with stage_scorer(stage) as scorer:
         failures = scorer.check_gold(problems)
@@ -259,3 +298,29 @@ def _check_scores(where: str, folder: Path) -> None:
     heads = content.get("architectures") if isinstance(content, Mapping) else None
     if not isinstance(heads, list) or not any(str(head).endswith("ForSequenceClassification") for head in heads):
         raise RecipeError(f"{where}: {folder} holds no reward model: its config.json names no sequence classifier")
+    load_config(folder)  # refuses a shape that no decoder here has
+    if _SCORE not in _tensor_names(folder):
+        raise RecipeError(f"{where}: {folder} holds no {_SCORE}: this is no reward model. Give the folder that a reward_model stage wrote.")
+
+
+def _check_language_model(where: str, folder: Path) -> None:
+    """Refuse a folder that holds no model, or one that writes no text."""
+    load_config(folder)
+    if _SCORE in _tensor_names(folder):
+        raise RecipeError(
+            f"{where}: {folder} holds a reward model or a critic ({_SCORE}), which writes no text. Give a language model's folder."
+        )
+
+
+def _tensor_names(folder: Path) -> set[str]:
+    """Return the names of a checkpoint's tensors, read from headers alone."""
+    weights, index = folder / WEIGHTS_NAME, folder / INDEX_NAME
+    if not weights.exists() and index.exists():
+        return set(read_json_object(index).get("weight_map") or ())
+    if not weights.exists():
+        raise DataError(f"{folder}: no {WEIGHTS_NAME} and no {INDEX_NAME}. Give a folder with safetensors weights.")
+    try:
+        with safe_open(weights, framework="np") as opened:
+            return set(opened.keys())
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{weights}: not a whole safetensors file ({' '.join(str(error).split())}). Download or copy it again.") from None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from reasonforge.config.loader import load_recipe
 from reasonforge.core.errors import RecipeError
-from reasonforge.pipelines.config import EvalConfig, Recipe
+from reasonforge.pipelines.config import START, EvalConfig, Recipe, start_of
 from reasonforge.runs.cost import cost_of
 from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.files import read_json
@@ -19,11 +19,25 @@ from reasonforge.runs.text import program_name
 _NOISE = 0.03
 """Smaller changes of a share are called none."""
 _NEAR_ZERO = 0.05
+_COUNTS_WORDS = 0.55
+"""A reward model that tells fewer pairs of equal length apart than this may look at nothing but length."""
+_PLACE_BIAS = 0.5
+"""Mean score of place A beyond which a judge prefers the place, not the answer."""
+
+_TRAINING = {
+    "pretrain": "pre-training",
+    "sft": "supervised fine-tuning",
+    "rl": "reinforcement learning",
+    "preference": "preference learning",
+}
+_NOT_ASKED = frozenset({"type", "reward_model", "skill_prefix", "ks", "sandbox"})
+"""Settings of an evaluation that change neither its problems nor pass@1."""
 
 
 def summary_of(run: RunDirectory, recipe: Recipe, evaluations: list[str]) -> RunSummary:
     """Read what the evaluation stages found: the last is the final model, the first on the same data before training is its base."""
-    final = _scores(run, evaluations[-1]) if evaluations else None
+    after = evaluations[-1] if evaluations else None
+    final = None if after is None else _scores(run, after)
     before = _before(recipe, evaluations)
     base = None if before is None else _scores(run, before)
     stages = [StageSummary(name=info.name, type=info.type, seconds=round(info.seconds, 3), steps=info.step) for info in run.info.stages]
@@ -33,7 +47,14 @@ def summary_of(run: RunDirectory, recipe: Recipe, evaluations: list[str]) -> Run
         seconds=round(sum(stage.seconds for stage in stages), 3),
         base=base,
         final=final,
-        notes=_notes(base, final) if _has_trained(recipe, [stage.name for stage in stages]) else [],
+        before=before,
+        after=after,
+        notes=[
+            *(_notes(base, final, trained_by(recipe, before, after)) if _has_trained(recipe, [stage.name for stage in stages]) else []),
+            *not_compared(recipe, evaluations),
+            *_of_reward_models(run, recipe),
+            *_of_judges(run, recipe),
+        ],
         stages=stages,
         cost=cost_of(run),
     )
@@ -49,22 +70,101 @@ def _scores(run: RunReader, name: str) -> dict[str, Score]:
 
 
 def _before(recipe: Recipe, evaluations: list[str]) -> str | None:
-    """Return the evaluation that the last one can be compared with: it asks the same data, and the model has been trained since."""
+    """Return the evaluation that the last one can be compared with: it asks the same, and the model has been trained since."""
+    return next((name for name in _candidates(recipe, evaluations) if not _differences(recipe, name, evaluations[-1])), None)
+
+
+def not_compared(recipe: Recipe, evaluations: list[str]) -> list[str]:
+    """Say which evaluations look like before and after and are not, because they do not ask the same; empty = there are none."""
+    candidates = _candidates(recipe, evaluations)
+    if not candidates or _before(recipe, evaluations) is not None:
+        return []
+    differ = ", ".join(f"{key} {before} and {after}" for key, before, after in _differences(recipe, candidates[0], evaluations[-1]))
+    return [f"{candidates[0]} and {evaluations[-1]} are not compared: they differ in {differ}. Give both the same settings."]
+
+
+def _candidates(recipe: Recipe, evaluations: list[str]) -> list[str]:
+    """Return the evaluations of the last one's data table between which and it something was trained."""
     if not evaluations:
-        return None
-    order, last = list(recipe.stages), recipe.stages[evaluations[-1]]
-    for name in evaluations[:-1]:
-        between = order[order.index(name) : order.index(evaluations[-1])]
-        if recipe.stages[name].data == last.data and _has_trained(recipe, between):
-            return name
-    return None
+        return []
+    order, last = list(recipe.stages), evaluations[-1]
+    return [
+        name
+        for name in evaluations[:-1]
+        if recipe.stages[name].data == recipe.stages[last].data and _has_trained(recipe, order[order.index(name) : order.index(last)])
+    ]
+
+
+def _differences(recipe: Recipe, before: str, after: str) -> list[tuple[str, object, object]]:
+    """Return (setting, value before, value after) of what two evaluations ask differently."""
+    one, other = (recipe.stages[name].model_dump(mode="json", exclude=set(_NOT_ASKED)) for name in (before, after))
+    return [(key, one[key], other[key]) for key in one if one[key] != other[key]]
+
+
+def trained_by(recipe: Recipe, before: str | None, after: str | None) -> str:
+    """Return in words what made the model of one evaluation from that of an earlier one; empty = nothing is compared."""
+    if before is None or after is None:
+        return ""
+    order = list(recipe.stages)
+    first, kinds = order.index(before), []
+    position = order.index(after)
+    while position > first:
+        # Backwards through what each stage began with: others that stand between may have led elsewhere.
+        trained = [i for i in range(first + 1, position) if recipe.stages[order[i]].type in POLICY_STAGES]
+        if not trained:
+            break
+        stage = recipe.stages[order[trained[-1]]]
+        kinds.append(_TRAINING[stage.type])
+        start = start_of(stage)
+        position = trained[-1] if start is None else -1 if start == START else order.index(start) + 1
+    return " and ".join(dict.fromkeys(reversed(kinds)))
 
 
 def _has_trained(recipe: Recipe, names: Iterable[str]) -> bool:
     return any(name in recipe.stages and recipe.stages[name].type in POLICY_STAGES for name in names)
 
 
-def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None) -> list[str]:
+def _of_reward_models(run: RunReader, recipe: Recipe) -> list[str]:
+    """Say where a reward model picks worse than no reward model, and where it may count words."""
+    notes = []
+    for name, scores in evaluation_scores(run, recipe).items():
+        for best in (each for each in scores if each.startswith("best@") and not each.endswith("_ci")):
+            votes = best.replace("best@", "maj@")
+            chosen = _number(scores, best)
+            for other, words in (("pass@1", "picking blindly is better"), (votes, "a plain vote picks better")):
+                without = _number(scores, other)
+                if chosen is not None and without is not None and chosen < without - _NOISE:
+                    notes.append(f"{name}: {best}, the reward model's choice, is {chosen:.3f}, below {other} {without:.3f}: {words}.")
+    for name in _run_stages(run, recipe, "reward_model"):
+        matched = _logged(run, name, "reward_model/pair_accuracy_matched")
+        if matched and matched[-1] < _COUNTS_WORDS:
+            notes.append(
+                f"{name}: pair_accuracy_matched is {matched[-1]:.3f} where both answers are about as long: it may be counting words."
+            )
+    return notes
+
+
+def _of_judges(run: RunReader, recipe: Recipe) -> list[str]:
+    notes = []
+    for name in _run_stages(run, recipe, "judge"):
+        scores = _logged(run, name, "judge/first_place")
+        mean = sum(scores) / len(scores) if scores else 0.0
+        if abs(mean) > _PLACE_BIAS:
+            notes.append(
+                f"{name}: place {'A' if mean > 0 else 'B'} is preferred by {abs(mean):.2f} whatever stands there: the judge is biased."
+            )
+    return notes
+
+
+def _run_stages(run: RunReader, recipe: Recipe, kind: str) -> list[str]:
+    return [stage.name for stage in run.info.stages if stage.name in recipe.stages and recipe.stages[stage.name].type == kind]
+
+
+def _logged(run: RunReader, stage: str, metric: str) -> list[float]:
+    return [row[metric] for row in run.metric_rows(stage) if isinstance(row.get(metric), int | float)]
+
+
+def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None, training: str) -> list[str]:
     if final is None:
         return []
     notes = []
@@ -86,7 +186,7 @@ def _notes(base: dict[str, Score] | None, final: dict[str, Score] | None) -> lis
     if reached - before > _NOISE and abs(ceiling_after - ceiling_before) <= _NOISE:
         notes.append(
             f"pass@1 rose from {before:.3f} to {reached:.3f} while {many} went from {ceiling_before:.3f} to {ceiling_after:.3f}. "
-            "Reinforcement learning made the model do reliably what it could already do now and then (sharpening); "
+            f"{training[:1].upper()}{training[1:]} made the model do reliably what it could already do now and then (sharpening); "
             "it is no evidence of a new skill."
         )
     elif reached - before > _NOISE:

@@ -8,7 +8,8 @@ from typing import Any
 
 from reasonforge.config.loader import LoadedRecipe
 from reasonforge.pipelines.checks import check_recipe
-from reasonforge.pipelines.config import Recipe, RunOptions, select_stages
+from reasonforge.pipelines.config import EvalConfig, Recipe, RunOptions, select_stages
+from reasonforge.pipelines.findings import not_compared
 from reasonforge.pipelines.start import check_needs, random_start
 from reasonforge.runs.console import Console
 from reasonforge.runs.reader import RunReader
@@ -38,7 +39,7 @@ def dry_run(loaded: LoadedRecipe[Recipe], options: RunOptions, *, console: Conso
     names = select_stages(recipe.stages, only=options.only, stage=options.stage, first=options.first, last=options.last)
     # Before anything is printed: a refusal stands alone.
     check_needs(recipe, names, RunReader(options.out) if options.resume and options.out is not None else None)
-    _, shape, checked = check_recipe(recipe, names)
+    _, shape, checked, notes = check_recipe(recipe, names)
     parameters = shape.num_parameters
     console.banner(
         f"{recipe.name} (dry run: nothing is trained)",
@@ -60,6 +61,10 @@ def dry_run(loaded: LoadedRecipe[Recipe], options: RunOptions, *, console: Conso
     console.table("data", ["read by", "table", "checked"], [list(row) for row in checked])
     if (warning := random_start(recipe, names)) is not None:
         console.note(f"warning: {warning}")
+    for line in notes:
+        console.note(f"warning: {line}")
+    for line in not_compared(recipe, [name for name in names if isinstance(recipe.stages[name], EvalConfig)]):
+        console.note(f"warning: {line}")
     given = [argument for argument in options.argv[1:] if argument != "--dry-run"]
     console.end("the recipe can run", [], [f"{program_name()} {shlex.join(given)}"])
     return 0

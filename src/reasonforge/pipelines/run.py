@@ -204,10 +204,10 @@ def _num_steps(stage: Stage) -> int | None:
 def _tell(run: RunDirectory, recipe: Recipe, summary: RunSummary, page: Path, console: Console) -> None:
     """Print what a finished run shows and what to type next."""
     scores = evaluation_scores(run, recipe)
-    if summary.base is None and len(scores) > 1:
+    if len(scores) > (1 if summary.base is None else 2):
         console.table(*_side_by_side(scores))
     elif summary.final is not None:
-        console.table(*_before_after(summary.base, summary.final))
+        console.table(*_before_after(summary))
     for note in summary.notes:
         console.note(note)
     facts = [("run", str(run.path)), ("report", str(page)), ("seconds", f"{summary.seconds:.0f}")]
@@ -216,16 +216,20 @@ def _tell(run: RunDirectory, recipe: Recipe, summary: RunSummary, page: Path, co
     console.end("done", facts, next_commands(run, recipe))
 
 
-def _before_after(base: dict[str, Any] | None, final: dict[str, Any]) -> tuple[str, list[str], list[list[str]]]:
-    columns = ["", "after"] if base is None else ["", "before", "after", "change"]
+def _before_after(summary: RunSummary) -> tuple[str, list[str], list[list[str]]]:
+    """The last evaluation beside the one before training; figures that only one of them has stand there too."""
+    base, final = summary.base, summary.final or {}
+    after = summary.after or ""
+    names: list[str] = list(dict.fromkeys([*final, *(base or {})]))
+    columns = ["", after] if base is None else ["", summary.before or "", after, "change"]
     rows = []
-    for name, value in final.items():
-        if not isinstance(value, int | float):
+    for name in names:
+        if name.endswith("_ci"):
             continue
         cells = [_cell(final, name)]
         if base is not None:
-            before = base.get(name)
-            change = f"{value - before:+.3f}" if isinstance(before, int | float) else ""
+            before, value = base.get(name), final.get(name)
+            change = f"{value - before:+.3f}" if isinstance(before, int | float) and isinstance(value, int | float) else ""
             cells = [_cell(base, name), *cells, change]
         rows.append([name, *cells])
     return "held-out problems", columns, rows

@@ -13,7 +13,7 @@ from reasonforge.report.curves import Curve, arrange, curves_of
 from reasonforge.report.groups import GroupCurve, group_curves, group_runs, group_scores
 from reasonforge.report.samples import choose_samples, short
 from reasonforge.runs.cost import cost_of, cost_table, cost_text
-from reasonforge.runs.info import RunCost, RunSummary
+from reasonforge.runs.info import RunCost, RunSummary, Score
 from reasonforge.runs.metrics import metric_of
 from reasonforge.runs.reader import RunReader
 from reasonforge.runs.rollouts import list_steps
@@ -33,6 +33,7 @@ class _Run:
     reader: RunReader
     problems: list[str] = field(default_factory=list)
     summary: RunSummary | None = None
+    evaluations: dict[str, dict[str, Score]] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
@@ -86,7 +87,12 @@ def _read(reader: RunReader) -> _Run:
     except DataError as error:
         run.problems.append(str(error))
     try:
-        run.curves = curves_of(reader.metric_rows())
+        run.evaluations = reader.evaluations()
+    except DataError as error:
+        run.problems.append(str(error))
+    try:
+        # One figure is no curve: those of evaluation stages stand in the table.
+        run.curves = [curve for curve in curves_of(reader.metric_rows()) if curve.stage not in run.evaluations or len(curve.steps) > 1]
     except DataError as error:
         run.problems.append(str(error))
     try:
@@ -124,8 +130,12 @@ def _describe(run: _Run) -> dict[str, Any]:
         "git": attempt.git if attempt else None,
         "notes": summary.notes if summary else [],
         "base": summary.base if summary else None,
+        "before": summary.before if summary else None,
+        "after": summary.after if summary else None,
+        # A list: JavaScript would sort stages that are called by numbers.
+        "evaluations": list(run.evaluations.items()),
         "final": summary.final if summary else None,
-        "stages": [stage.model_dump() for stage in info.stages],
+        "stages": [{**stage.model_dump(), "state": run.reader.state_of(stage)} for stage in info.stages],
         "lost_rows": info.lost_rows,
         "cost": run.cost,
         "alarms": run.alarms,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from reasonforge.report.curves import arrange, curves_of
 from reasonforge.runs.cost import cost_of, cost_table, cost_text
-from reasonforge.runs.info import RunSummary, Score
 from reasonforge.runs.reader import RunReader
 from reasonforge.runs.text import clean_text, format_number, format_seconds, program_name, text_table
 
@@ -34,10 +35,9 @@ def summarise(run: Path) -> str:
     cost = cost_of(reader)
     if any(stage.seconds for stage in cost.stages):
         lines += ["", *text_table(*cost_table(cost)), cost_text(cost)]
-    if summary:
-        lines += _evaluation(summary)
-        if summary.notes:
-            lines += ["", "findings", *(f"  - {clean_text(note)}" for note in summary.notes)]
+    lines += _evaluations(reader)
+    if summary and summary.notes:
+        lines += ["", "findings", *(f"  - {clean_text(note)}" for note in summary.notes)]
     return "\n".join([*lines, "", *(f"next: {command}" for command in next_commands(reader, status))])
 
 
@@ -51,13 +51,15 @@ def _stages(reader: RunReader) -> list[str]:
     last: dict[str, dict[str, float | None]] = {}
     for curve in curves_of(reader.metric_rows()):
         last.setdefault(curve.stage, {})[curve.name] = curve.values[-1]
-    rows = []
+    rows, endings = [], reader.endings()
     for stage in reader.info.stages:
         found = last.get(stage.name, {})
         main = [name for _, names, is_main in arrange(list(found)) if is_main for name in names[:1]]
         figures = ", ".join(f"{name} {format_number(found[name])}" for name in main[:_FIGURES_PER_STAGE])
+        if stage.name in endings:
+            figures = f"{figures}; {endings[stage.name]}"
         steps = f"{stage.step}" if stage.total_steps is None else f"{stage.step}/{stage.total_steps}"
-        rows.append((stage.name, stage.state, steps, format_seconds(stage.seconds), figures))
+        rows.append((stage.name, reader.state_of(stage), steps, format_seconds(stage.seconds), figures))
     if not rows:
         return ["no stages yet"]
     table = text_table(["stage", "state", "steps", "time"], [row[:4] for row in rows])
@@ -69,19 +71,22 @@ def _alarms(reader: RunReader) -> list[str]:
     return ["", "alarms (docs/watching.md)", *found] if found else []
 
 
-def _evaluation(summary: RunSummary) -> list[str]:
-    base, final = summary.base or {}, summary.final or {}
-    names = [name for name in dict.fromkeys([*base, *final]) if not name.endswith("_ci")]
+def _evaluations(reader: RunReader) -> list[str]:
+    """A column for each evaluation, named as its stage; of a run whose evaluations were not copied along, what its summary says."""
+    found, summary = reader.evaluations(), reader.summary
+    if not found and summary:
+        found = {name: scores for name, scores in (("base", summary.base), ("final", summary.final)) if scores}
+    names = [name for name in dict.fromkeys(name for scores in found.values() for name in scores) if not name.endswith("_ci")]
     if not names:
         return []
-    rows = [(name, _score(base, name), _score(final, name)) for name in names]
-    return ["", *text_table(["evaluation", "base", "final"], rows)]
+    rows = [(clean_text(name), *(_score(scores, name) for scores in found.values())) for name in names]
+    return ["", *text_table(["evaluation", *map(clean_text, found)], rows)]
 
 
-def _score(scores: dict[str, Score], name: str) -> str:
+def _score(scores: Mapping[str, Any], name: str) -> str:
     value, interval = scores.get(name), scores.get(f"{name}_ci")
     if not isinstance(value, (int, float)):
         return "-"
-    if not isinstance(interval, tuple):
+    if not isinstance(interval, (tuple, list)):
         return format_number(value)
     return f"{format_number(value)} [{format_number(interval[0])}, {format_number(interval[1])}]"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 from reasonforge.core.chat import Answer, ChatModel, Refused
-from reasonforge.core.errors import UnavailableError
+from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.core.records import Message
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.core.seeds import derive_seed
@@ -38,6 +38,9 @@ _IMITATIONS = (
 )
 _TAKEN_OUT = "(removed)"
 _MOST_FAILURES_IN_A_ROW = 8
+_MOST_WITHOUT_A_VERDICT = 8
+"""Comparisons. A judge that has not given one verdict by then will give none."""
+_END_CHARS = 60
 _MOST_OBJECTS = 64
 _MOST_REPORT_CHARS = 20_000
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```\Z", re.DOTALL)
@@ -149,6 +152,8 @@ class PairwiseJudge:
         self._queries = queries
         self._margin = margin
         self._repeats = repeats
+        self._is_understood = False  # it has given a verdict
+        self._without_verdict = 0  # answers, before the first verdict
 
     def compare(self, comparisons: Sequence[Comparison], *, seed: int, stop: Callable[[], bool] = lambda: False) -> list[Ruling] | None:
         """Return a ruling on each pair, in order; None = ``stop`` said so before all were done.
@@ -159,6 +164,7 @@ class PairwiseJudge:
             stop: once it says so, nothing more is asked.
 
         Raises:
+            DataError: the model gives no verdict on any of the first comparisons.
             UnavailableError: the model refuses every question, or fails on many in a row.
         """
         places = [_places(self._queries, derive_seed(seed, "places", item.id)) for item in comparisons]
@@ -178,7 +184,7 @@ class PairwiseJudge:
                 answered.add(query)
                 if isinstance(answer, UnavailableError):
                     failures[query.comparison] = str(answer)
-                elif (label := _label_of(answer)) is not None:
+                elif (label := self._label_of(answer, is_first=attempt == 0)) is not None:
                     labels[query] = label
             if len(answered) < len(asked):
                 return None
@@ -191,6 +197,30 @@ class PairwiseJudge:
             ruling = rule(item.id, found, places[i], margin=self._margin)
             rulings.append(replace(ruling, failure=failures.get(i, "")))
         return rulings
+
+    def _label_of(self, answer: Answer, *, is_first: bool) -> Label | None:
+        """Read a verdict.
+
+        Args:
+            answer: of the model.
+            is_first: not asked again for want of a verdict.
+
+        Raises:
+            DataError: there was none yet, and there will be none.
+        """
+        label = None if answer.truncated else read_label(answer.text)
+        self._is_understood |= label is not None
+        if self._is_understood or not is_first:
+            return label
+        self._without_verdict += 1
+        if self._without_verdict < _MOST_WITHOUT_A_VERDICT * self._queries:
+            return None
+        how = f"ran into the limit of {self._params.max_new_tokens} tokens behind" if answer.truncated else "ends with"
+        raise DataError(
+            f"the judge gave no verdict in its first {self._without_verdict} answers: an answer must end with a line "
+            f"that holds one of {', '.join(f'[[{name}]]' for name in SCORES)}; the last one {how} {answer.text[-_END_CHARS:]!r}. "
+            + ("Raise max_new_tokens." if answer.truncated else "Name a model that follows instructions.")
+        )
 
     def _question(self, comparison: Comparison, swapped: bool, seed: int) -> list[Message]:
         first, second = (comparison.second, comparison.first) if swapped else (comparison.first, comparison.second)
@@ -323,10 +353,6 @@ def defused(text: str) -> str:
         # What is put in holds no bracket: pieces on both sides cannot join to something new that reads as a verdict.
         text = pattern.sub(_TAKEN_OUT, text)
     return text
-
-
-def _label_of(answer: Answer) -> Label | None:
-    return None if answer.truncated else read_label(answer.text)
 
 
 def _places(queries: int, seed: int) -> tuple[bool, ...]:

@@ -24,6 +24,17 @@ _LABELS = {
     "loss": "loss",
     "eval/pass@1": "pass@1",
     "eval/format": "eval format",
+    "reward_model/auc": "auc",
+    "reward_model/accuracy": "held-out acc",
+    "reward_model/pair_accuracy": "pairs",
+    "reward_model/pair_accuracy_matched": "pairs of one length",
+    "reward_model/calibration_error": "calibration error",
+    "judge/kept": "kept",
+    "judge/unanimous": "unanimous",
+    "judge/first_place": "place A",
+    "rewards/margins": "margin",
+    "rewards/accuracies": "pairs right",
+    "preference/pairs": "pairs",
     "completions/mean_length": "len",
     "frac_reward_zero_std": "no signal",
     "kl": "kl",
@@ -32,6 +43,9 @@ _LABELS = {
     "lr": "lr",
 }
 """What a step row shows, most telling first, and how it is called there."""
+
+_EVALUATED = ("eval/", "reward_model/auc", "reward_model/accuracy", "reward_model/pair_accuracy", "reward_model/calibration_error")
+"""How the names of held-out figures begin, which always show."""
 
 _MOST_FIGURES = 8
 _LIVE_SECONDS = 0.3
@@ -129,7 +143,7 @@ class Console:
             return
         now = time.monotonic()
         progress.move(step, now)
-        evaluated = {name: value for name, value in values.items() if name.startswith("eval/")}
+        evaluated = {name: value for name, value in values.items() if name.startswith(_EVALUATED)}
         if evaluated:
             self._screen.evaluation(self._row(progress, evaluated))
             values = {name: value for name, value in values.items() if name not in evaluated}
@@ -196,7 +210,7 @@ class Console:
 
 
 def _is_extra(name: str) -> bool:
-    return name.startswith(("eval/pass@", "eval/maj@")) and name not in _LABELS
+    return name.startswith(("eval/pass@", "eval/maj@", "eval/best@", "eval/weighted@")) and name not in _LABELS
 
 
 def _clean_pairs(rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from reasonforge.core.rollouts import RolloutGroup
 from reasonforge.runs.files import LineWriter, write_json
 from reasonforge.runs.info import FORMAT, Attempt, RunInfo, RunStatus, RunSummary, Score, StageInfo, new_attempt
 from reasonforge.runs.lock import RunLock
-from reasonforge.runs.reader import RunReader, stage_name
+from reasonforge.runs.reader import ENDINGS, RunReader, stage_name
 from reasonforge.runs.redact import redact, redact_argv, redact_text, redact_toml, secret_values
 from reasonforge.runs.rollouts import TokenChoice, write_rollouts
 from reasonforge.runs.stage_log import ROW_SCHEMA, Level, StageLog
@@ -221,6 +221,8 @@ class RunDirectory(RunReader):
         self.write_row("events", {**row, "message": message, "data": data})
         if level != "info" and self.console:
             self.console.warn(message)
+        elif kind in ENDINGS and self.console:
+            self.console.note(f"{stage}: {message}")
 
     def write_evaluation(self, name: str, groups: Sequence[RolloutGroup], scores: Mapping[str, Score]) -> None:
         """Store an evaluation: its figures, and every graded completion.

@@ -136,6 +136,10 @@ class RunSummary(_Record):
     """``pass@1``, ``pass@1_ci``, ``pass@k``, ``maj@k``, ``format``, ``length`` before training; None = not evaluated."""
     final: dict[str, Score] | None = None
     """The same after the last stage."""
+    before: str | None = None
+    """The evaluation that ``base`` is of."""
+    after: str | None = None
+    """The evaluation that ``final`` is of."""
     notes: list[str] = []
     """Findings, one sentence each."""
     stages: list[StageSummary] = []

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reasonforge.core.errors import DataError
-from reasonforge.runs.files import read_rows
-from reasonforge.runs.info import RunInfo, RunStatus, RunSummary, read_info, read_summary
+from reasonforge.runs.files import read_json, read_rows
+from reasonforge.runs.info import RunInfo, RunStatus, RunSummary, Score, StageInfo, StageState, read_info, read_summary
 from reasonforge.runs.lock import is_locked
 from reasonforge.runs.rollouts import StoredRollout, list_steps, read_rollouts
 from reasonforge.runs.text import program_name
@@ -20,6 +20,9 @@ POLICY_STAGES = frozenset({"pretrain", "sft", "rl", "preference"})
 
 ALARM = "hack_alarm"
 """Kind of the events that the reward-hacking monitor writes."""
+
+ENDINGS = ("early_stop", "monitor_stop", "best")
+"""Kinds of the events that say why a stage ends early, or with which weights."""
 
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -45,7 +48,7 @@ class RunReader:
         self.final_dir = self.path / "final"
         self.tracker_dir = self.path / "trackers"
         if not os.path.isfile(self.info_path):  # Path.is_file raises where a name is too long
-            raise DataError(f"{self.path}: no run here (run.json is missing).")
+            raise DataError(f"{self.path}: no run here (run.json is missing).{_runs_below(self.path)}")
 
     def rollouts_dir(self, stage: str) -> Path:
         """Return where a stage's rollouts lie."""
@@ -82,6 +85,20 @@ class RunReader:
         """The recorded status, except that a run that says "running" while nobody holds its lock was killed."""
         status = self.info.status
         return "killed" if status == "running" and not is_locked(self.lock_path) else status
+
+    def state_of(self, stage: StageInfo) -> StageState | Literal["interrupted"]:
+        """Return the recorded state, except that a stage that says "running" in a run that does not was interrupted."""
+        return "interrupted" if stage.state == "running" and self.status != "running" else stage.state
+
+    def evaluations(self) -> dict[str, dict[str, Score]]:
+        """Return what each evaluation stage found, in the order of the stages."""
+        found = {stage.name: self.evals_dir(stage.name) / "summary.json" for stage in self.info.stages}
+        return {name: scores for name, path in found.items() if path.exists() and isinstance(scores := read_json(path), dict)}
+
+    def endings(self) -> dict[str, str]:
+        """Return, by stage, the message of the last event that says with what weights, or why early, it ended."""
+        rows = [row for row in self.event_rows() if row.get("kind") in ENDINGS]
+        return {str(row.get("stage")): str(row.get("message", "")) for row in rows}
 
     @property
     def summary(self) -> RunSummary | None:
@@ -140,6 +157,15 @@ def stage_name(name: str) -> str:
     if not _STAGE_NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot name a stage: use letters, digits, dot, dash and underscore")
     return name
+
+
+def _runs_below(path: Path) -> str:
+    """Point at the runs of a folder that holds some, as that of a comparison does."""
+    try:
+        found = sorted(entry.parent.name for entry in path.glob("*/run.json"))
+    except OSError:
+        return ""
+    return f" Its subfolders are runs: {', '.join(found[:8])}{', ...' if len(found) > 8 else ''}. Name one of them." if found else ""
 
 
 def _some(steps: list[int]) -> str:

@@ -21,12 +21,13 @@ function curvesBlock(data, viewer) {
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const viewer = data.rollouts.length ? new RolloutViewer(data) : null;
-const nothing = el("section", {}, el("h2", {}, "Rollouts"), el("p", { class: "dim" }, "No rollouts are stored (only reinforcement learning stages write them)."));
+const nothing = el("section", {}, el("h2", {}, "Rollouts"), el("p", { class: "dim" }, "No rollouts are stored: none of the stages that draw completions to learn from (types rl, sample, label_steps, and preference with iterations) has written any."));
 const leftOut = data.left_out.length && el("section", {}, el("h2", {}, "Left out"), el("ul", { class: "small dim" }, data.left_out.map((remark) => el("li", {}, remark))));
 const blocks = [
   ...data.runs.map(runHeader),
   seedTable(data.groups),
   scoreTable(data.runs),
+  evaluationTable(data.runs),
   timelines(data.runs),
   alarms(data.runs),
   warnings(data.runs),

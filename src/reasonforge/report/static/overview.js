@@ -64,13 +64,28 @@ function scoreTable(runs) {
   const scored = runs.filter((run) => run.base || run.final);
   const names = [...new Set(scored.flatMap((run) => Object.keys({ ...run.base, ...run.final })))].filter((name) => !name.endsWith("_ci"));
   if (!names.length) return null;
-  const title = (run, word) => (runs.length > 1 ? `${run.name}: ${word}` : word);
+  const stages = (run) => ({ before: run.before, after: run.after });
+  const named = (run, word) => (stages(run)[word] ? `${word} (${stages(run)[word]})` : word);
+  const title = (run, word) => (runs.length > 1 ? `${run.name}: ${named(run, word)}` : named(run, word));
   const header = scored.flatMap((run) => ["before", "after", "change", ""].map((word) => el("th", { scope: "col" }, word && title(run, word))));
   const rows = names.map((name) =>
     el("tr", {}, el("td", {}, name), scored.map((run) => [scoreCell(run.base, name), scoreCell(run.final, name), changeCell(run, name), dumbbell(run, name)])),
   );
   const table = el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "held-out"), header)), el("tbody", {}, rows));
   return el("section", {}, el("h2", {}, "Before and after"), el("div", { class: "scroll" }, table));
+}
+
+// Every evaluation in the recipe's order, where there are more than before and after can hold.
+function evaluationTable(runs) {
+  const columns = runs
+    .filter((run) => run.evaluations.length > (run.base ? 2 : 1))
+    .flatMap((run) => run.evaluations.map(([stage, scores]) => ({ title: runs.length > 1 ? `${run.name}: ${stage}` : stage, scores })));
+  const names = [...new Set(columns.flatMap(({ scores }) => Object.keys(scores)))].filter((name) => !name.endsWith("_ci"));
+  if (!names.length) return null;
+  const header = [el("th", { scope: "col" }, "held-out"), ...columns.map(({ title }) => el("th", { scope: "col" }, title))];
+  const rows = names.map((name) => el("tr", {}, el("td", {}, name), columns.map(({ scores }) => scoreCell(scores, name))));
+  const table = el("table", {}, el("thead", {}, el("tr", {}, header)), el("tbody", {}, rows));
+  return el("section", { id: "evaluations" }, el("h2", {}, "Every evaluation"), el("div", { class: "scroll" }, table));
 }
 
 // Final figures of recipes that ran with several seeds.

@@ -35,6 +35,10 @@ from reasonforge.tasks.rollouts import load_groups
 from reasonforge.text.layout import build_layout
 from reasonforge.text.tokenizer import Tokenizer
 
+_ENOUGH_VERDICTS = 32
+_ONE_PLACE = 0.9
+"""Of the answers. Each response stands in each place equally often, so a judge that compares names each place in about half of them."""
+
 
 def run_judge(config: JudgeConfig, source: RolloutSource, bundle: Bundle, context: StageContext) -> str:
     """Judge what has not been judged yet, and write the pairs; return what came of it in one line.
@@ -46,7 +50,7 @@ def run_judge(config: JudgeConfig, source: RolloutSource, bundle: Bundle, contex
         context: where the stage runs.
 
     Raises:
-        DataError: there is nothing to compare, no pair is left, or a file of an earlier attempt is broken.
+        DataError: there is nothing to compare, no pair is left, the judge gives no verdicts, or a file of an earlier attempt is broken.
         UnavailableError: the judge refuses every question, or fails on many in a row.
         StorageError: the disk refused; here the files are the result, so the stage stops.
         InterruptedRun: a signal came; what was answered is saved file by file.
@@ -133,12 +137,32 @@ def judge_metrics(batch: Sequence[Candidate], rulings: Sequence[Ruling]) -> dict
     }
     if judged:
         metrics["judge/margin"] = sum(abs(ruling.mean) for ruling in judged) / len(judged)
-        # In terms of places: swapped queries are turned back.
-        by_place = [-score if turned else score for ruling in judged for score, turned in zip(ruling.scores, ruling.swapped, strict=True)]
+        by_place = _by_place(judged)
         metrics["judge/first_place"] = sum(by_place) / len(by_place)
         directions = [{(score > 0) - (score < 0) for score in ruling.scores} for ruling in judged]
         metrics["judge/unanimous"] = sum(len(found) == 1 for found in directions) / len(judged)
     return metrics
+
+
+def _by_place(rulings: Sequence[Ruling]) -> list[int]:
+    """Return every query's score in terms of places: swapped queries are turned back."""
+    return [-score if turned else score for ruling in rulings for score, turned in zip(ruling.scores, ruling.swapped, strict=True)]
+
+
+def _advice(rulings: Sequence[Ruling]) -> str:
+    """Say what to do about a judge that decides nothing: a wider margin helps only where it is not the judge's fault."""
+    by_place = _by_place(rulings)
+    first, second = (sum(score * sign > 0 for score in by_place) for sign in (1, -1))
+    if len(by_place) >= _ENOUGH_VERDICTS and max(first, second) >= _ONE_PLACE * len(by_place):
+        place = "A" if first > second else "B"
+        return (
+            f"The judge named place {place} in {max(first, second)} of {len(by_place)} answers, whichever response stood there: it does not "
+            "compare them. Name another model."
+        )
+    failed = [ruling.failure for ruling in rulings if ruling.failure]
+    if 2 * len(failed) > len(rulings):
+        return f"{len(failed)} comparisons brought no verdict (a failure: {failed[0]}). Name another model, or raise max_new_tokens."
+    return "Compare more responses, or loosen margin or max_length_gap."
 
 
 def _comparison(item: Candidate) -> Comparison:
@@ -199,11 +223,7 @@ def _write_pairs(config: JudgeConfig, compared: Sequence[Candidate], folder: Pat
     }
     said = ", ".join(f"{name} {count}" for name, count in counts.items())
     if not pairs:
-        why = next((ruling.failure for ruling in rulings if ruling.failure), "")
-        raise DataError(
-            f"{context.name}: no pair is left ({said}{f'; a failure: {why}' if why else ''}). "
-            "Compare more responses, or loosen margin or max_length_gap."
-        )
+        raise DataError(f"{context.name}: no pair is left ({said}). {_advice(rulings)}")
     write_pairs(folder / PAIRS_FILE, pairs)
     spent = {name: sum(step["spent"][name] for step in steps) for name in steps[0]["spent"]}
     said += f"; chosen longer by {balance.gap:+.1%} ({balance.gap_before:+.1%} before); {spent['judge/requests']:.0f} requests"

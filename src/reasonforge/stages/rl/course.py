@@ -88,7 +88,7 @@ class Course:
         """Take in an evaluation; return what the watchers make of it, as metrics.
 
         Args:
-            step: steps done.
+            step: steps done; 0 = before the first.
             found: the evaluation.
             weights: of the policy, copied where they are the best so far.
         """
@@ -101,7 +101,8 @@ class Course:
             return {}
         alarm = self._watch.update(step, [_pass_rate(group) for group in found.groups])
         if alarm is not None:
-            self._log.event(ALARM, alarm.message, level="warning", **alarm.data())
+            kept = "goes on and keeps its last weights" if self._best is None else f"keeps the weights of step {self._best.step}"
+            self._log.event(ALARM, f"{alarm.message}; the stage {kept}", level="warning", **alarm.data())
             if self._watch.can_stop:
                 self._end("monitor_stop", f"the reward-hacking monitor ends the stage after step {step}", step)
         return {"hack/alarm": float(self._watch.is_alarmed)}

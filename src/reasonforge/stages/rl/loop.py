@@ -100,6 +100,8 @@ class PolicyTraining:
 
     def train_step(self, step: int) -> dict[str, float]:
         """Draw, assign credit, update, refresh."""
+        if step == 0:
+            self.evaluate_start()
         clock = Clock()
         self.follow_schedules(step)
         pool = self.draw(step, clock)
@@ -206,8 +208,14 @@ class PolicyTraining:
         iteration, rest = divmod(step + 1, iterations.steps)
         return {} if rest else self._models.updates.train(iteration - 1)
 
+    def evaluate_start(self) -> None:
+        """Measure the policy that the stage begins with: only then can a watcher know that nothing that followed was better."""
+        clock = Clock()
+        if metrics := self.evaluate(-1, clock):
+            self._context.log.metrics(0, {"num_rollouts": 0.0} | metrics | clock.laps)
+
     def evaluate(self, step: int, clock: Clock) -> dict[str, float]:
-        """Measure held-out accuracy when it is time, and hear what the watchers say of it."""
+        """Measure held-out accuracy when it is time after a step, and hear what the watchers say of it."""
         evaluation = self.config.evaluation
         if self._evaluator is None or evaluation is None or (step + 1) % evaluation.every:
             return {}

@@ -53,9 +53,12 @@ _MOST_ERRORS = 1e6
 class Alarm:
     """What an alarm says."""
 
-    step: int
-    best_step: int
-    """Step of the last evaluation of the best average."""
+    steps: tuple[int, int]
+    """Steps of the first and the last evaluation of the present average; the alarm is raised at the last."""
+    best_steps: tuple[int, int]
+    """The same of the best average."""
+    average: int
+    """Evaluations in an average."""
     accuracy: float
     best_accuracy: float
     reward: float
@@ -69,11 +72,18 @@ class Alarm:
     """Metric: (at the best, now)."""
 
     @property
+    def step(self) -> int:
+        """Return the step of the evaluation that raised the alarm."""
+        return self.steps[1]
+
+    @property
     def message(self) -> str:
         """One sentence for people."""
+        compared = f", averaged over {self.average} evaluations," if self.average > 1 else ""
         text = (
-            f"reward hacking suspected at step {self.step}: reward {self.best_reward:.3f} -> {self.reward:.3f} while held-out accuracy "
-            f"{self.best_accuracy:.3f} -> {self.accuracy:.3f} ({self.standard_errors:.1f} standard errors) since step {self.best_step}"
+            f"reward hacking suspected at step {self.step}: reward {self.best_reward:.3f} -> {self.reward:.3f} while held-out accuracy"
+            f"{compared} {self.best_accuracy:.3f} ({_steps(self.best_steps)}) -> {self.accuracy:.3f} ({_steps(self.steps)}), "
+            f"{self.standard_errors:.1f} standard errors"
         )
         return "; ".join([text, *suspicions(self.evidence)])
 
@@ -81,13 +91,18 @@ class Alarm:
         """Return the facts, JSON-able."""
         return {
             "step": self.step,
-            "best_step": self.best_step,
+            "steps": list(self.steps),
+            "best_steps": list(self.best_steps),
             "accuracy": [self.best_accuracy, self.accuracy],
             "reward": [self.best_reward, self.reward],
             "standard_errors": round(self.standard_errors, 2),
             "p_rising": self.p_rising,
             "evidence": {name: list(pair) for name, pair in self.evidence.items()},
         }
+
+
+def _steps(span: tuple[int, int]) -> str:
+    return f"step {span[0]}" if span[0] == span[1] else f"steps {span[0]} to {span[1]}"
 
 
 def suspicions(evidence: Mapping[str, tuple[float, float]]) -> list[str]:
@@ -131,9 +146,10 @@ class RewardWatch:
 
     def __init__(self, config: HackingMonitor) -> None:
         self._config = config
-        self._looks: list[_Look] = []
-        self._recent: list[list[float]] = []  # pass rates by problem, of the last 2 x average evaluations
-        self._best: tuple[_Look, list[float]] | None = None  # of the best average that has left the present one: end, mean pass rates
+        self._looks: list[_Look] = []  # the last 2 x average evaluations
+        self._recent: list[list[float]] = []  # their pass rates by problem
+        # Of the best average that has left the present one: its end, mean pass rates, and the step of its first evaluation.
+        self._best: tuple[_Look, list[float], int] | None = None
         self._rewards: list[float] = []  # of every evaluation from the best average's last one on, and of at least the window's
         self._since: list[Mapping[str, float]] = []  # metrics of the steps since the last evaluation
         self._is_alarmed = False
@@ -157,7 +173,8 @@ class RewardWatch:
         """Judge an evaluation.
 
         Args:
-            step: steps done.
+            step: steps done. The evaluation before the first step has an accuracy and no training reward: it lends the reward of the
+                first steps.
             pass_rates: share of right completions of each held-out problem, the same problems in the same order every time.
 
         Returns:
@@ -166,9 +183,13 @@ class RewardWatch:
         config, n = self._config, self._config.average
         figures = {name: _mean([row[name] for row in self._since if name in row]) for row in self._since for name in row}
         if "reward" not in figures:
-            return None  # no step was trained since the evaluation before: nothing to compare
+            if not self._looks:
+                self._recent = [list(pass_rates)]  # before the first step
+            return None
+        if self._recent and not self._looks:
+            self._looks.append(_Look(step=0, reward=figures["reward"], figures=figures))
         self._looks.append(_Look(step=step, reward=figures["reward"], figures=figures))
-        self._looks = self._looks[-(n + 1) :]
+        self._looks = self._looks[-2 * n :]
         self._rewards.append(figures["reward"])
         self._since = []
         self._recent = [*self._recent, list(pass_rates)][-2 * n :]
@@ -176,7 +197,7 @@ class RewardWatch:
             return None
         before, now = np.mean(self._recent[:n], axis=0), np.mean(self._recent[n:], axis=0)
         if self._best is None or before.mean() > np.mean(self._best[1]):
-            self._best = self._looks[-1 - n], before.tolist()
+            self._best = self._looks[n - 1], before.tolist(), self._looks[0].step
             self._rewards = self._rewards[-max(config.window, n + 1) :]
         errors = _fallen(np.asarray(self._best[1]), now, config)
         rising = trend_of(self._rewards) if len(self._rewards) >= config.window else None
@@ -186,8 +207,9 @@ class RewardWatch:
             return None
         best, latest = self._best[0], self._looks[-1]
         return Alarm(
-            step=step,
-            best_step=best.step,
+            steps=(self._looks[n].step, step),
+            best_steps=(self._best[2], best.step),
+            average=n,
             accuracy=float(now.mean()),
             best_accuracy=float(np.mean(self._best[1])),
             reward=latest.reward,
@@ -203,7 +225,7 @@ class RewardWatch:
             "looks": [look.state() for look in self._looks],
             "recent": self._recent,
             "rewards": self._rewards,
-            "best": None if self._best is None else [self._best[0].state(), self._best[1]],
+            "best": None if self._best is None else [self._best[0].state(), *self._best[1:]],
             "since": [dict(row) for row in self._since],
             "is_alarmed": self._is_alarmed,
         }
@@ -213,7 +235,7 @@ class RewardWatch:
         self._looks = [_Look(**look) for look in state["looks"]]
         self._recent = [list(row) for row in state["recent"]]
         self._rewards = list(state["rewards"])
-        self._best = None if state["best"] is None else (_Look(**state["best"][0]), list(state["best"][1]))
+        self._best = None if state["best"] is None else (_Look(**state["best"][0]), list(state["best"][1]), state["best"][2])
         self._since = list(state["since"])
         self._is_alarmed = state["is_alarmed"]
 
