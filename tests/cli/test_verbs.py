@@ -117,7 +117,7 @@ def test_the_exit_code_of_a_run_is_the_exit_code_of_the_program(call: Call, pipe
         ("lr x.toml", "No such command 'lr'."),
         (
             "preference x.toml",
-            "preference is a type of stage and no verb. Run one stage of a recipe with: reasonforge run RECIPE --stage NAME",
+            "preference is a type of stage and no verb. Run one stage of a recipe with: reasonforge run RECIPE --stage ",
         ),
         ("shw", "No such command 'shw'. Did you mean 'show'?"),
         ("show", "Missing argument 'RUN'."),

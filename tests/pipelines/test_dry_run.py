@@ -195,7 +195,7 @@ def test_a_limit_that_no_completion_can_reach_is_noted(call: Call, from_files: P
     overlong = ["--stages.rl.rewards.overlong", '{type = "overlong", cache_tokens = 4}']
     planned = call("rl", from_files, "--dry-run", "--stages.rl.sampling.max_new_tokens", "500", *overlong)
     assert planned.code == 0
-    assert "warning: stages.rl.sampling.max_new_tokens is 500, but the model's context ends every completion at" in planned.err + planned.out
+    assert "warning: stages.rl.sampling.max_new_tokens is 500, but the model's context ends a completion at" in planned.err + planned.out
     assert "warning: stages.rl.rewards.overlong begins behind 496 tokens, but no completion is longer than" in planned.err + planned.out
 
 

@@ -91,9 +91,9 @@ def off_policy(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_the_off_policy_run_uses_what_it_has_to_remember(off_policy: Path) -> None:
-    rows = RunDirectory.read(off_policy).metric_rows()
+    rows = [row for row in RunDirectory.read(off_policy).metric_rows() if row["step"]]
     kl = [row["kl"] for row in rows]
-    assert len(rows) == 6
+    assert len(kl) == 6
     assert kl[1] > 0
     assert kl[2] < kl[1]  # the reference was refreshed after step 2
     assert any(row["clip_ratio/low_mean"] + row["clip_ratio/high_mean"] > 0 for row in rows)
@@ -159,7 +159,7 @@ def test_resume_goes_on_with_the_stages_the_run_set_out_to_do(
         assert call("rl", micro, "--model", finished / "final", "--out", run).code == 69
     assert call("run", "--resume", "--out", run).code == 0
     assert [stage.name for stage in RunDirectory.read(run).info.stages] == ["rl"]
-    assert outcome_steps(run) == [("rl", step) for step in range(1, 7)]
+    assert outcome_steps(run) == [("rl", step) for step in range(7)]
 
 
 def test_what_a_killed_process_was_still_writing_is_swept(call: Call, finished: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_resume_may_go_on_longer_and_remembers_that_it_does(
     again = call("run", "--resume", "--out", run)
     assert (again.code, again.err) == (0, "")
     assert "changed settings" not in again.out
-    assert outcome_steps(run) == [("rl", step) for step in range(1, 8)]
+    assert outcome_steps(run) == [("rl", step) for step in range(8)]
     assert read_json(run / "recipe.resolved.json")["stages"]["rl"]["steps"] == 7
 
 

@@ -51,7 +51,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --ou
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.", rich_help_panel=_RUN)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, run nothing.", rich_help_panel=_OUTPUT)]
 Settings = Annotated[
-    bool, typer.Option("--settings", help="List every setting a recipe can have, or those under a name (stages.rl).", rich_help_panel=_OUTPUT)
+    bool, typer.Option("--settings", help="List every setting a recipe can have, or those under a name.", rich_help_panel=_OUTPUT)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel=_OUTPUT)]
 Log = Annotated[

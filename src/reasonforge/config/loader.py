@@ -140,7 +140,7 @@ def _reread(layer: Layer, finding: Finding, typed: Mapping[KeyPath, str]) -> boo
 
 
 def _is_drop(layer: Layer, finding: Finding) -> bool:
-    """Say whether ``"none"`` stands for a table under a name of the user's choice: layers merge, so there is no other way to be rid of one."""
+    """Say whether ``"none"`` stands for a table under a name of the user's choice: layers merge, so nothing else drops one."""
     path, place = finding.path, finding.place
     return bool(path and place.models) and place.field is None and isinstance(path[-1], str) and _get(layer.data, path) == NONE
 

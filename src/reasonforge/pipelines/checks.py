@@ -259,8 +259,8 @@ def _beyond_the_context(name: str, stage: RLConfig, *, room: int) -> Iterator[st
         room: tokens behind the shortest prompt.
     """
     longest = stage.sampling.max_new_tokens
-    if longest > room:
-        yield f"stages.{name}.sampling.max_new_tokens is {longest}, but the model's context ends every completion at {room} tokens or sooner"
+    if longest > 2 * room:  # by how much less says nothing: the default is meant for any model
+        yield f"stages.{name}.sampling.max_new_tokens is {longest}, but the model's context ends a completion at {room} tokens or sooner"
     for part, reward in stage.rewards.items():
         begins = (reward.max_tokens or longest) - reward.cache_tokens if isinstance(reward, OverlongPenalty) else 0
         if begins >= min(room, longest):

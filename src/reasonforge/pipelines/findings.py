@@ -150,9 +150,8 @@ def _of_judges(run: RunReader, recipe: Recipe) -> list[str]:
         scores = _logged(run, name, "judge/first_place")
         mean = sum(scores) / len(scores) if scores else 0.0
         if abs(mean) > _PLACE_BIAS:
-            notes.append(
-                f"{name}: place {'A' if mean > 0 else 'B'} is preferred by {abs(mean):.2f} whatever stands there: the judge is biased."
-            )
+            place = "A" if mean > 0 else "B"
+            notes.append(f"{name}: whatever stands in place {place} is preferred by {abs(mean):.2f}: the judge is biased.")
     return notes
 
 

@@ -156,7 +156,7 @@ def _advice(rulings: Sequence[Ruling]) -> str:
     if len(by_place) >= _ENOUGH_VERDICTS and max(first, second) >= _ONE_PLACE * len(by_place):
         place = "A" if first > second else "B"
         return (
-            f"The judge named place {place} in {max(first, second)} of {len(by_place)} answers, whichever response stood there: it does not "
+            f"The judge named place {place} in {max(first, second)} of {len(by_place)} answers, whatever response stood there: it does not "
             "compare them. Name another model."
         )
     failed = [ruling.failure for ruling in rulings if ruling.failure]
