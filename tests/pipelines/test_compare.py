@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,13 @@ def test_progress_counts_steps_of_all_stages(tmp_path: Path) -> None:
         log.done()
         assert share_done(run) == pytest.approx(6 / 7)
     assert (state_of(run), share_done(run)) == ("done", 1.0)
+
+
+def test_where_steps_of_an_answer_end_is_no_number_of_steps(tmp_path: Path) -> None:
+    run = plan(write(tmp_path, grpo="", rloo=RLOO), out=tmp_path / "out").runs[0]
+    stages = {**run.resolved["stages"], "rl": {"type": "reward_model", "steps": {"at": "newline", "pattern": None}}}
+    run = replace(run, resolved={**run.resolved, "stages": stages})
+    with RunDirectory.create(run.path, name=run.name, recipe_text="", resolved=run.resolved, argv=[], seed=1) as directory:
+        directory.plan([("rl", "reward_model"), ("final", "eval")])
+        directory.stage("rl", 6, type="reward_model").done()
+        assert share_done(run) == pytest.approx(6 / 7)

@@ -164,7 +164,9 @@ def share_done(run: PlannedRun) -> float:
     total = done = 0.0
     for name in run.stages:
         stage = found.get(name)
-        planned = (stage.total_steps if stage is not None else None) or run.resolved["stages"][name].get("steps") or 1
+        stated = run.resolved["stages"][name].get("steps")
+        # Of a reward model ``steps`` says where the steps of an answer end.
+        planned = (stage.total_steps if stage is not None else None) or (stated if isinstance(stated, int) else None) or 1
         total += planned
         if stage is not None:
             done += planned if stage.state == "done" else min(stage.step, planned)
