@@ -732,7 +732,7 @@ def test_a_benchmark_without_solutions_cannot_be_imitated(tmp_path: Path) -> Non
 
 
 def test_a_benchmark_is_no_text_to_pre_train_on(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="holds problems, not documents"):
+    with pytest.raises(RecipeError, match="holds no documents"):
         load_documents(BenchmarkSource(name="bbh", path=tmp_path), seed=0)
 
 

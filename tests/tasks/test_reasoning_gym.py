@@ -153,7 +153,7 @@ def test_a_task_with_too_few_problems_is_refused() -> None:
 
 def test_its_problems_are_neither_documents_nor_demonstrations() -> None:
     pytest.importorskip("reasoning_gym")
-    with pytest.raises(RecipeError, match="problems, not documents"):
+    with pytest.raises(RecipeError, match="holds no documents"):
         load_documents(ReasoningGymSource(task="gcd", count=1), seed=0)
     with pytest.raises(DataError, match="no solution to imitate"):
         load_demonstrations(ReasoningGymSource(task="gcd", count=1), seed=0)
