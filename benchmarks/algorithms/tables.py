@@ -26,8 +26,9 @@ def comparison(result: dict[str, Any]) -> Iterator[str]:
     for recipe in result["recipes"]:
         final = recipe["final"]
         after = f"{final['mean']:.3f}" + ("" if final["low"] is None else f" [{final['low']:.3f}, {final['high']:.3f}]")
+        before = "-" if recipe["before"] is None else f"{recipe['before']:.3f}"
         facts = (f"{recipe['rollouts']:.0f}", f"{recipe['length']:.1f}", f"{recipe['seconds']:.0f}", f"{recipe['peak_memory_mb']:.0f} MB")
-        yield f"| `{recipe['label']}` | {recipe['before']:.3f} | {after} | {final['deviation']:.3f} | {' | '.join(facts)} |"
+        yield f"| `{recipe['label']}` | {before} | {after} | {final['deviation']:.3f} | {' | '.join(facts)} |"
     yield ""
     yield from (f"- {finding}" for finding in result["findings"])
 
