@@ -97,7 +97,8 @@ def run_with_kills(start: Start, recipe: Path, run: Path, *, kills: int, total_r
     found: list[int] = []
     process = start("run", recipe, "--out", run, log=log)
     for target in sorted(draws.sample(range(1, total_rows), kills)):
-        wait_for_rows(process, run, target)
+        # Further than the kill before: a process that is killed while it starts leaves no attempt behind.
+        wait_for_rows(process, run, max(target, found[-1] + 1 if found else 0))
         time.sleep(draws.uniform(0.0, 0.03))  # anywhere within a step: sampling, update, a half-written checkpoint
         process.send(signal.SIGKILL)
         code = process.wait()
