@@ -7,11 +7,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from reasonforge.config.base import Section
+from reasonforge.rewards.model import Kind
 from reasonforge.tasks.config import DataSource
 from reasonforge.text.config import StepsConfig
 from reasonforge.training.config import TrainingConfig
-
-Kind = Literal["outcome", "process", "pairwise", "safety"]
 
 _LEARNS_FROM = {"outcome": "rollouts", "process": "rollouts", "pairwise": "pairs", "safety": "labelled"}
 
