@@ -1,0 +1,315 @@
+"""Units on the processes of one machine. A worker that dies costs its unit another try; an item that kills twice is left out."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Protocol
+
+from reasonforge.core.errors import DataError, ReasonforgeError, StorageError
+from reasonforge.core.files import storage_errors
+from reasonforge.corpus.units import Receipt, Store, Unit, Watch, execute
+
+QUARANTINE = "quarantine.jsonl"
+"""One line per item that is left out because workers died of it: ``key`` of the unit, ``stage``, ``item``."""
+
+_SLOT_BYTES = 4096
+_ONE_THREAD = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_MAX_DEATHS_WITHOUT_ITEM = 2
+
+
+class Executor(Protocol):
+    """Does units: on this machine, or on others that see the same folder."""
+
+    def run(self, units: Sequence[Unit], store: Store) -> Iterator[Receipt]:
+        """Do what is not done yet, and yield the receipts of all as they are there.
+
+        Raises:
+            ReasonforgeError: a unit failed for good; others may be done.
+        """
+        ...
+
+
+def share(units: Sequence[Unit], rank: int, world_size: int) -> list[Unit]:
+    """Return the units of one rank: by key, so that they do not depend on each other's order."""
+    return [unit for unit in units if int(unit.key[:16], 16) % world_size == rank]
+
+
+class InProcess:
+    """Does one unit after the other in this process. An item that crashes it crashes all."""
+
+    def run(self, units: Sequence[Unit], store: Store) -> Iterator[Receipt]:
+        """Do the units in order."""
+        for unit in units:
+            yield execute(unit, store, skipped=quarantined(store, unit))
+
+
+class ProcessPool:
+    """Does units in processes of their own, one unit at a time each."""
+
+    def __init__(self, workers: int, *, item_cpu_seconds: float = 60.0) -> None:
+        """Set the size.
+
+        Args:
+            workers: processes.
+            item_cpu_seconds: processor time that one item may take before its worker is killed. Not time on the wall: a busy machine drops
+                nothing.
+        """
+        self._workers = workers
+        self._item_cpu_seconds = item_cpu_seconds
+
+    def run(self, units: Sequence[Unit], store: Store) -> Iterator[Receipt]:
+        """Do the units, in any order."""
+        waiting: deque[_Job] = deque()
+        for unit in {unit.key: unit for unit in units}.values():
+            if (receipt := store.receipt(unit)) is not None:
+                yield receipt
+            else:
+                waiting.append(_Job(unit, quarantined(store, unit)))
+        if not waiting:
+            return
+        with tempfile.TemporaryDirectory(prefix="reasonforge-units-") as slots:
+            workers = [_Worker(Path(slots) / str(index), store) for index in range(min(self._workers, len(waiting)))]
+            try:
+                yield from self._run(workers, waiting, store)
+            finally:
+                for worker in workers:
+                    worker.stop()
+
+    def _run(self, workers: list[_Worker], waiting: deque[_Job], store: Store) -> Iterator[Receipt]:
+        while waiting or any(worker.job for worker in workers):
+            for worker in workers:
+                if worker.job is None and waiting:
+                    worker.give(waiting.popleft())
+            busy = [worker for worker in workers if worker.job]
+            ready = wait([worker.connection for worker in busy], timeout=1.0)
+            for worker in busy:
+                job = worker.job
+                assert job is not None
+                if worker.connection in ready:
+                    try:
+                        answer = worker.connection.recv_bytes()
+                    except (EOFError, OSError):
+                        self._after_death(worker, job, store)
+                        waiting.appendleft(job)
+                        continue
+                    worker.job = None
+                    yield _unpack(answer, job.unit, store)
+                elif (item := worker.item_over(self._item_cpu_seconds)) is not None:
+                    worker.kill()
+                    job.deaths[item] = job.deaths.get(item, 0) + 1  # processor time is no accident: once is enough
+                    self._after_death(worker, job, store)
+                    waiting.appendleft(job)
+
+    def _after_death(self, worker: _Worker, job: _Job, store: Store) -> None:
+        """Learn from a worker's death, and start it again."""
+        item, code = worker.item(), worker.exit_code()
+        job.deaths[item] = job.deaths.get(item, 0) + 1
+        if item and job.deaths[item] >= 2:
+            quarantine(store, job.unit, item)
+            job.skipped |= {item}
+        elif not item and job.deaths[item] > _MAX_DEATHS_WITHOUT_ITEM:
+            how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+            raise DataError(
+                f"{job.unit.stage} {job.unit.key}: its worker died {job.deaths[item]} times ({how}) before or between items: "
+                f"too little memory for {self._workers} workers? Inputs: {', '.join(given.path for given in job.unit.inputs[:3])}"
+            )
+        worker.restart()
+
+
+@dataclass(slots=True)
+class _Job:
+    unit: Unit
+    skipped: frozenset[str]
+    deaths: dict[str, int] = field(default_factory=dict)
+    """By the item in hand; an empty text = none was."""
+
+
+class _Slot:
+    """A page of memory that outlives its writer: which item it had in hand, and how much processor time it had used before."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("a+b") as file:
+            file.truncate(_SLOT_BYTES)
+            self._memory = mmap.mmap(file.fileno(), _SLOT_BYTES)
+
+    def begin(self, item: str) -> None:
+        content = item.encode("utf-8", "backslashreplace")[: _SLOT_BYTES - 24]
+        used = int(time.process_time() * 1e3)
+        self._memory[:16] = b"\0" * 16  # no item while the slot is between two
+        self._memory[24 : 24 + len(content)] = content
+        self._memory[8:16] = used.to_bytes(8, "little")
+        self._memory[:8] = len(content).to_bytes(8, "little")
+
+    def read(self) -> tuple[str, float]:
+        """Return the item, empty = none, and the CPU seconds that its process had used before it."""
+        size = int.from_bytes(self._memory[:8], "little")
+        return self._memory[24 : 24 + size].decode("utf-8", "replace"), int.from_bytes(self._memory[8:16], "little") / 1e3
+
+
+class _Worker:
+    def __init__(self, slot: Path, store: Store) -> None:
+        self._slot_path = slot
+        self._slot = _Slot(slot)
+        self._root = store.root
+        self.job: _Job | None = None
+        self._start()
+
+    def _start(self) -> None:
+        # Spawned, not forked: the thread pools of Polars and Rust do not survive a fork. One thread each: the pool is the parallelism.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        before = {name: os.environ.get(name) for name in (*_ONE_THREAD, "TOKENIZERS_PARALLELISM")}
+        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"), TOKENIZERS_PARALLELISM="false")
+        try:
+            self._process: BaseProcess = context.Process(target=_work, args=(theirs, str(self._slot_path), str(self._root)), daemon=True)
+            self._process.start()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        theirs.close()
+
+    def give(self, job: _Job) -> None:
+        self._slot.begin("")
+        self.job = job
+        with suppress(OSError):  # it died meanwhile: found when its answer is waited for
+            self.connection.send_bytes(json.dumps({"unit": job.unit.to_dict(), "skipped": sorted(job.skipped)}).encode())
+
+    def item(self) -> str:
+        return self._slot.read()[0]
+
+    def item_over(self, cpu_seconds: float) -> str | None:
+        """Return the item in hand if it has used more than so much processor time."""
+        item, before = self._slot.read()
+        if not item or self._process.pid is None or (used := _cpu_seconds(self._process.pid)) is None or used - before <= cpu_seconds:
+            return None
+        return item
+
+    def exit_code(self) -> int | None:
+        self._process.join(5)
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def restart(self) -> None:
+        self.kill()
+        self.connection.close()
+        self.job = None
+        self._slot.begin("")
+        self._start()
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+
+def _work(connection: Connection, slot_path: str, root: str) -> None:
+    """Do units until the parent is gone. Runs in a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
+    _die_with_parent()
+    store, watch = Store(Path(root)), _Slot(Path(slot_path))
+    while True:
+        try:
+            order = json.loads(connection.recv_bytes())
+        except (EOFError, OSError):
+            return
+        connection.send_bytes(_attempt(Unit.from_dict(order["unit"]), store, frozenset(order["skipped"]), watch))
+
+
+def _attempt(unit: Unit, store: Store, skipped: frozenset[str], watch: Watch) -> bytes:
+    try:
+        execute(unit, store, skipped=skipped, watch=watch)
+    except StorageError as error:
+        return json.dumps({"storage": str(error)}).encode()
+    except ReasonforgeError as error:
+        return json.dumps({"data": str(error)}).encode()
+    except MemoryError:
+        os._exit(1)  # as a death: the item in hand is to blame
+    except BaseException:  # Rust's panics are no Exception
+        return json.dumps({"bug": traceback.format_exc()}).encode()
+    return b"{}"
+
+
+def _unpack(answer: bytes, unit: Unit, store: Store) -> Receipt:
+    content = json.loads(answer)
+    if "storage" in content:
+        raise StorageError(content["storage"])
+    if "data" in content:
+        raise DataError(content["data"])
+    if "bug" in content:
+        raise RuntimeError(f"{unit.stage} {unit.key} ({', '.join(given.path for given in unit.inputs[:3])}):\n{content['bug']}")
+    receipt = store.receipt(unit)
+    assert receipt is not None
+    return receipt
+
+
+def quarantined(store: Store, unit: Unit) -> frozenset[str]:
+    """Return the items that a unit leaves out."""
+    try:
+        lines = (store.root / QUARANTINE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return frozenset()
+    found: set[str] = set()
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):  # a line that a kill cut off
+            entry = json.loads(line)
+            if entry["key"] == unit.key:
+                found.add(entry["item"])
+    return frozenset(found)
+
+
+def quarantine(store: Store, unit: Unit, item: str) -> None:
+    """Note that a unit leaves out an item from now on."""
+    line = json.dumps({"key": unit.key, "stage": unit.stage, "item": item}, ensure_ascii=True) + "\n"
+    path = store.root / QUARANTINE
+    with storage_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    """Return the processor time of a process; None = it is gone."""
+    try:
+        content = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    times = content.rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _die_with_parent() -> None:
+    """End when the parent ends, even by kill -9: Linux only, elsewhere the closed pipe says so after the unit."""
+    with suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def run_all(units: Sequence[Unit], store: Store, executor: Executor, on_done: Callable[[Receipt], None] | None = None) -> list[Receipt]:
+    """Do units and return their receipts in the order of the units."""
+    receipts: dict[str, Receipt] = {}
+    for receipt in executor.run(units, store):
+        receipts[receipt.key] = receipt
+        if on_done is not None:
+            on_done(receipt)
+    return [receipts[unit.key] for unit in units]
