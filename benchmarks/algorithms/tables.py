@@ -21,13 +21,25 @@ _PLACE = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def comparison(result: dict[str, Any]) -> Iterator[str]:
     """Yield a table of recipes over seeds, and what exceeds the noise."""
-    yield f"| recipe | {result['metric']} before | after, mean [95 %] | spread | completions | mean length | seconds | peak memory |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    names = (
+        "recipe",
+        f"{result['metric']} before",
+        "after, mean [95 %]",
+        "spread",
+        "completions",
+        "mean length",
+        "seconds",
+        "peak memory",
+        "state",
+    )
+    yield f"| {' | '.join(names)} |"
+    yield f"|{' --- |' * len(names)}"
     for recipe in result["recipes"]:
         final = recipe["final"]
         after = f"{final['mean']:.3f}" + ("" if final["low"] is None else f" [{final['low']:.3f}, {final['high']:.3f}]")
         before = "-" if recipe["before"] is None else f"{recipe['before']:.3f}"
-        facts = (f"{recipe['rollouts']:.0f}", f"{recipe['length']:.1f}", f"{recipe['seconds']:.0f}", f"{recipe['peak_memory_mb']:.0f} MB")
+        memory = (f"{recipe['peak_memory_mb']:.0f} MB", f"{recipe['state_mb']:.1f} MB")
+        facts = (f"{recipe['rollouts']:.0f}", f"{recipe['length']:.1f}", f"{recipe['seconds']:.0f}", *memory)
         yield f"| `{recipe['label']}` | {before} | {after} | {final['deviation']:.3f} | {' | '.join(facts)} |"
     yield ""
     yield from (f"- {finding}" for finding in result["findings"])

@@ -25,6 +25,7 @@ def result(label: str, seed: int, final: float, *, scores: Mapping[str, float] |
         length=20.0 + seed,
         seconds=60.0 * seed,
         peak_memory_mb=400.0 + seed,
+        state_mb=2.5,
     )
 
 

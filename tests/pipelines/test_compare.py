@@ -58,6 +58,7 @@ def test_figures_page_picture_and_text_are_written_and_agree_with_the_runs(compa
         assert [run["rollouts"] for run in recipe["runs"]] == [96, 96]
         assert recipe["curve"]["rollouts"] == [48, 96]
         assert recipe["peak_memory_mb"] > 50
+        assert 0 < recipe["state_mb"] < 50
     said = (compared / "said.txt").read_text()
     assert data["findings"][0] in said
     assert data["findings"][0] in (out / "compare.txt").read_text()

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from statistics import NormalDist, fmean
 from typing import Any, Literal
 
@@ -45,6 +46,8 @@ class RunResult:
     """Mean tokens of the final evaluation's completions."""
     seconds: float
     peak_memory_mb: float | None
+    state_mb: float | None
+    """MiB of what its training stages keep at most: weights and optimizer state of policy and critic. None = it left no checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,16 @@ def result_of(run: PlannedRun, contender: Contender, metric: str) -> RunResult:
         length=float(length) if isinstance(length, int | float) else None,
         seconds=summary.seconds if summary is not None else sum(stage.seconds for stage in reader.info.stages),
         peak_memory_mb=max(memory, default=None),
+        state_mb=max((size for stage in run.stages if (size := _state_mb(run.path / "checkpoints" / stage)) is not None), default=None),
     )
+
+
+def _state_mb(checkpoints: Path) -> float | None:
+    """Return the size of a stage's newest checkpoint, by its manifest."""
+    manifests = sorted(checkpoints.glob("step-*/manifest.json"))
+    if not manifests:
+        return None
+    return sum(file["size"] for file in read_json(manifests[-1])["files"].values()) / 2**20
 
 
 def compare_pairs(labels: Sequence[str], results: Sequence[Sequence[RunResult]], metric: str) -> list[PairResult]:
@@ -211,7 +223,7 @@ def comparison_data(plan: ComparePlan, results: Sequence[Sequence[RunResult]], f
 
 def comparison_table(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table for a terminal."""
-    header = ["recipe", f"{data['metric']} [95 %]", "spread", "seeds", "rollouts", "length", "time", "peak MiB"]
+    header = ["recipe", f"{data['metric']} [95 %]", "spread", "seeds", "rollouts", "length", "time", "peak MiB", "state MiB"]
     rows = []
     for recipe in data["recipes"]:
         final = recipe["final"]
@@ -224,6 +236,7 @@ def comparison_table(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]
                 *(format_number(recipe[key]) for key in ("rollouts", "length")),
                 "-" if recipe["seconds"] is None else format_seconds(recipe["seconds"]),
                 "-" if recipe["peak_memory_mb"] is None else f"{recipe['peak_memory_mb']:.0f}",
+                "-" if recipe["state_mb"] is None else f"{recipe['state_mb']:.1f}",
             ]
         )
     return header, rows
@@ -332,6 +345,7 @@ def _recipe(contender: Contender, results: Sequence[RunResult], before: float | 
         "length": _mean([result.length for result in results]),
         "seconds": _mean([result.seconds for result in results]),
         "peak_memory_mb": max((r.peak_memory_mb for r in results if r.peak_memory_mb is not None), default=None),
+        "state_mb": max((r.state_mb for r in results if r.state_mb is not None), default=None),
         "curve": curve if curve["mean"] or final is None else _ends(results, final, before),
         "has_curve": bool(curve["mean"]),
         "runs": [
@@ -343,6 +357,7 @@ def _recipe(contender: Contender, results: Sequence[RunResult], before: float | 
                 "length": result.length,
                 "seconds": result.seconds,
                 "peak_memory_mb": result.peak_memory_mb,
+                "state_mb": result.state_mb,
             }
             for result in results
         ],

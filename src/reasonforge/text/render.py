@@ -34,6 +34,14 @@ def render_example(messages: Sequence[Message], tokenizer: Tokenizer, layout: La
     return _encode(layout.spans(messages, generation=False), tokenizer)
 
 
+def render_response(messages: Sequence[Message], text: str, tokenizer: Tokenizer, layout: Layout) -> tuple[list[int], Rendered]:
+    """Return a prompt's ids, and somebody's words as the policy would have written them behind it, up to the token that ends the turn."""
+    prompt = render_prompt(messages, tokenizer, layout)
+    token_ids, loss_mask = render_example([*messages, Message("assistant", text)], tokenizer, layout)
+    end = max(index for index, learned in enumerate(loss_mask) if learned) + 1
+    return prompt, Rendered(token_ids[len(prompt) : end], loss_mask[len(prompt) : end])
+
+
 def stop_token_ids(tokenizer: Tokenizer, layout: Layout) -> tuple[int, ...]:
     """Return the ids that end a completion under a layout: its end-of-turn token, then the tokenizer's own."""
     *_, answer, after = layout.spans([Message("user", "?"), Message("assistant", "!")], generation=False)

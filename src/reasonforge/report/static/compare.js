@@ -29,12 +29,13 @@ function figures(data) {
     ["length", "Mean tokens of the final evaluation's completions"],
     ["time", "Of a run, mean over seeds"],
     ["peak MiB", "Most memory of any seed: of the accelerator where there is one, otherwise of the whole process"],
+    ["state MiB", "Of the last checkpoint: weights and optimizer state of all models that are trained"],
   ];
   const rows = data.recipes.map((recipe, i) => {
     const { final } = recipe;
     const shown = final ? [fixed(final.mean), bounds(final.low, final.high)] : "–";
     const name = el("span", { class: "legend", title: recipe.description || null }, el("span", {}, swatch(i), recipe.label));
-    return row([name, shown, final ? fixed(final.deviation) : "–", fixed(recipe.before), String(recipe.runs.length), number(recipe.rollouts), number(recipe.length, 3), recipe.seconds === null ? "–" : duration(recipe.seconds), number(recipe.peak_memory_mb, 4)]);
+    return row([name, shown, final ? fixed(final.deviation) : "–", fixed(recipe.before), String(recipe.runs.length), number(recipe.rollouts), number(recipe.length, 3), recipe.seconds === null ? "–" : duration(recipe.seconds), number(recipe.peak_memory_mb, 4), number(recipe.state_mb, 3)]);
   });
   const table = el("table", {}, head(names), el("tbody", {}, rows));
   return el("section", { id: "figures" }, el("h2", {}, "At the end"), el("div", { class: "scroll" }, table));
@@ -135,8 +136,8 @@ function pairs(data) {
 }
 
 function seedTable(data) {
-  const rows = data.recipes.flatMap((recipe) => recipe.runs.map((run) => row([run.folder, String(run.seed), number(run.final), number(run.rollouts), number(run.length, 3), duration(run.seconds), number(run.peak_memory_mb)])));
-  const names = [["run"], ["seed"], [data.metric], ["rollouts"], ["length"], ["time"], ["peak MiB"]];
+  const rows = data.recipes.flatMap((recipe) => recipe.runs.map((run) => row([run.folder, String(run.seed), number(run.final), number(run.rollouts), number(run.length, 3), duration(run.seconds), number(run.peak_memory_mb), number(run.state_mb, 3)])));
+  const names = [["run"], ["seed"], [data.metric], ["rollouts"], ["length"], ["time"], ["peak MiB"], ["state MiB"]];
   return el("details", { id: "seeds" }, el("summary", {}, plural(rows.length, "run")), el("div", { class: "scroll" }, el("table", {}, head(names), el("tbody", {}, rows))));
 }
 

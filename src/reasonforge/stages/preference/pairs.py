@@ -15,7 +15,7 @@ from reasonforge.stages.sft.run import completion_samples
 from reasonforge.tasks.pairs import Pair
 from reasonforge.tasks.rollouts import is_graded
 from reasonforge.text.layout import Layout
-from reasonforge.text.render import render_example, render_prompt
+from reasonforge.text.render import render_response
 from reasonforge.text.tokenizer import Tokenizer
 
 Item = TypeVar("Item")
@@ -88,11 +88,10 @@ def written_pairs(pairs: Sequence[Pair], tokenizer: Tokenizer, layout: Layout) -
 
 
 def _written(messages: Sequence[Message], text: str, tokenizer: Tokenizer, layout: Layout) -> TrainingSample:
-    rendered = render_example([*messages, Message("assistant", text)], tokenizer, layout)
-    mask = np.asarray(rendered.loss_mask, dtype=np.bool_)
+    prompt, response = render_response(messages, text, tokenizer, layout)
     # Earlier turns of the assistant are the prompt of this one.
-    mask[: len(render_prompt(messages, tokenizer, layout))] = False
-    return TrainingSample(token_ids=np.asarray(rendered.token_ids, dtype=np.int32), loss_mask=mask)
+    mask = np.asarray([False] * len(prompt) + response.loss_mask, dtype=np.bool_)
+    return TrainingSample(token_ids=np.asarray(prompt + response.token_ids, dtype=np.int32), loss_mask=mask)
 
 
 def _by_prompt(groups: Sequence[RolloutGroup]) -> list[RolloutGroup]:

@@ -18,7 +18,7 @@ from reasonforge.tasks.pairs import Labelled, Pair
 from reasonforge.tasks.protocol import StepCheck
 from reasonforge.tasks.steps import rule_steps
 from reasonforge.text.layout import Layout
-from reasonforge.text.render import render_example, render_prompt
+from reasonforge.text.render import render_response
 from reasonforge.text.steps import Decode, step_tokens, token_of_each_end
 from reasonforge.text.tokenizer import Tokenizer
 
@@ -160,11 +160,8 @@ def labelled_examples(rows: Sequence[Labelled], spec: ScoreSpec, tokenizer: Toke
 
 def written_response(messages: Sequence[Message], text: str, tokenizer: Tokenizer, layout: Layout) -> Response:
     """Return somebody's words as the policy would have written them: up to the token that ends the turn."""
-    prompt = render_prompt(messages, tokenizer, layout)
-    rendered = render_example([*messages, Message("assistant", text)], tokenizer, layout)
-    end = max(index for index, learned in enumerate(rendered.loss_mask) if learned) + 1
-    ids = np.asarray(rendered.token_ids[len(prompt) : end], dtype=np.int32)
-    return Response(prompt_ids=prompt, token_ids=ids, text=text)
+    prompt, response = render_response(messages, text, tokenizer, layout)
+    return Response(prompt_ids=prompt, token_ids=np.asarray(response.token_ids, dtype=np.int32), text=text)
 
 
 def split_by_problem(examples: Sequence[Example], *, held_out: float) -> tuple[list[Example], list[Example]]:
