@@ -56,7 +56,7 @@ def test_figures_page_picture_and_text_are_written_and_agree_with_the_runs(compa
         assert recipe["final"]["mean"] == pytest.approx(sum(finals) / 2)
         assert recipe["before"] == read_json(out / "start" / "evals" / "base" / "summary.json")["pass@1"]
         assert [run["rollouts"] for run in recipe["runs"]] == [96, 96]
-        assert recipe["curve"]["rollouts"] == [48, 96]
+        assert recipe["curve"]["rollouts"] == [0, 48, 96]
         assert recipe["peak_memory_mb"] > 50
         assert 0 < recipe["state_mb"] < 50
     said = (compared / "said.txt").read_text()

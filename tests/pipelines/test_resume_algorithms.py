@@ -43,7 +43,8 @@ def write_recipe(name: str, folder: Path) -> Path:
 def test_a_run_killed_while_it_learns_is_the_undisturbed_run(tmp_path: Path, name: str, column: str) -> None:
     recipe, log = write_recipe(name, tmp_path), tmp_path / "log"
     assert forked("run", recipe, "--out", tmp_path / "undisturbed", log=log).wait() == 0, log.read_text()
-    found = [row[column] for row in RunDirectory.read(tmp_path / "undisturbed").metric_rows() if row["stage"] == "rl"]
+    learning = [row for row in RunDirectory.read(tmp_path / "undisturbed").metric_rows() if row["stage"] == "rl" and row["step"]]
+    found = [row[column] for row in learning]
     assert len(set(found)) > 1, "nothing to remember"
     run = tmp_path / "killed"
     process = forked("run", recipe, "--out", run, log=log)

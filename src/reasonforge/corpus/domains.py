@@ -19,7 +19,9 @@ DomainKey = Literal["host", "domain"]
 DOMAINS = pl.Schema({"name": pl.String, "pages": pl.UInt64, "collected": pl.UInt64, "tokens": pl.UInt64, "collected_tokens": pl.UInt64})
 """Columns of a partial table: pages and tokens of a domain, and those of them that the round collected."""
 
-PATHS = pl.Schema({"name": pl.String, "pattern": pl.String, "depth": pl.UInt8, "pages": pl.UInt64, "collected": pl.UInt64, "score": pl.UInt64})
+PATHS = pl.Schema(
+    {"name": pl.String, "pattern": pl.String, "depth": pl.UInt8, "pages": pl.UInt64, "collected": pl.UInt64, "score": pl.UInt64}
+)
 """Columns of a partial tree: ``pattern`` is a node of :func:`reasonforge.corpus.paths.prefixes`, ``score`` the sum of the raw scores."""
 
 _Z95 = 1.959963984540054
@@ -81,7 +83,7 @@ def wilson_low(successes: int, trials: int) -> float:
     """Return the lower end of the 95 % Wilson interval of a share; 0 where nothing was tried.
 
     >>> round(wilson_low(3, 3), 3)
-    0.438
+    0.439
     """
     frame = pl.DataFrame({"successes": [successes], "trials": [trials]})
     return float(frame.select(_wilson_low(pl.col("successes"), pl.col("trials"))).item())

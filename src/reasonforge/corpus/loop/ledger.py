@@ -1,0 +1,124 @@
+"""What a corpus folder says about itself: the recipe, the steps that were planned, and how the last call ended.
+
+Receipts say what is done; the ledger says what was meant to be, so that ``status`` and ``explain`` need neither the inputs nor a new plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reasonforge.core.errors import DataError
+from reasonforge.core.files import storage_errors, write_atomic
+from reasonforge.corpus.loop.steps import Step
+from reasonforge.corpus.units import Receipt, Store
+from reasonforge.runs.files import read_json, write_json
+
+RECIPE = "recipe.toml"
+RESOLVED = "recipe.resolved.json"
+LOCK = "corpus.lock"
+_PLAN = "plan"
+_END = "end.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A step as it was planned."""
+
+    stage: str
+    round: int | None
+    units: tuple[tuple[str, str], ...]
+    """Folder of the stage's units and key, one per unit."""
+
+    @property
+    def title(self) -> str:
+        """Return how the step is called on screen."""
+        return self.stage if self.round is None else f"round {self.round}: {self.stage}"
+
+
+class Ledger:
+    """The ``plan`` folder of a corpus and its recipe."""
+
+    def __init__(self, root: Path) -> None:
+        """Use a corpus folder; nothing is made before something is written."""
+        self.root = root
+        self._folder = root / _PLAN
+
+    def begin(self, *, text: str, resolved: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Store the recipe and return what differs from the one that was there: dotted key -> (before, now)."""
+        before = read_json(self.root / RESOLVED) if (self.root / RESOLVED).exists() else None
+        with storage_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.root / RECIPE, text.encode())
+        write_json(self.root / RESOLVED, resolved)
+        return {} if before is None else differences(before, resolved)
+
+    def record(self, index: int, step: Step) -> None:
+        """Note a step before its units are done; the same step again costs nothing."""
+        content = {"stage": step.stage, "round": step.round, "units": [[unit.stage, unit.key] for unit in step.units]}
+        path = self._folder / f"{index:04d}.json"
+        text = (json.dumps(content, separators=(",", ":")) + "\n").encode()
+        if not path.exists() or path.read_bytes() != text:
+            write_atomic(path, text)
+
+    def end(self, num_steps: int, **facts: Any) -> None:
+        """Note how a call ended, and forget the steps of an older plan that the new one does not have."""
+        for path in self._folder.glob("*.json"):
+            if path.stem.isdigit() and int(path.stem) >= num_steps:
+                path.unlink()
+        write_json(self._folder / _END, facts)
+
+    def ended(self) -> dict[str, Any]:
+        """Return what :meth:`end` was told last; empty = no call has ended yet."""
+        path = self._folder / _END
+        return read_json(path) if path.exists() else {}
+
+    def steps(self) -> list[Planned]:
+        """Return the planned steps in order.
+
+        Raises:
+            DataError: the folder is no corpus.
+        """
+        if not (self.root / RESOLVED).is_file():
+            raise DataError(f"{self.root}: no corpus here (no {RESOLVED}). Make one with: reasonforge corpus run RECIPE --out {self.root}")
+        return [_planned(path) for path in sorted(self._folder.glob("*.json")) if path.stem.isdigit()]
+
+    def receipts(self, planned: Planned) -> list[Receipt | None]:
+        """Return the receipt of each unit of a step, None where it is not done."""
+        store = Store(self.root)
+        return [_receipt(store, stage, key) for stage, key in planned.units]
+
+
+def differences(before: Any, now: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return where two trees of settings differ: dotted key -> (before, now)."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        found: dict[str, tuple[Any, Any]] = {}
+        for key in sorted({*before, *now}):
+            found |= differences(before.get(key), now.get(key), f"{prefix}.{key}" if prefix else key)
+        return found
+    return {} if before == now else {prefix: (before, now)}
+
+
+def done(receipts: Sequence[Receipt | None]) -> list[Receipt]:
+    """Return those that are there."""
+    return [receipt for receipt in receipts if receipt is not None]
+
+
+def _receipt(store: Store, stage: str, key: str) -> Receipt | None:
+    path = store.root / stage / key / "receipt.json"
+    try:
+        return Receipt.from_json(path.read_bytes(), path)
+    except FileNotFoundError:
+        return None
+
+
+def _planned(path: Path) -> Planned:
+    content = read_json(path)
+    try:
+        units = tuple((stage, key) for stage, key in content["units"])
+        return Planned(stage=content["stage"], round=content["round"], units=units)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: not a step of a plan ({error}). Run the corpus again: it writes a new one") from error

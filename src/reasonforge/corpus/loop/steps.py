@@ -1,0 +1,77 @@
+"""Steps of a corpus, and the coroutine they come from.
+
+The whole stage graph is one generator (:mod:`reasonforge.corpus.loop.graph`): it yields a step, is sent the receipts of its units, and goes on
+from them. Who drives it decides what that means: do the units, do one rank's share of them, or only look which are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reasonforge.corpus.units import Input, Receipt, Unit, Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Units that can be done side by side."""
+
+    stage: str
+    """Name for people and for ``--stage``: one of :data:`reasonforge.corpus.loop.graph.STAGES`. Some stages are several steps."""
+    units: Sequence[Unit]
+    round: int | None = None
+    """Counted from 1; None = the stage stands outside the rounds."""
+
+    @property
+    def title(self) -> str:
+        """Return how the step is called on screen."""
+        return self.stage if self.round is None else f"round {self.round}: {self.stage}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """The corpus waits for a person."""
+
+    round: int
+    message: str
+    command: str
+    """What to call; ``DIR`` stands for the corpus folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What a corpus came to."""
+
+    rounds: int
+    """Rounds that were run."""
+    reason: str
+    """Why there were no more: ``converged`` or ``max_rounds``."""
+    overlap: float | None
+    """Share of the last round's pages that the round before had; None = there was one round."""
+    final: Mapping[str, Sequence[Receipt]] = field(default_factory=dict)
+    """Receipts of the last stages by stage."""
+
+
+Graph = Generator[Step | Waits, list[Receipt], Ended]
+"""Yields steps and is sent receipts. After :class:`Waits` it cannot go on."""
+
+Part = Generator[Step | Waits, list[Receipt], Any]
+"""A piece of it, with a value of its own."""
+
+
+def unit_of(
+    stage: str, function: str, inputs: Mapping[str, Sequence[Input]], *, settings: Mapping[str, Any] | None = None, version: int = 1
+) -> Unit:
+    """Return a unit whose inputs have roles: their names become a setting, and :func:`roles` gives them back."""
+    names = [role for role, given in inputs.items() for _ in given]
+    flat = tuple(entry for given in inputs.values() for entry in given)
+    return Unit(stage=stage, function=function, version=version, settings={**(settings or {}), "roles": names}, inputs=flat)
+
+
+def roles(work: Work) -> dict[str, list[str]]:
+    """Return the inputs of a unit by role, in order; a role that no input has is missing."""
+    found: dict[str, list[str]] = {}
+    for role, path in zip(work.settings["roles"], work.inputs, strict=True):
+        found.setdefault(role, []).append(path)
+    return found

@@ -1,0 +1,1 @@
+"""Mixing: named sources read in stated shares, entry by entry, from anywhere."""
