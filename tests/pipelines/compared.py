@@ -45,7 +45,9 @@ def plan_of(figures: Mapping[str, Sequence[float]], *, metric: str = "eval/pass@
     most = max(map(len, figures.values()))
     options = CompareOptions(recipes=(), out=Path("out"), num_seeds=most, metric=metric)
     runs = tuple(result(label, seed, 0.0, recipe=i).run for i, label in enumerate(figures) for seed in range(1, most + 1))
-    return ComparePlan(options=options, contenders=contenders, shared=(), start=None, runs=runs, remarks=())
+    return ComparePlan(
+        options=options, contenders=contenders, shared=(), start=None, runs=runs, seeds=tuple(range(1, most + 1)), remarks=()
+    )
 
 
 def compared(

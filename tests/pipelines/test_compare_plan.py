@@ -40,6 +40,18 @@ def test_the_stages_before_the_first_difference_run_once_and_the_others_begin_wi
     assert [run.resolved["stages"]["rl"]["advantage"]["type"] for run in found.runs[1:3]] == ["group_normalized", "leave_one_out"]
 
 
+def test_fewer_seeds_take_no_finished_run_off_the_page(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in ("grpo-s2", "rloo-s3", "rloo-s3-copy", "other-s7", "rloo-s8"):
+        (out / name).mkdir(parents=True)
+        if name != "rloo-s8":  # this one was never finished
+            (out / name / "summary.json").touch()
+    found = plan(write(tmp_path, grpo="", rloo=RLOO), num_seeds=1, out=out)
+    assert [run.name for run in found.runs] == ["grpo-s1", "grpo-s2", "rloo-s1", "rloo-s3"]
+    assert found.seeds == (1, 2, 3)
+    assert found.remarks[-1] == "Finished runs of seeds 2, 3 lie in the folder and are counted too."
+
+
 def test_a_difference_in_a_stages_data_is_a_difference_of_the_stage(tmp_path: Path) -> None:
     found = plan(write(tmp_path, a="", b="[data.corpus]\nlevels = [1, 2]\n"))
     assert (found.shared, found.start) == ((), None)

@@ -51,6 +51,30 @@ def test_a_metric_without_a_better_end_has_only_higher_and_lower() -> None:
     assert words.startswith("a is higher than b by ")
 
 
+@pytest.mark.parametrize(
+    ("figures", "headline"),
+    [
+        (BETTER, "dapo is better than grpo, beyond the noise."),
+        ({**BETTER, "rft": [0.5, 0.52, 0.49, 0.51]}, "dapo is better than every other recipe, beyond the noise."),
+        ({"a": [0.60, 0.66, 0.63], "b": [0.62, 0.63, 0.65]}, "No difference exceeds the noise."),
+        ({"a": [0.9], "b": [0.1]}, "One seed each: what is noise cannot be told."),
+        (
+            {"a": [0.80, 0.79, 0.81, 0.80], "b": [0.80, 0.81, 0.79, 0.80], "c": [0.1, 0.11, 0.12, 0.1]},
+            "2 of 3 differences exceed the noise: a is better than c; b is better than c.",
+        ),
+    ],
+)
+def test_the_headline_says_what_all_pairs_come_to(figures: dict[str, list[float]], headline: str) -> None:
+    data = compared(figures)
+    assert data["headline"] == headline
+    assert comparison_text(data).startswith(headline)
+
+
+def test_in_the_headline_too_the_lower_is_better_where_it_is() -> None:
+    data = compared({"a": [0.5, 0.51, 0.52], "b": [0.1, 0.11, 0.13]}, metric="eval/truncated")
+    assert data["headline"] == "b is better than a, beyond the noise."
+
+
 def test_other_seeds_are_compared_unpaired() -> None:
     first = [result("a", seed, value) for seed, value in ((1, 0.5), (2, 0.6), (3, 0.55))]
     second = [result("b", seed, value) for seed, value in ((1, 0.1), (2, 0.2))]
@@ -133,6 +157,6 @@ def test_the_data_is_json_and_the_table_has_a_row_per_recipe() -> None:
     data = compared({**BETTER, "one": [0.5]})
     json.dumps(data, allow_nan=False)
     lines = comparison_text(data).splitlines()
-    assert lines[1].split()[:4] == ["dapo", "0.785", "[0.764,", "0.806]"]
-    assert lines[3].split()[:2] == ["one", "0.500"]
+    assert lines[3].split()[:4] == ["dapo", "0.785", "[0.764,", "0.806]"]
+    assert lines[5].split()[:2] == ["one", "0.500"]
     assert sum(line.startswith("- ") for line in lines) == 3

@@ -402,6 +402,11 @@ def test_greedy_rounds_are_refused() -> None:
     assert "temperature 0 draws the same completion" in refusal(iterations=ROUNDS | {"sampling": {"temperature": 0}})
 
 
+def test_rounds_whose_longest_pairs_cannot_fit_are_refused_before_they_begin() -> None:
+    said = refusal(iterations=ROUNDS | {"sampling": {"max_new_tokens": 2048}}, training={"max_tokens_per_device": 4096})
+    assert "two completions of iterations.sampling.max_new_tokens 2048 do not fit" in said
+
+
 def test_a_schedule_with_an_end_is_refused_where_nobody_knows_the_end() -> None:
     assert "schedule cosine has no end" in refusal(iterations=ROUNDS, training={"schedule": {"type": "cosine"}})
 

@@ -52,7 +52,7 @@ def compare_recipes(options: CompareOptions, *, console: Console, argv: Sequence
     data = comparison_data(plan, results, failed)
     page = write_comparison(plan, data)
     console.table("final evaluation", *comparison_table(data))
-    for sentence in [*data["findings"], *data["remarks"]]:
+    for sentence in [data["headline"], *data["findings"], *data["remarks"]]:
         console.note(sentence)
     facts = [("page", str(page)), ("picture", str(page.with_suffix(".svg"))), ("figures", str(page.with_suffix(".json")))]
     again = f"{program_name()} {shlex.join(argv[1:])}"

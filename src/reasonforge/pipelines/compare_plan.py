@@ -90,10 +90,8 @@ class ComparePlan:
     remarks: tuple[str, ...]
     """What a reader of the result should know about the plan."""
 
-    @property
-    def seeds(self) -> range:
-        """The seeds of every recipe."""
-        return range(self.options.first_seed, self.options.first_seed + self.options.num_seeds)
+    seeds: tuple[int, ...]
+    """Those asked for, and those of finished runs that lie in the folder."""
 
 
 def plan_comparison(options: CompareOptions) -> ComparePlan:
@@ -115,18 +113,22 @@ def plan_comparison(options: CompareOptions) -> ComparePlan:
     _check_evaluations(contenders, options.metric)
     _check_rollouts(contenders, options.rollouts)
     start, model = _start(options, loaded[0], shared)
+    asked = set(range(options.first_seed, options.first_seed + options.num_seeds))
+    found = [asked | _finished_seeds(options.out, contender) for contender in contenders]
     runs = [
         _run(options, i, contender, path, seed, model, shared)
         for i, (contender, path) in enumerate(zip(contenders, options.recipes, strict=True))
-        for seed in range(options.first_seed, options.first_seed + options.num_seeds)
+        for seed in sorted(found[i])
     ]
+    seeds = sorted(set.union(*found))
     return ComparePlan(
         options=options,
         contenders=tuple(contenders),
         shared=tuple(shared),
         start=start,
         runs=tuple(runs),
-        remarks=tuple(_remarks(contenders, shared, model)),
+        seeds=tuple(seeds),
+        remarks=tuple([*_remarks(contenders, shared, model), *_seed_remarks(seeds, asked)]),
     )
 
 
@@ -342,6 +344,18 @@ def _run(
         recipe=index,
         seed=seed,
     )
+
+
+def _finished_seeds(out: Path, contender: Contender) -> set[int]:
+    """Return the seeds of a recipe's runs that were finished before: fewer seeds asked for now do not take them off the page."""
+    pattern = re.compile(re.escape(contender.folder) + r"-s(\d{1,18})")
+    names = (pattern.fullmatch(summary.parent.name) for summary in out.glob("*/summary.json"))
+    return {int(name[1]) for name in names if name is not None}
+
+
+def _seed_remarks(seeds: Sequence[int], asked: set[int]) -> Iterator[str]:
+    if more := [seed for seed in seeds if seed not in asked]:
+        yield f"Finished runs of {'seeds' if len(more) > 1 else 'seed'} {', '.join(map(str, more))} lie in the folder and are counted too."
 
 
 def _remarks(contenders: Sequence[Contender], shared: Sequence[str], model: Path | None) -> Iterator[str]:

@@ -198,6 +198,31 @@ def words_of(
     return f"{first} and {second}: no difference beyond the noise{reasons[verdict]} ({shown}; {how}).{missed}"
 
 
+def headline_of(pairs: Sequence[PairResult], metric: str) -> str:
+    """Say in one sentence what all pairs come to; empty = there is no pair."""
+    if not pairs:
+        return ""
+    if all(pair.verdict == "untested" for pair in pairs):
+        return "One seed each: what is noise cannot be told."
+    lower = _direction(metric) == "down"
+    better: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.verdict == "beyond_noise":
+            first_is_better = (pair.seeds.difference > 0) != lower
+            winner, loser = (pair.first, pair.second) if first_is_better else (pair.second, pair.first)
+            better.setdefault(winner, []).append(loser)
+    word = "better" if _direction(metric) in ("up", "down") else "higher"
+    if not better:
+        return "No difference exceeds the noise."
+    num_others = len({name for pair in pairs for name in (pair.first, pair.second)}) - 1
+    best = next((name for name, losers in better.items() if len(losers) == num_others), None)
+    if best is not None:
+        others = better[best][0] if num_others == 1 else "every other recipe"
+        return f"{best} is {word} than {others}, beyond the noise."
+    found = "; ".join(f"{name} is {word} than {', '.join(losers)}" for name, losers in better.items())
+    return f"{sum(map(len, better.values()))} of {len(pairs)} differences exceed the noise: {found}."
+
+
 def comparison_data(plan: ComparePlan, results: Sequence[Sequence[RunResult]], failed: Sequence[FailedRun]) -> dict[str, Any]:
     """Return everything the page, the picture and the table show, JSON-able."""
     metric = plan.options.metric
@@ -216,6 +241,7 @@ def comparison_data(plan: ComparePlan, results: Sequence[Sequence[RunResult]], f
         "shared": list(plan.shared),
         "recipes": [_recipe(contender, found, _before(plan, contender)) for contender, found in zip(plan.contenders, results, strict=True)],
         "pairs": [_pair(pair) for pair in pairs],
+        "headline": headline_of(pairs, metric),
         "findings": [pair.words for pair in pairs],
         "remarks": remarks,
     }
@@ -244,7 +270,7 @@ def comparison_table(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]
 
 def comparison_text(data: Mapping[str, Any]) -> str:
     """Return table and findings as plain text."""
-    lines = text_table(*comparison_table(data))
+    lines = [clean_text(data["headline"]), "", *text_table(*comparison_table(data))]
     lines += ["", *(f"- {clean_text(words)}" for words in data["findings"])]
     return "\n".join([*lines, *(f"note: {clean_text(remark)}" for remark in data["remarks"])]) + "\n"
 

@@ -9,6 +9,7 @@ Two kinds of string stand for one token each:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -127,6 +128,14 @@ class Tokenizer:
     def fingerprint(self) -> str:
         """Hex id of the vocabulary, its rules and the chat template: equal fingerprints encode alike."""
         return content_id([self._with_control.to_str(), self.chat_template, self.eos_token, self.bos_token, self.adds_bos])
+
+    @cached_property
+    def encoding_sha256(self) -> str:
+        """SHA-256 of what turns text into ids, and of the token that closes a document: packed shards say by which one they were made.
+
+        Unlike :attr:`fingerprint` it does not depend on the chat template, which may be added long after the corpus was packed.
+        """
+        return hashlib.sha256(f"{self._with_control.to_str()}\n{self.eos_token}".encode()).hexdigest()
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
         """Return the ids of a text; nothing is added at either end. A tag is one id either way.

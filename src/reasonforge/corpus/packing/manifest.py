@@ -102,9 +102,13 @@ class Manifest:
         """
         path = folder / MANIFEST
         if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder of shards. Make one: reasonforge corpus pack FILES --tokenizer FOLDER --out {folder}")
+            raise DataError(
+                f"{folder}: no such folder of shards. Make one: reasonforge corpus pack FILES --tokenizer FOLDER --out {folder}"
+            )
         if not path.exists():
-            raise DataError(f"{folder}: holds no {MANIFEST}, so it is no (whole) folder of shards. Pack it again, or name the folder inside")
+            raise DataError(
+                f"{folder}: holds no {MANIFEST}, so it is no (whole) folder of shards. Pack it again, or name the folder inside"
+            )
         content = read_json(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DataError(f"{path}: not a manifest of shards. Name a folder that reasonforge corpus pack wrote")

@@ -145,7 +145,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const facts = [data.metric, `seeds ${data.seeds.join(", ")}`, data.shared.length ? `shared: ${data.shared.join(", ")}` : null].filter(Boolean);
 const list = (items, kind) => (items.length ? el("ul", { class: kind }, items.map((item) => el("li", {}, item))) : null);
 const blocks = [
-  el("section", {}, el("h1", {}, data.recipes.map((recipe) => recipe.label).join(", ")), el("p", { class: "dim" }, facts.join(" · "))),
+  el("section", {}, el("h1", {}, data.recipes.map((recipe) => recipe.label).join(", ")), data.headline ? el("p", { id: "headline" }, data.headline) : null, el("p", { class: "dim" }, facts.join(" · "))),
   el("section", { id: "findings" }, el("h2", {}, "What exceeds the noise"), list(data.findings, "findings"), list(data.remarks, "small dim")),
   figures(data),
   dots(data),

@@ -74,6 +74,11 @@ class PreferenceConfig(Section):
                 f"training.schedule {self.training.schedule.type} has no end to go to with iterations, since nobody knows how many pairs a "
                 "round will give: use constant"
             )
+        if self.iterations is not None and 2 * self.iterations.sampling.max_new_tokens >= self.training.max_tokens_per_device:
+            raise ValueError(
+                f"training.max_tokens_per_device is {self.training.max_tokens_per_device}, but two completions of "
+                f"iterations.sampling.max_new_tokens {self.iterations.sampling.max_new_tokens} do not fit with their prompts: raise it"
+            )
         return self
 
     @property

@@ -1,0 +1,167 @@
+"""One tokenisation for training and for scoring: fastText parts words at blanks only, and so would take ``$x^2+\\alpha$`` for one rare word.
+
+The rules, all on the bytes of UTF-8, so that they are the same on every machine and in every version of Python:
+
+- letters are lower case, and a run of them is a token; a backslash belongs to the letters after it (``\\alpha``);
+- a run of digits is a token, and every digit is written ``0``: how long a number is tells something, which number it is does not;
+- every other ASCII character is a token of its own; so is every character from U+0080 to U+00BF, ``×``, ``÷``, and every symbol, CJK
+  character and kana from U+2000 on, Hangul excepted;
+- every white space, control or zero-width character is a blank; blanks are collapsed.
+
+No token can be taken for a label (``__label__``) or for the end of a line (``</s>``): underscores and angle brackets are parted.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import xxhash
+
+VERSION = "bytes-1"
+"""Raised when any text gets other tokens."""
+
+_BLANK, _LETTER, _DIGIT, _SINGLE, _WIDE, _REST, _BACKSLASH, _END = range(8)
+"""Kinds of bytes. WIDE starts a character of several bytes that is a token of its own, REST are its other bytes."""
+
+_LINE_FEED, _SPACE = 0x0A, 0x20
+_NOTHING = 0xFF
+"""Marks a place where nothing is written: no byte of UTF-8."""
+_PROBE = "Let $x_1=3.14$, \\alpha\\{y\\}²×2: __label__a </s> Ünï ΔΣ 数学で한국\u2028\u0085\ta\u200bb\U0001d400 don't\n"
+
+
+def _kinds() -> np.ndarray:
+    kinds = np.full(256, _LETTER, np.uint8)
+    kinds[:0x80] = _SINGLE
+    kinds[: 0x20 + 1] = _BLANK
+    kinds[0x7F] = _BLANK
+    kinds[ord("0") : ord("9") + 1] = _DIGIT
+    kinds[ord("a") : ord("z") + 1] = _LETTER
+    kinds[ord("A") : ord("Z") + 1] = _LETTER
+    kinds[ord("\\")] = _BACKSLASH
+    kinds[0xC2] = _WIDE  # U+0080..U+00BF: signs, fractions, raised digits
+    kinds[0xE2:0xEA] = _WIDE  # U+2000..U+9FFF: punctuation, operators, arrows, kana, CJK
+    kinds[0xEE:] = _WIDE  # U+E000 on: compatibility forms, mathematical letters, the rarer CJK
+    return kinds
+
+
+def _written() -> np.ndarray:
+    """Return what each byte is written as."""
+    written = np.arange(256, dtype=np.uint8)
+    written[ord("A") : ord("Z") + 1] += 0x20
+    written[ord("0") : ord("9") + 1] = ord("0")
+    written[_kinds() == _BLANK] = _SPACE
+    return written
+
+
+def _before() -> np.ndarray:
+    """Return what stands before a byte, by ``8 * kind of the one before + its kind``: a blank or nothing."""
+    before = np.full((8, 8), _NOTHING, np.uint8)
+    inside = (_LETTER, _DIGIT, _SINGLE, _WIDE, _BACKSLASH)
+    for first in (*inside, _REST):
+        for kind in inside:
+            runs_on = (first == kind and kind in (_LETTER, _DIGIT)) or (first == _BACKSLASH and kind == _LETTER)
+            if not runs_on:
+                before[first, kind] = _SPACE
+    return np.concatenate([before.ravel(), np.full(256 - 64, _NOTHING, np.uint8)])
+
+
+_KINDS, _WRITTEN, _BEFORE = _kinds().tobytes(), _written().tobytes(), _before().tobytes()
+
+
+def tokens(text: str) -> str:
+    """Return the tokens of one text, parted by single blanks: the words that the classifier sees.
+
+    >>> tokens("Let $x_1 = 3.14$.")
+    'let $ x _ 0 = 0 . 00 $ .'
+    """
+    return tokens_of([text])[0]
+
+
+def tokens_of(texts: Sequence[str] | pl.Series, *, max_chars: int = 0) -> list[str]:
+    """Return the tokens of many texts, see :func:`tokens`.
+
+    Args:
+        texts: in NFC, as pages are.
+        max_chars: leave out what follows so many characters of a text; 0 = take all.
+    """
+    if not len(texts):
+        return []
+    return str(tokenised(texts, max_chars=max_chars), "utf-8").split("\n")[:-1]
+
+
+def tokenised(texts: Sequence[str] | pl.Series, *, max_chars: int = 0) -> bytes:
+    """Return the tokens of many texts as UTF-8, a line each: what fastText reads from a file."""
+    column = (texts if isinstance(texts, pl.Series) else _series(texts)).fill_null("")
+    if max_chars:
+        column = column.str.head(max_chars)
+    num_bytes = column.str.len_bytes()
+    if (num_bytes != column.str.len_chars()).any():
+        column = column.str.to_lowercase()  # of other scripts; of ASCII the table below does it
+        num_bytes = column.str.len_bytes()
+    text = _bytes_of(column + "\n")
+    # bytes.translate is twice as fast as an index into a table: NumPy would make 8 bytes of every index first.
+    kinds = np.frombuffer(bytearray(text.translate(_KINDS)), np.uint8)
+    out = np.empty((len(text), 2), np.uint8)
+    out[:, 1] = np.frombuffer(text.translate(_WRITTEN), np.uint8)
+    _mark_wide(np.frombuffer(text, np.uint8), kinds, out[:, 1])
+    ends = np.cumsum(num_bytes.to_numpy().astype(np.int64) + 1) - 1
+    kinds[ends] = _END
+    out[ends, 1] = _LINE_FEED
+    pairs = kinds.copy()
+    pairs[1:] |= kinds[:-1] << 3
+    pairs[0] |= _END << 3
+    out[:, 0] = np.frombuffer(pairs.tobytes().translate(_BEFORE), np.uint8)
+    out[:, 1] |= (pairs == (_BLANK << 3 | _BLANK)).view(np.uint8) * np.uint8(_NOTHING)
+    return out.tobytes().translate(None, bytes([_NOTHING])).replace(b" \n", b"\n").replace(b"\n ", b"\n")
+
+
+@functools.cache
+def digest() -> str:
+    """Return what tells this tokenisation from any other: a model that was trained by another one is refused."""
+    hasher = xxhash.xxh3_128(VERSION.encode())
+    for table in (_KINDS, _WRITTEN, _BEFORE):
+        hasher.update(table)
+    hasher.update(tokenised([_PROBE]))
+    return hasher.hexdigest()
+
+
+def _series(texts: Sequence[str]) -> pl.Series:
+    try:
+        return pl.Series(texts, dtype=pl.String)
+    except UnicodeEncodeError:  # half a surrogate pair: no text has it, but JSON can
+        return pl.Series([text.encode("utf-8", "replace").decode() for text in texts], dtype=pl.String)
+
+
+def _bytes_of(column: pl.Series) -> bytes:
+    """Return the bytes of all texts, one after the other."""
+    array = column.rechunk().to_arrow()
+    _, offsets_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
+    return memoryview(data_buffer)[offsets[0] : offsets[-1]].tobytes()
+
+
+def _mark_wide(data: np.ndarray, kinds: np.ndarray, written: np.ndarray) -> None:
+    """Mark the bytes of characters that are tokens of their own, and blank those that are white space."""
+    cross = np.flatnonzero(data == 0xC3)
+    kinds[cross[np.isin(data[cross + 1], (0x97, 0xB7))]] = _WIDE  # the signs × and ÷ among letters
+    leads = np.flatnonzero(kinds == _WIDE)
+    if not len(leads):
+        return
+    first, second = data[leads], data[leads + 1]
+    third = data[np.minimum(leads + 2, len(data) - 1)]  # the last byte of all is a line feed
+    num_rest = 1 + (first >= 0xE0).astype(np.uint8) + (first >= 0xF0)
+    blank = (first == 0xC2) & ((second < 0xA1) | (second == 0xAD))  # U+0080..U+00A0, soft hyphen
+    blank |= (first == 0xE2) & (second == 0x80) & ((third < 0x90) | ((third >= 0xA8) & (third < 0xB0)))  # U+2000..200F, U+2028..202F
+    blank |= (first == 0xE2) & (second == 0x81) & (third >= 0x9F) & (third < 0xB0)  # U+205F..206F
+    blank |= (first == 0xE3) & (second == 0x80) & (third == 0x80)  # U+3000
+    blank |= (first == 0xEF) & (second == 0xBB) & (third == 0xBF)  # U+FEFF
+    for step in range(4):
+        at = leads[num_rest >= step] + step
+        if step:
+            kinds[at] = _REST
+        white = leads[blank & (num_rest >= step)] + step
+        kinds[white] = _BLANK
+        written[white] = _SPACE

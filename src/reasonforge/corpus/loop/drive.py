@@ -1,0 +1,273 @@
+"""Drive the graph of a corpus: do its steps in order, skip what is done, stop where somebody said to.
+
+Re-entrant by construction: the graph is walked from the start at every call, a unit that has its receipt costs a look at it, and nothing is
+remembered but the receipts. Killing the driver or a worker at any moment loses at most the units in hand.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reasonforge.core.errors import RecipeError, UnavailableError
+from reasonforge.corpus.loop.ledger import LOCK, Ledger
+from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits
+from reasonforge.corpus.pool import Executor, share
+from reasonforge.corpus.units import Receipt, Store, Unit, total
+from reasonforge.runs.console import Console
+from reasonforge.runs.lock import RunLock
+from reasonforge.runs.signals import StopRequest
+from reasonforge.runs.text import counted, format_number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """Where to stop, and which part to do."""
+
+    stage: str | None = None
+    """Stop after this stage; None = go to the end."""
+    round: int | None = None
+    """Of which round; None = wherever the stage stands first, or not in a round at all."""
+    only: bool = False
+    """Do no other stage: those before must be done."""
+    rank: int = 0
+    world_size: int = 1
+    """Do the share of one rank of the stage."""
+
+    def reached(self, step: Step) -> bool:
+        """Return whether a step belongs to the stage to stop after."""
+        return self.stage == step.stage and self.round in (None, step.round)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a call ended."""
+
+    ended: Ended | None = None
+    """The corpus is whole."""
+    waits: Waits | None = None
+    """It waits for a person."""
+    stopped_after: str | None = None
+    """The stage that was asked for is done."""
+    left: int = 0
+    """Units of the stage that other ranks still have to do."""
+    done: int = 0
+    """Units that this call did."""
+    found: int = 0
+    """Units that were done before."""
+    receipts: tuple[Receipt, ...] = field(default=(), repr=False)
+    """Of every unit walked past, in the order of the plan."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    done: int = 0
+    found: int = 0
+    receipts: list[Receipt] = field(default_factory=list)
+    steps: int = 0
+
+
+def run_graph(
+    graph: Graph,
+    store: Store,
+    executor: Executor,
+    *,
+    until: Until | None = None,
+    outline: Sequence[tuple[str, int | None]] = (),
+    ledger: Ledger | None = None,
+    console: Console | None = None,
+    stop: StopRequest | None = None,
+) -> Outcome:
+    """Do the steps of a corpus, in order, and return how it ended.
+
+    Args:
+        graph: yields the steps.
+        store: the corpus folder.
+        executor: does the units.
+        until: where to stop; None = at the end.
+        outline: the stages that may come, for "3/12" on screen.
+        ledger: where the steps are noted; None = nowhere (a rank's worker).
+        console: shows the steps; None = nothing is shown.
+        stop: asked after every unit.
+
+    Raises:
+        RecipeError: the stage to stop after never comes.
+        UnavailableError: a stage before the one asked for is not done.
+        InterruptedRun: a signal came; what was finished is kept.
+    """
+    until = until or Until()
+    walk = _Walk(store, executor, until, list(outline), ledger, console, stop)
+    answer: list[Receipt] | None = None
+    reached: str | None = None
+    while True:
+        try:
+            step = next(graph) if answer is None else graph.send(answer)
+        except StopIteration as end:
+            if until.stage is not None and reached is None:
+                raise RecipeError(_no_such_stage(until, walk.seen)) from None
+            return walk.outcome(ended=end.value if reached is None else None, stopped_after=reached)
+        if reached is not None and (isinstance(step, Waits) or not until.reached(step)):
+            graph.close()
+            return walk.outcome(stopped_after=reached)
+        if isinstance(step, Waits):
+            graph.close()
+            return walk.outcome(waits=step)
+        reached = step.title if until.reached(step) else reached
+        receipts, left = walk.do(step, asked_for=reached is not None)
+        if left:
+            graph.close()
+            return walk.outcome(stopped_after=step.title, left=left)
+        answer = receipts
+
+
+class _Walk:
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        until: Until,
+        outline: list[tuple[str, int | None]],
+        ledger: Ledger | None,
+        console: Console | None,
+        stop: StopRequest | None,
+    ) -> None:
+        self._store, self._executor, self._until = store, executor, until
+        self._outline, self._ledger, self._console, self._stop = outline, ledger, console, stop
+        self._tally = _Tally()
+        self.seen: list[tuple[str, int | None]] = []
+
+    def outcome(self, **what: object) -> Outcome:
+        tally = self._tally
+        return Outcome(done=tally.done, found=tally.found, receipts=tuple(tally.receipts), **what)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def num_steps(self) -> int:
+        return self._tally.steps
+
+    def do(self, step: Step, *, asked_for: bool) -> tuple[list[Receipt], int]:
+        """Do a step; return the receipts of its units, or how many of them only other ranks can do."""
+        self.seen.append((step.stage, step.round))
+        if self._ledger is not None:
+            self._ledger.record(self._tally.steps, step)
+        self._tally.steps += 1
+        units = list({unit.key: unit for unit in step.units}.values())
+        there = {unit.key: receipt for unit in units if (receipt := self._store.receipt(unit)) is not None}
+        missing = [unit for unit in units if unit.key not in there]
+        self._tally.found += len(there)
+        if missing and self._until.only and not asked_for:
+            raise UnavailableError(
+                f"{step.title}: {len(missing)} of {counted(len(units), 'unit')} are not done, and {self._until.stage} needs them. "
+                f"Run that stage first, or leave out --stage to do all in order"
+            )
+        mine = missing if self._until.world_size == 1 else share(missing, self._until.rank, self._until.world_size)
+        if mine:
+            there |= self._run(step, mine, len(units), len(there))
+        left = [unit for unit in missing if unit.key not in there]
+        # Another rank may have finished its share meanwhile.
+        there |= {unit.key: receipt for unit in left if (receipt := self._store.receipt(unit)) is not None}
+        left = [unit for unit in left if unit.key not in there]
+        if left:
+            return [], len(left)
+        receipts = [there[unit.key] for unit in step.units]
+        self._tally.receipts += [there[unit.key] for unit in units]
+        return receipts, 0
+
+    def _run(self, step: Step, units: list[Unit], num_units: int, num_before: int) -> dict[str, Receipt]:
+        console, found = self._console, dict[str, Receipt]()
+        if console is not None:
+            place = self._outline.index((step.stage, step.round)) + 1 if (step.stage, step.round) in self._outline else self._tally.steps
+            console.stage(
+                step.title, position=place, num_stages=max(place, len(self._outline)), total_steps=num_before + len(units), unit="unit"
+            )
+            if num_before:
+                console.resumed(num_before)
+        self._check_stop(step)
+        doing = self._executor.run(units, self._store)
+        try:
+            for receipt in doing:
+                found[receipt.key] = receipt
+                self._tally.done += 1
+                if console is not None:
+                    console.step(num_before + len(found), {"unit": 1.0})
+                if len(found) < len(units):
+                    self._check_stop(step)
+        finally:
+            close: Callable[[], None] = getattr(doing, "close", lambda: None)
+            close()  # a pool's workers end now, not when somebody collects the generator
+        if console is not None:
+            console.stage_done(_counted(list(found.values())))
+        return found
+
+    def _check_stop(self, step: Step) -> None:
+        if self._stop is not None and self._stop.requested:
+            raise self._stop.error(f"stopped in {step.title}; what is finished stays. Go on with the same command")
+
+
+def _counted(receipts: Sequence[Receipt]) -> str:
+    counts = total(receipts)
+    if not counts.taken:
+        return "done"
+    dropped = sum(counts.dropped.values())
+    if not dropped:
+        return f"{format_number(counts.kept)} kept"
+    most = sorted(counts.dropped.items(), key=lambda entry: (-entry[1], entry[0]))[:3]
+    return f"{counts.kept:,} of {counts.taken:,} kept; dropped: " + ", ".join(f"{number:,} {reason}" for reason, number in most)
+
+
+def _no_such_stage(until: Until, seen: list[tuple[str, int | None]]) -> str:
+    rounds = sorted({number for stage, number in seen if stage == until.stage and number is not None})
+    if rounds:
+        return f"--round {until.round}: {until.stage} came in rounds {rounds[0]} to {rounds[-1]} of this corpus"
+    return f"--stage {until.stage}: this recipe has no such stage. It has: {', '.join(dict.fromkeys(stage for stage, _ in seen))}"
+
+
+@contextmanager
+def driving(root: Path) -> Iterator[Ledger]:
+    """Hold a corpus folder as its only driver, and clear away what killed ones left.
+
+    Workers of ranks take no lock: any number of them may work beside the driver.
+
+    Raises:
+        UnavailableError: another driver holds it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = RunLock(root / LOCK)
+    try:
+        sweep_dead(root)
+        yield Ledger(root)
+    finally:
+        lock.release()
+
+
+def sweep_dead(root: Path) -> int:
+    """Remove the half-done folders of processes of this machine that are gone; return how many."""
+    removed = 0
+    for path in [*root.glob("*/.tmp-*"), *root.glob("*/*/.tmp-*")]:
+        _, host, pid = _maker(path.name)
+        if path.is_dir() and host == socket.gethostname() and pid is not None and not _alive(pid):
+            shutil.rmtree(path, ignore_errors=True)
+            removed += 1
+    return removed
+
+
+def _maker(name: str) -> tuple[str, str, int | None]:
+    """Return key, host and process id from the name that :func:`reasonforge.corpus.units.execute` gives."""
+    rest, _, _ = name.removeprefix(".tmp-").rpartition("-")
+    rest, _, pid = rest.rpartition("-")
+    key, _, host = rest.partition("-")
+    return key, host, int(pid) if pid.isdigit() else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,213 @@
+"""Units of the rounds: which pages a classifier learns from, what it collects, which domains and paths follow from it.
+
+One unit per file of pages, and one that sums them up. The masks of dropped pages are joined anew in each: nothing is ever rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import xxhash
+
+from reasonforge.corpus import domains as domain_tables
+from reasonforge.corpus.annotate.annotations import Annotations
+from reasonforge.corpus.loop.expand import labelled, new_positives
+from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
+from reasonforge.corpus.loop.steps import roles
+from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.units import Work
+
+CANDIDATES = "candidates.parquet"
+SELECTED = "selected.parquet"
+DOMAINS = "domains.parquet"
+OVERLAP = "overlap.json"
+PATHS = "paths.parquet"
+SAMPLES = "samples.parquet"
+POSITIVES = "positives.parquet"
+
+CANDIDATE_SCHEMA = pl.Schema({"id": pl.String, "rank": pl.UInt64, "positive": pl.Boolean, "domain": pl.String, "text": pl.String})
+"""Pages that a classifier may learn from. ``rank`` is a hash of seed and id: the smallest N of all files are a fair sample of N."""
+
+_MASK_INPUTS = ("mask",)
+
+
+def alive(pages: pl.DataFrame, masks: Sequence[str]) -> pl.DataFrame:
+    """Return the pages that no mask drops.
+
+    Args:
+        pages: with a column ``id``.
+        masks: tables with the ids that are dropped.
+    """
+    for mask in masks:
+        pages = pages.join(read_table(mask, ["id"]), on="id", how="anti", maintain_order="left")
+    return pages
+
+
+def ranks(ids: pl.Series, seed: int) -> pl.Series:
+    """Return a 64-bit hash of each id under a seed: the same on every machine and for every split into files."""
+    values = np.fromiter((xxhash.xxh3_64_intdigest(value, seed) for value in ids), dtype=np.uint64, count=len(ids))
+    return pl.Series("rank", values, dtype=pl.UInt64)
+
+
+def candidates(work: Work) -> None:
+    """Choose what a classifier may learn from: a page's share of the draw of positives, or of negatives.
+
+    Inputs: ``pages``, ``mask``s, and from round 2 on ``positives`` and ``selected`` of the round before and ``annotations``.
+    Settings: ``kind`` (``seed``: every page is a positive; ``crawl``), ``seed``, ``positive_below`` and ``negative_below`` (ranks),
+    ``not_accepted`` and ``not_selected`` (what negatives leave out).
+    """
+    given, settings = roles(work), work.settings
+    (source,) = given["pages"]
+    columns = ["id", "host", "path", "domain", "text"]
+    whole = read_table(source, columns)
+    pages = alive(whole, given.get("mask", ()))
+    pages = pages.with_columns(ranks(pages["id"], settings["seed"]))
+    work.counts.taken = whole.height
+    work.counts.drop("masked", whole.height - pages.height)
+    if settings["kind"] == "seed":
+        kept = pages.filter(pl.col("rank") < settings["positive_below"]).with_columns(positive=pl.lit(True))
+    else:
+        positive = pl.concat(
+            [pl.Series("id", [], dtype=pl.String), *(read_table(path, ["id"])["id"] for path in given.get("positives", ()))]
+        )
+        is_positive = pl.col("id").is_in(positive.implode())
+        below = (
+            pl.when(is_positive)
+            .then(pl.lit(settings["positive_below"], pl.UInt64))
+            .otherwise(pl.lit(settings["negative_below"], pl.UInt64))
+        )
+        drawn = pages.with_columns(positive=is_positive).filter(pl.col("rank") < below)
+        kept = drawn.filter(~_left_out(drawn, given, settings))
+        work.counts.drop("no_negative", drawn.height - kept.height)
+        pages = pages.filter(pl.col("id").is_in(kept["id"].implode()) | ~pl.col("id").is_in(drawn["id"].implode()))
+    work.counts.drop("not_drawn", pages.height - kept.height)
+    work.counts.kept = kept.height
+    work.counts.note("positives", int(kept["positive"].sum()))
+    write_table(work.output(CANDIDATES), kept.select(CANDIDATE_SCHEMA.names()).cast(dict(CANDIDATE_SCHEMA)))
+
+
+def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]], settings: Mapping[str, object]) -> pl.Series:
+    """Say which drawn pages are neither positives nor fit to be negatives."""
+    out = pl.Series([False] * drawn.height, dtype=pl.Boolean)
+    if settings["not_selected"] and "selected" in given:
+        chosen = pl.concat([read_table(path, ["id"])["id"] for path in given["selected"]])
+        out = out | drawn["id"].is_in(chosen.implode())
+    if settings["not_accepted"] and "annotations" in given:
+        labels = Annotations.load(Path(given["annotations"][0]))
+        out = out | (labelled(drawn, labels)["label"] == "math").fill_null(False)
+    return out & ~drawn["positive"]
+
+
+def summarise(work: Work) -> None:
+    """Count what a round selected in one file: by domain, and in common with the rounds before.
+
+    Inputs: ``pages``, ``mask``s, ``scores``, ``selected`` of rounds 1 to now. Settings: ``key``.
+    """
+    given = roles(work)
+    pages = alive(read_table(given["pages"][0], ["id", "host", "domain"]), given.get("mask", ()))
+    selections = [read_table(path, ["id", "num_tokens"]) for path in given["selected"]]
+    now = selections[-1]
+    scores = read_table(given["scores"][0], ["id", "num_tokens"])
+    counted = pages.join(scores, on="id", how="left", maintain_order="left").with_columns(
+        num_tokens=pl.col("num_tokens").fill_null(0), collected=pl.col("id").is_in(now["id"].implode())
+    )
+    work.counts.taken = work.counts.kept = counted.height
+    write_table(work.output(DOMAINS), domain_tables.partial(counted, key=work.settings["key"]))
+    _write_json(work.output(OVERLAP), overlap(selections).to_dict())
+
+
+def judge(work: Work) -> None:
+    """Sum up a round: domains with their shares, the mathematical ones marked, and the overlap of all selections.
+
+    Inputs: ``domains`` and ``overlap`` of every file. Settings: ``min_ratio``, ``min_pages``.
+    """
+    given = roles(work)
+    rated = domain_tables.rates(read_table(path) for path in given["domains"])
+    chosen = domain_tables.mathematical(rated, min_ratio=work.settings["min_ratio"], min_pages=work.settings["min_pages"])
+    marked = rated.with_columns(mathematical=pl.col("name").is_in(chosen["name"].implode()))
+    work.counts.taken, work.counts.kept = rated.height, chosen.height
+    small = rated.filter(pl.col("pages") < work.settings["min_pages"]).height
+    work.counts.drop("few_pages", small)
+    work.counts.drop("low_share", rated.height - chosen.height - small)
+    write_table(work.output(DOMAINS), marked.sort(["mathematical", "expected", "name"], descending=[True, True, False]))
+    _write_json(work.output(OVERLAP), summed(read_overlap(path) for path in given["overlap"]).to_dict())
+
+
+def look_at_paths(work: Work) -> None:
+    """Count the pages of mathematical domains in one file by path, and draw samples of each path for people to look at.
+
+    Inputs: ``pages``, ``mask``s, ``scores``, ``selected``, ``domains`` (of the round). Settings: ``key``, ``seed``, ``samples`` (collected and
+    uncollected pages a path), ``sample_chars``, ``max_depth``.
+    """
+    given, settings = roles(work), work.settings
+    names = mathematical_names(given["domains"][0])
+    pages = alive(read_table(given["pages"][0], ["id", "url", "host", "domain", "path", "title"]), given.get("mask", ()))
+    work.counts.taken = pages.height
+    mine = pages.filter(pl.col(settings["key"]).is_in(names.implode()))
+    work.counts.drop("other_domain", pages.height - mine.height)
+    work.counts.kept = mine.height
+    scores = read_table(given["scores"][0], ["id", "score"])
+    chosen = read_table(given["selected"][0], ["id"])["id"]
+    mine = mine.join(scores, on="id", how="left", maintain_order="left").with_columns(
+        score=pl.col("score").fill_null(0), collected=pl.col("id").is_in(chosen.implode())
+    )
+    write_table(work.output(PATHS), domain_tables.path_partial(mine, key=settings["key"], max_depth=settings["max_depth"]))
+    mine = mine.with_columns(ranks(mine["id"], settings["seed"]))
+    samples = domain_tables.drawn(mine, key=settings["key"], per_path=settings["samples"], max_depth=settings["max_depth"])
+    texts = read_table(given["pages"][0], ["id", "text"]).filter(pl.col("id").is_in(samples["id"].implode()))
+    texts = texts.with_columns(pl.col("text").str.slice(0, settings["sample_chars"]))
+    write_table(work.output(SAMPLES), samples.join(texts, on="id", how="left", maintain_order="left"))
+
+
+def gather_paths(work: Work) -> None:
+    """Sum up the path trees and samples of all files: what people annotate from.
+
+    Inputs: ``paths`` and ``samples`` of every file. Settings: ``min_pages``, ``samples``.
+    """
+    given = roles(work)
+    tree = domain_tables.path_tree((read_table(path) for path in given["paths"]), min_pages=work.settings["min_pages"])
+    samples = pl.concat([read_table(path) for path in given["samples"]])
+    samples = domain_tables.fewest(samples, per_path=work.settings["samples"]).join(
+        tree.select("name", "pattern"), on=["name", "pattern"], how="semi", maintain_order="left"
+    )
+    work.counts.taken = work.counts.kept = tree.height
+    write_table(work.output(PATHS), tree)
+    write_table(work.output(SAMPLES), samples)
+
+
+def expand(work: Work) -> None:
+    """Find the pages of one file that become positives.
+
+    Inputs: ``pages``, ``mask``s, ``selected``, ``domains``, ``annotations``, and ``positives`` of the round before. Settings: ``key``.
+    """
+    given, key = roles(work), work.settings["key"]
+    pages = alive(read_table(given["pages"][0], list(dict.fromkeys(["id", "host", "path", key]))), given.get("mask", ()))
+    found = new_positives(
+        pages,
+        Annotations.load(Path(given["annotations"][0])),
+        domains=mathematical_names(given["domains"][0]),
+        key=key,
+        collected=read_table(given["selected"][0], ["id"])["id"],
+        earlier=read_table(given["positives"][0], ["id"])["id"] if "positives" in given else None,
+    )
+    work.counts.taken, work.counts.kept = pages.height, found.height
+    work.counts.drop("not_under_accepted_path", pages.height - found.height)
+    write_table(work.output(POSITIVES), found)
+
+
+def mathematical_names(path: str | Path) -> pl.Series:
+    """Return the names of the mathematical domains from the table that :func:`judge` wrote."""
+    return read_table(path, ["name", "mathematical"]).filter(pl.col("mathematical"))["name"]
+
+
+def read_overlap(path: str | Path) -> Overlap:
+    """Read what :func:`summarise` or :func:`judge` wrote."""
+    return Overlap.from_dict(json.loads(Path(path).read_bytes()))
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n", encoding="utf-8")

@@ -1,0 +1,106 @@
+"""Texts to token ids in batches: as fast as the tokenizer's own batches, and in memory that does not grow with the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reasonforge.core.errors import DataError
+from reasonforge.corpus.packing.documents import Text
+from reasonforge.corpus.packing.manifest import dtype_of, token_type
+from reasonforge.corpus.units import Counts
+from reasonforge.text.tokenizer import Tokenizer
+
+NOT_ENCODABLE = "not_encodable"
+"""The tokenizer refuses the text: a character outside its alphabet, a lone surrogate, a vocabulary that makes control tokens of text."""
+
+_BATCH_DOCUMENTS = 1024
+_BATCH_CHARACTERS = 1 << 20
+"""Of one batch; a longer text is a batch of its own, under its own name, so that one that kills a worker is found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A batch of documents."""
+
+    tokens: NDArray[Any]
+    """One document after the other, each closed, in the type that lies on disk."""
+    lengths: NDArray[np.int64]
+    """Of each document, with the token that closes it."""
+    num_characters: int
+
+
+def encode_documents(
+    texts: Iterable[Text], tokenizer: Tokenizer, counts: Counts, *, begin: Callable[[str], bool] = lambda name: True
+) -> Iterator[Encoded]:
+    """Yield the documents as ids. Text that looks like a control token stays text: nobody can end a document by writing its end.
+
+    Args:
+        texts: the documents.
+        tokenizer: has a token that ends documents.
+        counts: told of those that are kept, and of those that the tokenizer refuses.
+        begin: asked before a long text; False = leave it out, it is counted already.
+
+    Raises:
+        DataError: the tokenizer has no token that ends a document.
+    """
+    eos_id = eos_of(tokenizer)
+    dtype = dtype_of(token_type(tokenizer.vocab_size))
+    for batch in _batches(texts):
+        if len(batch) == 1 and len(batch[0].text) > _BATCH_CHARACTERS and not begin(batch[0].id):
+            continue
+        rows, num_characters = _encode([document.text for document in batch], tokenizer, counts)
+        begin("")
+        if not rows:
+            continue
+        counts.kept += len(rows)
+        for row in rows:
+            row.append(eos_id)
+        lengths = np.fromiter(map(len, rows), np.int64, count=len(rows))
+        tokens = np.fromiter(chain.from_iterable(rows), np.uint32, count=int(lengths.sum()))
+        # A type that is too small would wrap round in silence.
+        assert int(tokens.max()) < tokenizer.vocab_size
+        yield Encoded(tokens=tokens.astype(dtype), lengths=lengths, num_characters=num_characters)
+
+
+def eos_of(tokenizer: Tokenizer) -> int:
+    """Return the id that closes documents.
+
+    Raises:
+        DataError: there is none.
+    """
+    if tokenizer.eos_id is None:
+        raise DataError("tokenizer: has no end-of-document token, which closes packed documents: name one as eos_token in its files")
+    return tokenizer.eos_id
+
+
+def _encode(texts: list[str], tokenizer: Tokenizer, counts: Counts) -> tuple[list[list[int]], int]:
+    try:
+        return tokenizer.encode_batch(texts), sum(map(len, texts))
+    except DataError:
+        rows, num_characters = [], 0
+        for text in texts:
+            try:
+                rows.append(tokenizer.encode(text))
+                num_characters += len(text)
+            except DataError:
+                counts.drop(NOT_ENCODABLE)
+        return rows, num_characters
+
+
+def _batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
+    batch: list[Text] = []
+    size = 0
+    for document in texts:
+        if batch and (len(batch) == _BATCH_DOCUMENTS or size + len(document.text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, size = [], 0
+        batch.append(document)
+        size += len(document.text)
+    if batch:
+        yield batch

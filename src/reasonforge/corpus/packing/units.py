@@ -1,0 +1,223 @@
+"""Packing as units of work: one input file, one shard; then the shards of a source in one folder with their manifest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from reasonforge.core.errors import DataError
+from reasonforge.core.files import fsync_dir, storage_errors, write_durable
+from reasonforge.corpus.packing.documents import documents, read_masks
+from reasonforge.corpus.packing.encode import encode_documents, eos_of
+from reasonforge.corpus.packing.manifest import INDEX_TYPE, MANIFEST, Manifest, Shard, token_type
+from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work, total
+from reasonforge.runs.files import read_json, write_json
+from reasonforge.text.tokenizer import Tokenizer
+
+VERSION = 1
+"""Of what a unit writes."""
+
+BIN, IDX, FACTS = "shard.bin", "shard.idx", "shard.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackInput:
+    """One file of documents, and what lies beside it."""
+
+    file: Input
+    """``pages.parquet``, another Parquet file, or JSON Lines."""
+    keep: Input | None = None
+    """Table of the ids that were selected; None = all."""
+    drop: tuple[Input, ...] = ()
+    """Tables of ids to leave out: those of URL and near-duplicates."""
+    actions: Input | None = None
+    """Decontamination's table of what to cut; None = nothing."""
+    text_field: str = "text"
+    """Column of the text."""
+    id_field: str = "id"
+    """Column of the ids that the tables name; read only where there is a table."""
+
+
+def plan_pack(inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pack") -> list[Unit]:
+    """Return one unit per file.
+
+    Args:
+        inputs: in the order that the shards will have.
+        tokenizer: folder with ``tokenizer.json``; where the units run it must lie in the same place.
+        stage: names the folder of the units.
+
+    Raises:
+        DataError: the tokenizer cannot be read, or has no token that ends a document.
+    """
+    loaded = load_tokenizer(tokenizer)
+    encoder = Input(str(tokenizer.expanduser().absolute()), loaded.encoding_sha256)
+    return [
+        Unit(
+            stage=stage,
+            function="reasonforge.corpus.packing.units:pack_file",
+            version=VERSION,
+            settings={
+                "text_field": given.text_field,
+                "id_field": given.id_field,
+                "keep": given.keep is not None,
+                "drop": len(given.drop),
+                "actions": given.actions is not None,
+            },
+            inputs=(encoder, given.file, *_beside(given)),
+        )
+        for given in inputs
+    ]
+
+
+def pack_file(work: Work) -> None:
+    """Write the shard of one file: ``shard.bin``, ``shard.idx``, and what is known of them in ``shard.json``."""
+    settings = work.settings
+    folder, file, *masks = work.inputs
+    tokenizer = load_tokenizer(Path(folder))
+    expected = work.unit.inputs[0].digest
+    if tokenizer.encoding_sha256 != expected:
+        raise DataError(f"{folder}: the tokenizer has changed since the packing was planned: plan it again")
+    keep = masks.pop(0) if settings["keep"] else None
+    actions = masks.pop() if settings["actions"] else None
+    texts = documents(
+        Path(file),
+        read_masks(keep=keep, drop=masks, actions=actions),
+        work.counts,
+        text_field=settings["text_field"],
+        id_field=settings["id_field"],
+    )
+    num_tokens = num_documents = num_characters = 0
+    with storage_errors(work.output(BIN)), work.output(BIN).open("wb") as bin_file, work.output(IDX).open("wb") as idx_file:
+        for encoded in encode_documents(texts, tokenizer, work.counts, begin=lambda name: _begin(work, name)):
+            encoded.tokens.tofile(bin_file)
+            (np.cumsum(encoded.lengths) + num_tokens).astype(INDEX_TYPE).tofile(idx_file)
+            num_tokens += len(encoded.tokens)
+            num_documents += len(encoded.lengths)
+            num_characters += encoded.num_characters
+    work.counts.note("tokens", num_tokens)
+    work.counts.note("characters", num_characters)
+    facts: dict[str, Any] = {
+        "dtype": token_type(tokenizer.vocab_size),
+        "vocab_size": tokenizer.vocab_size,
+        "tokenizer_sha256": expected,
+        "eos_id": eos_of(tokenizer),
+        "num_tokens": num_tokens,
+        "num_documents": num_documents,
+        "num_characters": num_characters,
+    }
+    write_json(work.output(FACTS), facts)
+
+
+def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str) -> Manifest:
+    """Put the shards of finished units into one folder with their manifest: whole or not at all.
+
+    The files are linked where the file system can, so they take no second place on the disk.
+
+    Args:
+        receipts: of :func:`plan_pack`'s units, in their order.
+        store: where they lie.
+        out: the folder; one that holds these very shards already is left as it is.
+        source: name of what was packed.
+
+    Raises:
+        DataError: no document came through, or ``out`` holds something else.
+        StorageError: the disk refused.
+    """
+    manifest = _manifest(receipts, store, source)
+    if out.exists() and any(out.iterdir()):
+        if (out / MANIFEST).exists() and Manifest.read(out) == manifest:
+            return manifest
+        raise DataError(f"{out}: holds something else: choose another folder, or remove it first")
+    temporary = out.parent / f".tmp-{out.name[:40]}-{uuid.uuid4().hex[:16]}"
+    with storage_errors(out):
+        temporary.mkdir(parents=True)
+        try:
+            for shard, receipt in zip(manifest.shards, _with_tokens(receipts), strict=True):
+                for name, suffix in ((BIN, ".bin"), (IDX, ".idx")):
+                    _link(store.output(receipt, name), temporary / f"{shard.name}{suffix}")
+            write_durable(temporary / MANIFEST, [manifest.to_json()])
+            fsync_dir(temporary)
+            os.replace(temporary, out)
+            fsync_dir(out.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return manifest
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read a tokenizer that can pack: one that can end a document.
+
+    Raises:
+        DataError: it cannot be read, or has no such token.
+    """
+    tokenizer = Tokenizer.load(folder.expanduser())
+    try:
+        eos_of(tokenizer)
+        token_type(tokenizer.vocab_size)
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from None
+    return tokenizer
+
+
+def _manifest(receipts: Sequence[Receipt], store: Store, source: str) -> Manifest:
+    full = list(_with_tokens(receipts))
+    counts = total(receipts)
+    if not full:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(counts.dropped.items())) or "the files have no rows"
+        raise DataError(f"{source}: no document to pack ({reasons}): look at the files, the name of their text's column, and the masks")
+    facts = [read_json(store.output(receipt, FACTS)) for receipt in full]
+    shared = ("dtype", "vocab_size", "tokenizer_sha256", "eos_id")
+    assert all(fact[name] == facts[0][name] for fact in facts for name in shared), "units of two tokenizers in one folder"
+    return Manifest(
+        source=source,
+        **{name: facts[0][name] for name in shared},
+        **{name: sum(fact[name] for fact in facts) for name in ("num_tokens", "num_documents", "num_characters")},
+        units=xxhash.xxh3_128_hexdigest("\n".join(receipt.key for receipt in receipts).encode()),
+        dropped=dict(sorted(counts.dropped.items())),
+        shards=tuple(
+            Shard(
+                name=f"shard-{number:05d}",
+                num_tokens=fact["num_tokens"],
+                num_documents=fact["num_documents"],
+                bin_xxh3=receipt.outputs[BIN].xxh3,
+                idx_xxh3=receipt.outputs[IDX].xxh3,
+            )
+            for number, (fact, receipt) in enumerate(zip(facts, full, strict=True))
+        ),
+    )
+
+
+def _with_tokens(receipts: Sequence[Receipt]) -> Iterator[Receipt]:
+    return (receipt for receipt in receipts if receipt.outputs[BIN].size)
+
+
+def _beside(given: PackInput) -> tuple[Input, ...]:
+    return (*([given.keep] if given.keep else []), *given.drop, *([given.actions] if given.actions else []))
+
+
+def _begin(work: Work, name: str) -> bool:
+    if not name:
+        work.end()
+        return True
+    return work.begin(name)
+
+
+def _link(source: Path, target: Path) -> None:
+    with suppress(OSError):  # another file system, or one without links
+        os.link(source, target)
+        return
+    shutil.copyfile(source, target)
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
