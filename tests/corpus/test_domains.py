@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonforge.corpus.domains import drawn, fewest, grown, mathematical, partial, path_partial, path_tree, rates, wilson_low
+from reasonforge.corpus.domains import grown, mathematical, partial, path_partial, path_tree, rates, wilson_low
 from tests.oracle import case
 
 
@@ -16,15 +16,12 @@ def pages(rows: list[tuple[str, str, bool]], tokens: int = 10) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "id": [f"{number:032x}" for number in range(len(rows))],
-            "url": [f"https://{host}{path}" for host, path, _ in rows],
-            "title": ["t"] * len(rows),
             "host": [host for host, _, _ in rows],
             "domain": [".".join(host.split(".")[-2:]) for host, _, _ in rows],
             "path": [path for _, path, _ in rows],
             "collected": [collected for _, _, collected in rows],
             "num_tokens": [tokens] * len(rows),
             "score": pl.Series([65535 if collected else 0 for _, _, collected in rows], dtype=pl.UInt16),
-            "rank": pl.Series(range(len(rows)), dtype=pl.UInt64),
         },
         schema_overrides={"host": pl.String, "path": pl.String, "domain": pl.String, "id": pl.String, "collected": pl.Boolean},
     )
@@ -73,13 +70,6 @@ def test_parts_sum_to_the_whole(rows: list[tuple[str, str, bool]], cut: int) -> 
     assert tree.equals(path_tree([path_partial(part, key="domain") for part in parts]))
 
 
-@given(st.lists(HOSTS, max_size=40), st.integers(0, 40), st.integers(1, 3))
-def test_samples_do_not_depend_on_the_split_into_files(rows: list[tuple[str, str, bool]], cut: int, per_path: int) -> None:
-    whole = pages(rows)
-    parts = [drawn(part, key="host", per_path=per_path) for part in (whole.head(cut), whole.slice(cut))]
-    assert drawn(whole, key="host", per_path=per_path).equals(fewest(pl.concat(parts), per_path=per_path))
-
-
 def test_the_registered_domain_joins_its_hosts() -> None:
     rated = rates([partial(pages([("a.org", "/", True), ("m.a.org", "/", False)]), key="domain")])
     assert rated.select("name", "pages", "collected").rows() == [("a.org", 2, 1)]
@@ -104,7 +94,6 @@ def test_no_pages_have_no_domains_and_no_paths() -> None:
     assert rates([]).is_empty()
     assert rates([partial(empty, key="host")]).is_empty()
     assert path_tree([path_partial(empty, key="host")]).is_empty()
-    assert drawn(empty, key="host", per_path=3).is_empty()
 
 
 def test_a_path_counts_for_all_its_ancestors() -> None:

@@ -133,39 +133,6 @@ def path_tree(partials: Iterable[pl.DataFrame], *, min_pages: int = 1) -> pl.Dat
     )
 
 
-def drawn(pages: pl.DataFrame, *, key: DomainKey, per_path: int, max_depth: int = MAX_DEPTH) -> pl.DataFrame:
-    """Return sample pages of every node of the path tree.
-
-    Args:
-        pages: columns ``key``, ``host``, ``path``, ``id``, ``url``, ``title``, ``score``, ``collected`` and ``rank`` (a hash: the smallest
-            are drawn).
-        key: the column of a page's domain.
-        per_path: collected pages of a node, and as many that are not.
-        max_depth: segments.
-
-    Returns:
-        ``name``, ``pattern``, ``id``, ``url``, ``title``, ``score``, ``collected``, ``rank``.
-    """
-    columns = ("id", "url", "title", "score", "collected", "rank")
-    taken: dict[tuple[str, str, bool], int] = {}
-    rows: list[tuple[object, ...]] = []
-    for name, host, path, *page in pages.sort("rank").select(pl.col(key).alias("name"), "host", "path", *columns).iter_rows():
-        collected = bool(page[4])
-        for pattern in prefixes(host, path, max_depth=max_depth):
-            node = (name, str(pattern), collected)
-            if taken.setdefault(node, 0) < per_path:
-                taken[node] += 1
-                rows.append((*node[:2], *page))
-    schema = {"name": pl.String, "pattern": pl.String, **{column: pages.schema[column] for column in columns}}
-    return fewest(pl.DataFrame(rows, schema=schema, orient="row"), per_path=per_path)
-
-
-def fewest(samples: pl.DataFrame, *, per_path: int) -> pl.DataFrame:
-    """Return the samples of lowest rank of every node, collected and uncollected ones apart."""
-    node = ["name", "pattern", "collected"]
-    return samples.sort([*node, "rank", "id"]).group_by(node, maintain_order=True).head(per_path).select(samples.columns)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathNode:
     """A node of the path tree of a domain."""

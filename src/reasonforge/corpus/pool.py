@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import mmap
-import multiprocessing
 import os
 import signal
+import socket
+import subprocess
+import sys
 import tempfile
 import time
 import traceback
@@ -15,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,7 @@ QUARANTINE = "quarantine.jsonl"
 _SLOT_BYTES = 4096
 _ONE_THREAD = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MAX_DEATHS_WITHOUT_ITEM = 2
+_PROGRAM = "import sys; from reasonforge.corpus.pool import work; work(*sys.argv[1:])"
 
 
 class Executor(Protocol):
@@ -169,21 +171,15 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        # Spawned, not forked: the thread pools of Polars and Rust do not survive a fork. One thread each: the pool is the parallelism.
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        before = {name: os.environ.get(name) for name in (*_ONE_THREAD, "TOKENIZERS_PARALLELISM")}
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"), TOKENIZERS_PARALLELISM="false")
-        try:
-            self._process: BaseProcess = context.Process(target=_work, args=(theirs, str(self._slot_path), str(self._root)), daemon=True)
-            self._process.start()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-        theirs.close()
+        # A program of its own: a fork would carry over the thread pools of Polars and Rust and hang in them, and a spawned child of
+        # ``multiprocessing`` would import the caller's main module again. One thread each: the pool is the parallelism.
+        ours, theirs = socket.socketpair()
+        environment = os.environ | dict.fromkeys(_ONE_THREAD, "1") | {"TOKENIZERS_PARALLELISM": "false"}
+        environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(self._slot_path), str(self._root)]
+        with theirs:
+            self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        self.connection = Connection(ours.detach())
 
     def give(self, job: _Job) -> None:
         self._slot.begin("")
@@ -197,17 +193,18 @@ class _Worker:
     def item_over(self, cpu_seconds: float) -> str | None:
         """Return the item in hand if it has used more than so much processor time."""
         item, before = self._slot.read()
-        if not item or self._process.pid is None or (used := _cpu_seconds(self._process.pid)) is None or used - before <= cpu_seconds:
+        if not item or (used := _cpu_seconds(self._process.pid)) is None or used - before <= cpu_seconds:
             return None
         return item
 
     def exit_code(self) -> int | None:
-        self._process.join(5)
-        return self._process.exitcode
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        return self._process.returncode
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
+        self._process.wait()
 
     def restart(self) -> None:
         self.kill()
@@ -217,15 +214,15 @@ class _Worker:
         self._start()
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.join()
+        self.kill()
         self.connection.close()
 
 
-def _work(connection: Connection, slot_path: str, root: str) -> None:
-    """Do units until the parent is gone. Runs in a process of its own."""
+def work(descriptor: str, slot_path: str, root: str) -> None:
+    """Do units until the parent is gone: the whole program of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
     _die_with_parent()
+    connection = Connection(int(descriptor))
     store, watch = Store(Path(root)), _Slot(Path(slot_path))
     while True:
         try:

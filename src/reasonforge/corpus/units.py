@@ -56,7 +56,7 @@ class Unit:
     stage: str
     """Which part of the corpus it makes; names a folder: letters, digits, ``-``, ``_``, ``.`` and ``/``."""
     function: str
-    """``"package.module:name"`` of a function of this package that takes a :class:`Work`."""
+    """``"package.module:name"`` of a function that takes a :class:`Work`."""
     version: int = 1
     """Raised when the function writes other bytes for the same inputs: finished units of the old version are then done again."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -256,7 +256,7 @@ class Store:
         path = folder / RECEIPT
         try:
             text = path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         receipt = Receipt.from_json(text, path)
         for name, output in receipt.outputs.items():
@@ -359,7 +359,6 @@ def execute(unit: Unit, store: Store, *, skipped: frozenset[str] = frozenset(), 
 def function_of(unit: Unit) -> UnitFunction:
     """Return the function that a unit names."""
     module, _, name = unit.function.partition(":")
-    assert module.startswith("reasonforge."), f"{unit.function}: units are made of this package's functions"
     return getattr(importlib.import_module(module), name)
 
 

@@ -24,13 +24,14 @@ from reasonforge.runs.files import read_json
 from reasonforge.stages.judge.config import EndpointJudge, FolderJudge, JudgeConfig, JudgeModel
 from reasonforge.stages.preference.config import PreferenceConfig
 from reasonforge.stages.pretrain.config import PretrainConfig
+from reasonforge.stages.pretrain.shards import ShardSteps
 from reasonforge.stages.rl.config import RLConfig
 from reasonforge.stages.rl.curriculum import open_pools
 from reasonforge.stages.rl.scoring import ScoredStage, stage_scorer
 from reasonforge.stages.sample.config import SampleConfig
 from reasonforge.stages.sample.problems import problems_to_sample
 from reasonforge.stages.sft.config import SFTConfig
-from reasonforge.tasks.config import LabelledSource, PairSource, RolloutSource
+from reasonforge.tasks.config import LabelledSource, PairSource, RolloutSource, ShardsSource
 from reasonforge.tasks.pairs import load_labelled, load_pairs
 from reasonforge.tasks.rollouts import load_groups
 from reasonforge.tasks.sources import load_demonstrations, load_documents
@@ -191,6 +192,8 @@ class DataCheck:
 
     def _texts(self, name: str, stage: PretrainConfig, table: str) -> str:
         source, seed = self._recipe.data[table], data_seed(self._recipe, table)
+        if isinstance(source, ShardsSource):
+            return ShardSteps(stage, source, self._tokenizer, max_context=self._context, seed=seed, where=name).described()
         items = load_documents(source, seed=seed) if stage.content == "documents" else load_demonstrations(source, seed=seed)
         if isinstance(items, list):
             # Long documents are cut at the context, and what is left of one token has nothing to predict.

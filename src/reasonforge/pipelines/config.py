@@ -55,6 +55,7 @@ Stage = Annotated[
 _MADE_BY = {"rollouts": ("sample", "rl", "label_steps"), "selected": ("select",), "pairs": ("judge",)}
 """Types of the stages that can have made what a table of this type reads."""
 _READS = {
+    "pretrain": ("problems", "shards"),
     "sft": ("problems", "rollouts"),
     "preference": ("problems", "rollouts", "pairs"),
     "reward_model": ("rollouts", "pairs", "labelled"),
@@ -144,7 +145,7 @@ class Recipe(Section):
         """Refuse tables that a stage cannot read, and such as are not there when it runs."""
         for where, table in named_data(stage, f"stages.{name}"):
             source = self.data[table]
-            holds = source.type if source.type in ("rollouts", "pairs", "labelled") else "problems"
+            holds = source.type if source.type in ("rollouts", "pairs", "labelled", "shards") else "problems"
             reads = _READS.get(stage.type, ("problems",)) if where == f"stages.{name}.data" else ("problems",)
             if holds not in reads:
                 hint = ": read their problems through a select stage" if holds == "rollouts" and "problems" in reads else ""
@@ -159,7 +160,7 @@ class Recipe(Section):
                 raise ValueError(f"{where}: data.{table}.stage: {maker!r} is a stage of type {kind}, it must be {' or '.join(makers)}")
             if kind == "rl" and source.type == "rollouts" and self.run.rollout_tokens != "all":
                 raise ValueError(f"{where}: data.{table}: stage {maker!r} must keep all its tokens: set run.rollout_tokens = 'all'")
-        if isinstance(stage, RewardModelConfig | PreferenceConfig):
+        if isinstance(stage, PretrainConfig | RewardModelConfig | PreferenceConfig):
             stage.check_source(self.data[stage.data])
         if isinstance(stage, SelectConfig):
             source = self.data[stage.data]

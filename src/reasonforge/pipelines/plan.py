@@ -72,7 +72,7 @@ def dry_run(loaded: LoadedRecipe[Recipe], options: RunOptions, *, console: Conso
 
 def _pretrain(stage: PretrainConfig) -> str:
     steps = str(stage.steps) if stage.gate is None else f"{stage.steps} to {stage.gate.max_steps}"
-    return f"{steps} steps x {stage.documents_per_step} documents"
+    return f"{steps} steps x {f'{stage.tokens_per_step:,} tokens' if stage.tokens_per_step else f'{stage.documents_per_step} documents'}"
 
 
 def _rl(stage: RLConfig) -> str:

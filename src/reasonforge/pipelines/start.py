@@ -15,11 +15,11 @@ from reasonforge.pipelines.config import FreshModel, Recipe, maker_of, tables_of
 from reasonforge.runs.reader import RunReader
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.stages.sft.config import SFTConfig
-from reasonforge.tasks.config import DataSource, TaskSource
+from reasonforge.tasks.config import DataSource, ShardsSource, TaskSource
 from reasonforge.tasks.registry import get_task
 from reasonforge.tasks.sources import load_documents, load_problems
 from reasonforge.tasks.streams import ProblemStream
-from reasonforge.text.config import CharacterTokenizer
+from reasonforge.text.config import CharacterTokenizer, FolderTokenizer
 from reasonforge.text.tokenizer import Tokenizer
 from reasonforge.text.train import build_tokenizer
 
@@ -69,9 +69,16 @@ def make_tokenizer(recipe: Recipe) -> Tokenizer:
     model = recipe.model
     if not isinstance(model, FreshModel):
         return Tokenizer.load(model.path)
+    if isinstance(model.tokenizer, FolderTokenizer):
+        return Tokenizer.load(Path(model.tokenizer.path).expanduser())
     first = next(iter(recipe.stages.values()))
     table = model.tokenizer_data or tables_of(first)[0]
     source = recipe.data[table]
+    if isinstance(source, ShardsSource):
+        raise RecipeError(
+            f"model.tokenizer: no tokenizer can be learned from data {table!r}, which is packed: "
+            'take the one that packed it, model.tokenizer = {type = "folder", path = ...}'
+        )
     if isinstance(model.tokenizer, CharacterTokenizer) and isinstance(source, TaskSource):
         # A task knows its alphabet; a sample of its text could miss a rare character.
         return build_tokenizer(model.tokenizer, alphabet=get_task(source.task).alphabet())

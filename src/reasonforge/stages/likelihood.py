@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reasonforge.core.rollouts import Float32, TrainingSample
+from reasonforge.core.rollouts import Float32, Int32, TrainingSample
 from reasonforge.objectives.aggregate import aggregate, sequence_mean_token_mean, token_mean
 from reasonforge.objectives.likelihood import nll
 from reasonforge.tensors.batch import LossOutput, TokenBatch, TokenScores
@@ -30,6 +30,7 @@ class LikelihoodTraining:
         num_steps: int,
         weighting: str = "token",
         is_finished: Callable[[int], bool] | None = None,
+        metrics_after: Callable[[int], Mapping[str, float]] | None = None,
     ) -> None:
         """Args:
         learner: whose model is trained.
@@ -37,12 +38,14 @@ class LikelihoodTraining:
         num_steps: steps planned.
         weighting: ``token`` = every token counts the same, ``example`` = every sample does.
         is_finished: asked before each step; None = finished after ``num_steps``.
+        metrics_after: what the data has to say after so many steps; None = nothing.
         """
         self.learner = learner
         self._samples_of_step = samples_of_step
         self._num_steps = num_steps
         self._weights = token_mean if weighting == "token" else sequence_mean_token_mean
         self._is_finished = is_finished
+        self._metrics_after = metrics_after
 
     @property
     def num_steps(self) -> int:
@@ -57,7 +60,8 @@ class LikelihoodTraining:
         """Take one optimizer step on the step's samples."""
         samples = self._samples_of_step(step)
         weights: Float32 = self._weights(torch.tensor([int(s.loss_mask.sum()) for s in samples])).float().numpy()
-        return self.learner.step(samples, negative_log_likelihood, weights).metrics
+        metrics = self.learner.step(samples, negative_log_likelihood, weights).metrics
+        return metrics if self._metrics_after is None else {**metrics, **self._metrics_after(step + 1)}
 
     def extra_state(self) -> tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]:
         """Nothing beyond the learner: the data is a function of the step."""
@@ -73,7 +77,7 @@ def negative_log_likelihood(scores: TokenScores, batch: TokenBatch) -> LossOutpu
     return LossOutput(loss=loss, metrics={"entropy": aggregate(scores.entropy.detach(), batch.loss_weights)})
 
 
-def whole_sequence(token_ids: Sequence[int]) -> TrainingSample:
+def whole_sequence(token_ids: Sequence[int] | Int32) -> TrainingSample:
     """Return a sample that learns from every token it can: all but the first."""
     mask = np.ones(len(token_ids), dtype=np.bool_)
     mask[:1] = False

@@ -311,6 +311,46 @@ class LabelledSource(Section):
         return _name_of(self.path[0])
 
 
+class ShardFolder(Section):
+    """One source of a mixture: packed documents and their share."""
+
+    path: tuple[Path, ...] = Field(default=..., min_length=1)
+    """Folder that ``reasonforge corpus pack`` wrote, or several that are read as one; ``~`` is your home directory."""
+    weight: float = Field(default=..., gt=0)
+    """Share of the tokens, in any unit: the shares of all sources need not come to one."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_path_is_a_list_of_one(cls, value: Any) -> Any:
+        return _as_paths(value)
+
+
+class ShardsSource(Section):
+    """Packed tokens for pre-training: one source, or several in stated shares. Exactly one of ``path``, ``sources``."""
+
+    type: Literal["shards"] = "shards"
+    path: tuple[Path, ...] = ()
+    """Folder that ``reasonforge corpus pack`` wrote, or several that are read as one; ``~`` is your home directory."""
+    sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], ShardFolder] = Field(default_factory=dict)
+    """By name: folders and weight. DeepSeekMath (arXiv:2402.03300, 2.3) mixes 56 of mathematics, 4 of AlgebraicStack, 10 of arXiv, 20 of
+    code and 10 of natural language."""
+    max_epochs: float | None = Field(default=None, gt=0)
+    """A run that would read a source more often is refused before it starts. None = it is only said how often."""
+    reset_at_documents: bool = False
+    """Attention and positions begin anew at every document of a window. False = a window is one stretch of text, as in the papers."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_path_is_a_list_of_one(cls, value: Any) -> Any:
+        return _as_paths(value)
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Self:
+        if bool(self.path) == bool(self.sources):
+            raise ValueError("shards come from one source (path) or from several with weights (sources): give one of the two")
+        return self
+
+
 def _as_paths(value: Any) -> Any:
     # A tuple: after a validator pydantic no longer knows that a list came from TOML or JSON, where a tuple is written as one.
     return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
@@ -332,7 +372,15 @@ def checked_band(value: tuple[float, float] | None) -> tuple[float, float] | Non
 
 
 DataSource = Annotated[
-    TaskSource | FileSource | BenchmarkSource | ReasoningGymSource | RolloutSource | SelectedSource | PairSource | LabelledSource,
+    TaskSource
+    | FileSource
+    | BenchmarkSource
+    | ReasoningGymSource
+    | RolloutSource
+    | SelectedSource
+    | PairSource
+    | LabelledSource
+    | ShardsSource,
     Field(discriminator="type"),
 ]
 """A table under ``data`` of a recipe."""

@@ -21,38 +21,35 @@ class Prefixes:
     def __init__(self, **labels: str) -> None:
         self._labels = labels
 
-    def label_of(self, host: str, path: str) -> str | None:
-        return self._labels.get(host[0] + path.split("/")[1])
+    def labels_of(self, pages: pl.DataFrame) -> pl.Series:
+        said = [self._labels.get(host[0] + path.split("/")[1]) for host, path in pages.select("host", "path").iter_rows()]
+        return pl.Series(said, dtype=pl.String)
 
 
-def ids(*values: str) -> pl.Series:
-    return pl.Series("id", values, dtype=pl.String)
-
-
-def found(labels: Prefixes, *, domains: tuple[str, ...], collected: tuple[str, ...], earlier: tuple[str, ...] = ()) -> list[str]:
-    table = new_positives(PAGES, labels, domains=ids(*domains), key="host", collected=ids(*collected), earlier=ids(*earlier) if earlier else None)
-    return table["id"].to_list()
+def found(labels: Prefixes, *, selected: tuple[str, ...] = (), earlier: tuple[str, ...] | None = None) -> list[str]:
+    before = None if earlier is None else pl.DataFrame({"id": list(earlier)}, schema={"id": pl.String})
+    return new_positives(PAGES.with_columns(selected=pl.col("id").is_in(list(selected))), labels, earlier=before)["id"].to_list()
 
 
 def test_uncollected_pages_under_an_accepted_path_become_positives() -> None:
-    assert found(Prefixes(aq="math"), domains=("a.org",), collected=("1",)) == ["2"]
-
-
-def test_a_path_in_a_domain_that_is_not_mathematical_is_not_looked_at() -> None:
-    assert found(Prefixes(aq="math", bq="math"), domains=("b.org",), collected=()) == ["4"]
+    assert found(Prefixes(aq="math"), selected=("1",)) == ["2"]
 
 
 def test_other_labels_add_nothing() -> None:
-    assert found(Prefixes(aq="not_math", ablog="skip"), domains=("a.org",), collected=()) == []
+    assert found(Prefixes(aq="not_math", ablog="skip")) == []
 
 
 def test_positives_of_earlier_rounds_stay_even_when_collected_since() -> None:
-    assert found(Prefixes(aq="math"), domains=("a.org",), collected=("1",), earlier=("1", "5")) == ["1", "2", "5"]
+    assert found(Prefixes(aq="math"), selected=("1",), earlier=("5", "1")) == ["5", "1", "2"]
+
+
+def test_a_page_is_a_positive_once() -> None:
+    assert found(Prefixes(aq="math"), earlier=("2",)) == ["2", "1"]
+
+
+def test_positives_of_domains_that_fell_out_of_the_rule_stay() -> None:
+    assert found(Prefixes(), earlier=("gone",)) == ["gone"]
 
 
 def test_nothing_said_is_nothing_added() -> None:
-    assert found(Prefixes(), domains=("a.org", "b.org"), collected=()) == []
-
-
-def test_no_mathematical_domain_adds_nothing() -> None:
-    assert found(Prefixes(aq="math"), domains=(), collected=()) == []
+    assert found(Prefixes()) == []

@@ -16,7 +16,9 @@ ROUNDS = st.lists(st.sets(st.integers(0, 30)), min_size=1, max_size=4)
 def selection(ids: set[int] | list[int]) -> pl.DataFrame:
     """Return a selection; a page's tokens are its number plus one."""
     numbers = sorted(ids)
-    return pl.DataFrame({"id": [str(number) for number in numbers], "num_tokens": [number + 1 for number in numbers]}, schema_overrides={"id": pl.String})
+    return pl.DataFrame(
+        {"id": [str(number) for number in numbers], "num_tokens": [number + 1 for number in numbers]}, schema_overrides={"id": pl.String}
+    )
 
 
 def test_the_share_is_of_the_new_selection_and_below_98_percent_goes_on() -> None:

@@ -1,4 +1,4 @@
-"""One tokenisation for training and for scoring: fastText parts words at blanks only, and so would take ``$x^2+\\alpha$`` for one rare word.
+"""One tokenisation for training and for scoring: fastText parts words at blanks, so ``$x^2+\\alpha$`` would be one rare word.
 
 The rules, all on the bytes of UTF-8, so that they are the same on every machine and in every version of Python:
 
@@ -27,8 +27,8 @@ _BLANK, _LETTER, _DIGIT, _SINGLE, _WIDE, _REST, _BACKSLASH, _END = range(8)
 """Kinds of bytes. WIDE starts a character of several bytes that is a token of its own, REST are its other bytes."""
 
 _LINE_FEED, _SPACE = 0x0A, 0x20
-_NOTHING = 0xFF
-"""Marks a place where nothing is written: no byte of UTF-8."""
+_BLOCK_BYTES = 1 << 17
+"""Taken at a time, so that all of it stays in the cache and no page of memory is new: three times as fast as megabytes at once."""
 _PROBE = "Let $x_1=3.14$, \\alpha\\{y\\}²×2: __label__a </s> Ünï ΔΣ 数学で한국\u2028\u0085\ta\u200bb\U0001d400 don't\n"
 
 
@@ -56,19 +56,20 @@ def _written() -> np.ndarray:
     return written
 
 
-def _before() -> np.ndarray:
-    """Return what stands before a byte, by ``8 * kind of the one before + its kind``: a blank or nothing."""
-    before = np.full((8, 8), _NOTHING, np.uint8)
+def _emitted() -> np.ndarray:
+    """Return how many bytes a byte becomes, by ``8 * kind of the one before + its kind``: 2 = with a blank before, 0 = none."""
+    emitted = np.ones((8, 8), np.uint8)
     inside = (_LETTER, _DIGIT, _SINGLE, _WIDE, _BACKSLASH)
-    for first in (*inside, _REST):
+    for before in (*inside, _REST):
         for kind in inside:
-            runs_on = (first == kind and kind in (_LETTER, _DIGIT)) or (first == _BACKSLASH and kind == _LETTER)
+            runs_on = (before == kind and kind in (_LETTER, _DIGIT)) or (before == _BACKSLASH and kind == _LETTER)
             if not runs_on:
-                before[first, kind] = _SPACE
-    return np.concatenate([before.ravel(), np.full(256 - 64, _NOTHING, np.uint8)])
+                emitted[before, kind] = 2
+    emitted[_BLANK, (_BLANK, _END)] = 0
+    return np.concatenate([emitted.ravel(), np.zeros(256 - 64, np.uint8)])
 
 
-_KINDS, _WRITTEN, _BEFORE = _kinds().tobytes(), _written().tobytes(), _before().tobytes()
+_KINDS, _WRITTEN, _EMITTED = _kinds().tobytes(), _written().tobytes(), _emitted().tobytes()
 
 
 def tokens(text: str) -> str:
@@ -94,35 +95,47 @@ def tokens_of(texts: Sequence[str] | pl.Series, *, max_chars: int = 0) -> list[s
 
 def tokenised(texts: Sequence[str] | pl.Series, *, max_chars: int = 0) -> bytes:
     """Return the tokens of many texts as UTF-8, a line each: what fastText reads from a file."""
-    column = (texts if isinstance(texts, pl.Series) else _series(texts)).fill_null("")
+    column = texts if isinstance(texts, pl.Series) else _series(texts)
+    if column.null_count():
+        column = column.fill_null("")
     if max_chars:
         column = column.str.head(max_chars)
     num_bytes = column.str.len_bytes()
     if (num_bytes != column.str.len_chars()).any():
-        column = column.str.to_lowercase()  # of other scripts; of ASCII the table below does it
+        column = column.str.to_lowercase()  # of other scripts; of ASCII the table does it
         num_bytes = column.str.len_bytes()
     text = _bytes_of(column + "\n")
+    ends = np.cumsum(num_bytes.to_numpy().astype(np.int64) + 1)
+    parts, start, first = [], 0, 0
+    while first < len(ends):
+        last = max(first + 1, int(np.searchsorted(ends, start + _BLOCK_BYTES, "right")))
+        parts.append(_block(text[start : ends[last - 1]].tobytes(), ends[first:last] - start - 1))
+        start, first = int(ends[last - 1]), last
+    return b"".join(parts)
+
+
+def _block(text: bytes, ends: np.ndarray) -> bytes:
+    """Return the tokens of a few whole texts, each of which ends with a line feed, at ``ends``."""
     # bytes.translate is twice as fast as an index into a table: NumPy would make 8 bytes of every index first.
     kinds = np.frombuffer(bytearray(text.translate(_KINDS)), np.uint8)
-    out = np.empty((len(text), 2), np.uint8)
-    out[:, 1] = np.frombuffer(text.translate(_WRITTEN), np.uint8)
-    _mark_wide(np.frombuffer(text, np.uint8), kinds, out[:, 1])
-    ends = np.cumsum(num_bytes.to_numpy().astype(np.int64) + 1) - 1
+    written = np.frombuffer(bytearray(text.translate(_WRITTEN)), np.uint8)
+    _mark_wide(np.frombuffer(text, np.uint8), kinds, written)
     kinds[ends] = _END
-    out[ends, 1] = _LINE_FEED
-    pairs = kinds.copy()
-    pairs[1:] |= kinds[:-1] << 3
-    pairs[0] |= _END << 3
-    out[:, 0] = np.frombuffer(pairs.tobytes().translate(_BEFORE), np.uint8)
-    out[:, 1] |= (pairs == (_BLANK << 3 | _BLANK)).view(np.uint8) * np.uint8(_NOTHING)
-    return out.tobytes().translate(None, bytes([_NOTHING])).replace(b" \n", b"\n").replace(b"\n ", b"\n")
+    written[ends] = _LINE_FEED
+    pairs = kinds << 3
+    pairs[1:] = pairs[:-1] | kinds[1:]
+    pairs[0] = _END << 3 | kinds[0]
+    positions = np.cumsum(np.frombuffer(pairs.tobytes().translate(_EMITTED), np.uint8), dtype=np.int64)
+    out = np.full(positions[-1] + 1, _SPACE, np.uint8)
+    out[positions] = written  # in order: the end of a line takes the place of a blank before it
+    return out[1:].tobytes().removeprefix(b" ").replace(b"\n ", b"\n")
 
 
 @functools.cache
 def digest() -> str:
     """Return what tells this tokenisation from any other: a model that was trained by another one is refused."""
     hasher = xxhash.xxh3_128(VERSION.encode())
-    for table in (_KINDS, _WRITTEN, _BEFORE):
+    for table in (_KINDS, _WRITTEN, _EMITTED):
         hasher.update(table)
     hasher.update(tokenised([_PROBE]))
     return hasher.hexdigest()
@@ -135,12 +148,12 @@ def _series(texts: Sequence[str]) -> pl.Series:
         return pl.Series([text.encode("utf-8", "replace").decode() for text in texts], dtype=pl.String)
 
 
-def _bytes_of(column: pl.Series) -> bytes:
+def _bytes_of(column: pl.Series) -> memoryview:
     """Return the bytes of all texts, one after the other."""
     array = column.rechunk().to_arrow()
     _, offsets_buffer, data_buffer = array.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
-    return memoryview(data_buffer)[offsets[0] : offsets[-1]].tobytes()
+    return memoryview(data_buffer)[offsets[0] : offsets[-1]]
 
 
 def _mark_wide(data: np.ndarray, kinds: np.ndarray, written: np.ndarray) -> None:

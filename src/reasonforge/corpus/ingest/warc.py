@@ -79,7 +79,7 @@ class _Bomb(Exception):
 def records(file: BinaryIO, *, max_block_bytes: int = 32 << 20, max_inflated_bytes: int = 256 << 20) -> Iterator[Record | Lost]:
     """Yield the records of a WARC file in order, and in place of those that cannot be read what was lost.
 
-    Plain files, one gzip member per record (the standard), one for all, and members cut without regard to records are read alike.
+    Plain files, one gzip member per record (the standard), and one for many or all records are read alike.
 
     Args:
         file: opened at its start; seekable, for what comes after a corrupt span.
@@ -99,6 +99,7 @@ def records(file: BinaryIO, *, max_block_bytes: int = 32 << 20, max_inflated_byt
                 continue
             except _Corrupt:
                 stream.skip_to_head()
+                reader.part_gave_record = True  # what is found does not begin where its member does
                 reason = CORRUPT
         except zlib.error:
             stream.seek_member(stream.position if reader.part_gave_record else stream.part_start + 1)
@@ -131,6 +132,8 @@ class _Stream:
         self.part_plain_start = 0
         self.ended = True
         """The buffer holds all that is left of the part."""
+        self.failure: _Cut | zlib.error | None = None
+        """Why the part has no more bytes, though it did not end."""
         if not is_gzip:
             self.ended = False
 
@@ -149,45 +152,53 @@ class _Stream:
         """Say whether the part is at its end, as far as was read."""
         return self.ended and self.at == len(self.buffer)
 
-    @property
-    def is_past_end(self) -> bool:
-        """Say whether a seek went beyond the end of a plain file."""
-        return not self.is_gzip and self.position > self.size
-
     def need(self, size: int) -> int:
         """Have this many bytes in the buffer if the part has them; return how many are there."""
         have = len(self.buffer) - self.at
         if have >= size or self.ended:
             return have
-        pieces = [self.buffer[self.at :]]
+        pieces = [self.buffer[self.at :]] if have else []
         while have < size and not self.ended:
-            piece = self._inflate(max(size - have, _STEP_BYTES)) if self.is_gzip else self._file.read(max(size - have, _READ_BYTES))
-            if not self.is_gzip:
-                self.ended = not piece
-                self._read_to += len(piece)
+            piece = self._inflate(max(size - have, _STEP_BYTES)) if self.is_gzip else self._read(max(size - have, _READ_BYTES))
             pieces.append(piece)
             have += len(piece)
             self._plain_end += len(piece)
         self.buffer, self.at = b"".join(pieces), 0
         return have
 
+    def _read(self, size: int) -> bytes:
+        piece = self._file.read(size)
+        self.ended = not piece
+        self._read_to += len(piece)
+        return piece
+
     def _inflate(self, size: int) -> bytes:
         if not self._compressed:
             self._compressed = self._file.read(_READ_BYTES)
             self._read_to += len(self._compressed)
         is_end = not self._compressed
-        piece = self._inflater.decompress(self._compressed, size)
+        try:
+            piece = self._inflater.decompress(self._compressed, size)
+        except zlib.error as error:
+            self.failure, self.ended = error, True
+            return b""
         if self._inflater.eof:
             self.ended = True
             self._compressed = self._inflater.unused_data
         else:
             self._compressed = self._inflater.unconsumed_tail
             if is_end and not piece:
-                raise _Cut
+                self.failure, self.ended = _Cut(), True
         return piece
 
     def next_part(self) -> bool:
-        """Open the next member; False = the file ends here. Zeros and line ends between members are padding."""
+        """Open the next member; False = the file ends here. Zeros and line ends between members are padding.
+
+        Raises:
+            _Cut: the last one ends too early. ``zlib.error``: it is damaged.
+        """
+        if self.failure is not None:
+            raise self.failure
         if not self.is_gzip:
             return False
         while True:
@@ -238,6 +249,7 @@ class _Stream:
         """Go to the next member from a position on that holds records, or to the end of the file."""
         plain = self.plain_position
         self.buffer, self.at, self._plain_end, self.ended, self._compressed = b"", 0, plain, True, b""
+        self.failure = None
         self._read_to = self._next_member(position)
         self._file.seek(self._read_to)
 
@@ -299,24 +311,26 @@ class _Reader:
                 return None
             self.part_gave_record = False
             self.begin = stream.part_start
-        begin_plain, is_first = stream.plain_position, not self.part_gave_record
+        begin_plain = stream.plain_position
         if not stream.is_gzip:
             self.begin = begin_plain
         headers = self._headers()
         length = _content_length(headers)
         block_start = stream.plain_position
-        block, end, is_spanning = self._block(length)
+        block = self._block(length)
         is_cut = len(block) < length
-        if end is None or not stream.is_gzip:  # a plain file has one part, and ends where the last record does
-            if (end is not None) or not self._is_at_border():
-                block, is_cut = self._corrected(block, length, block_start), True
-            end = stream.position
-        is_alone = is_first and not is_spanning and (end != stream.position or stream.is_used_up)
-        self.part_gave_record |= end == stream.position
-        fetchable = is_alone or not stream.is_gzip
+        if not self._is_at_border(block, length):
+            block, is_cut = self._corrected(block, length, block_start), True
+        if stream.is_used_up and stream.failure is not None:
+            if isinstance(stream.failure, zlib.error):
+                raise stream.failure  # whatever came before it in the member is not to be trusted
+            self._is_end = True
+        is_alone = not self.part_gave_record and stream.is_used_up
+        self.part_gave_record = True
+        can_be_cut_out = is_alone or not stream.is_gzip
         return Record(
-            offset=self.begin if fetchable else begin_plain,
-            length=end - self.begin if fetchable else 0,
+            offset=self.begin if can_be_cut_out else begin_plain,
+            length=stream.position - self.begin if can_be_cut_out else 0,
             kind=headers.get("warc-type", "").lower(),
             headers=headers,
             block=block,
@@ -327,14 +341,17 @@ class _Reader:
         stream = self._stream
         stream.need(_MAX_HEAD)
         if not _HEAD.match(stream.buffer, stream.at):
+            if stream.failure is not None and stream.ended and len(stream.buffer) - stream.at < _MAX_HEAD:
+                raise stream.failure
             raise _Corrupt
         stream.need(_MAX_HEADER_BYTES)
         found = _END_OF_HEADERS.search(stream.buffer, stream.at, stream.at + _MAX_HEADER_BYTES)
         if not found:
-            if stream.need(_MAX_HEADER_BYTES) < _MAX_HEADER_BYTES and not stream.is_gzip:
-                self._is_end = True
+            if stream.need(_MAX_HEADER_BYTES) >= _MAX_HEADER_BYTES:
+                raise _Corrupt
+            if not stream.is_gzip:
                 raise _Cut
-            raise _Corrupt
+            raise stream.failure or _Corrupt
         lines = stream.buffer[stream.at : found.start()].decode("utf-8", "replace").split("\n")
         stream.at = found.end()
         headers: dict[str, str] = {}
@@ -351,65 +368,49 @@ class _Reader:
                 name = ""
         return headers
 
-    def _block(self, length: int) -> tuple[bytes, int | None, bool]:
-        """Return the block up to the limit, where the record ended if not where its length says, and whether it goes over several parts."""
+    def _block(self, length: int) -> bytes:
+        """Return the block up to the limit, and pass over the rest of it."""
         stream = self._stream
         keep = min(length, self._max_block_bytes)
-        pieces, have, is_spanning, started = [], 0, False, stream.position
-        try:
-            while have < length:
-                if not stream.is_gzip and have == keep:
-                    stream.seek_plain(stream.plain_position + length - keep)
-                    break
-                piece = stream.take(keep - have if have < keep else min(length - have, _STEP_BYTES))
-                if piece:
-                    if have < keep:
-                        pieces.append(piece)
-                    have += len(piece)
-                    if have > self._max_inflated_bytes and have > _BOMB_RATIO * (stream.position - started):
-                        raise _Bomb
-                    continue
-                end = stream.position
-                if not stream.next_part():
-                    return b"".join(pieces), end, is_spanning
-                stream.need(_MAX_HEAD)
-                if _HEAD.match(stream.buffer, stream.at):
-                    self.part_gave_record = False
-                    return b"".join(pieces), end, is_spanning
-                is_spanning = True
-        except _Cut:
-            self._is_end = True
-            return b"".join(pieces), stream.position, is_spanning
-        return b"".join(pieces), None, is_spanning
+        pieces, have, started = [], 0, stream.position
+        while have < length:
+            if not stream.is_gzip and have == keep:
+                stream.seek_plain(stream.plain_position + length - keep)
+                break
+            piece = stream.take(keep - have if have < keep else min(length - have, _STEP_BYTES))
+            if not piece:
+                break
+            if have < keep:
+                pieces.append(piece)
+            have += len(piece)
+            if have > self._max_inflated_bytes and have > _BOMB_RATIO * (stream.position - started):
+                raise _Bomb
+        return b"".join(pieces)
 
-    def _is_at_border(self) -> bool:
-        """Say whether a record or the end of the part comes next."""
+    def _is_at_border(self, block: bytes, length: int) -> bool:
+        """Say whether a record, or the end of the part, comes next."""
         stream = self._stream
-        try:
-            if not self._skip_line_ends():
-                return not stream.is_past_end
-            stream.need(_MAX_HEAD)
-        except _Cut:
-            self._is_end = True
-            return True
+        if not self._skip_line_ends():
+            return len(block) == min(length, self._max_block_bytes) and stream.position <= stream.size
+        stream.need(_MAX_HEAD)
         return bool(_HEAD.match(stream.buffer, stream.at))
 
     def _corrected(self, block: bytes, length: int, block_start: int) -> bytes:
         """Return the block of a record whose Content-Length is a lie, and go to where the next record begins."""
         stream = self._stream
-        if stream.is_gzip and len(block) < length:
+        if stream.is_gzip and len(block) == self._max_block_bytes < length:
             raise _Corrupt  # what lies between cannot be read again
-        found = _NEXT_HEAD.search(block)
-        if not stream.is_gzip:
-            stream.seek_plain(block_start + (found.start() + 1 if found else len(block)))
-        elif found:
-            stream.put_back(block[found.start() + 1 :] + self._line_ends)
-        if found:
+        behind = self._line_ends + stream.buffer[stream.at : stream.at + _MAX_HEAD] if len(block) == length else b""
+        found = _NEXT_HEAD.search(block + behind, 0, len(block) + len(behind))
+        if found and found.start() < len(block):
+            if stream.is_gzip:
+                stream.put_back(block[found.start() + 1 :] + self._line_ends)
+            else:
+                stream.seek_plain(block_start + found.start() + 1)
             return block[: found.start()].rstrip(b"\r\n")
-        try:
-            is_found = stream.skip_to_head()
-            self._is_end = not is_found and not stream.is_gzip and len(block) < length
-        except _Cut:
+        if not stream.is_gzip:
+            stream.seek_plain(block_start + len(block))
+        if not stream.skip_to_head() and not stream.is_gzip and len(block) < length:
             self._is_end = True
         return block
 

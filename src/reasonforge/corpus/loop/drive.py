@@ -60,6 +60,8 @@ class Outcome:
     """Units that this call did."""
     found: int = 0
     """Units that were done before."""
+    steps: int = 0
+    """Steps walked past."""
     receipts: tuple[Receipt, ...] = field(default=(), repr=False)
     """Of every unit walked past, in the order of the plan."""
 
@@ -141,13 +143,20 @@ class _Walk:
         self._tally = _Tally()
         self.seen: list[tuple[str, int | None]] = []
 
-    def outcome(self, **what: object) -> Outcome:
+    def outcome(
+        self, *, ended: Ended | None = None, waits: Waits | None = None, stopped_after: str | None = None, left: int = 0
+    ) -> Outcome:
         tally = self._tally
-        return Outcome(done=tally.done, found=tally.found, receipts=tuple(tally.receipts), **what)  # pyright: ignore[reportArgumentType]
-
-    @property
-    def num_steps(self) -> int:
-        return self._tally.steps
+        return Outcome(
+            ended=ended,
+            waits=waits,
+            stopped_after=stopped_after,
+            left=left,
+            done=tally.done,
+            found=tally.found,
+            steps=tally.steps,
+            receipts=tuple(tally.receipts),
+        )
 
     def do(self, step: Step, *, asked_for: bool) -> tuple[list[Receipt], int]:
         """Do a step; return the receipts of its units, or how many of them only other ranks can do."""

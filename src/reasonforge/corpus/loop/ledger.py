@@ -57,19 +57,30 @@ class Ledger:
         return {} if before is None else differences(before, resolved)
 
     def record(self, index: int, step: Step) -> None:
-        """Note a step before its units are done; the same step again costs nothing."""
+        """Note a step before its units are done; the same step again costs nothing. Another one in its place outdates all that follow."""
         content = {"stage": step.stage, "round": step.round, "units": [[unit.stage, unit.key] for unit in step.units]}
         path = self._folder / f"{index:04d}.json"
         text = (json.dumps(content, separators=(",", ":")) + "\n").encode()
-        if not path.exists() or path.read_bytes() != text:
-            write_atomic(path, text)
+        if path.exists() and path.read_bytes() == text:
+            return
+        self._forget(index + 1)
+        write_atomic(path, text)
 
-    def end(self, num_steps: int, **facts: Any) -> None:
-        """Note how a call ended, and forget the steps of an older plan that the new one does not have."""
-        for path in self._folder.glob("*.json"):
-            if path.stem.isdigit() and int(path.stem) >= num_steps:
-                path.unlink()
+    def end(self, num_steps: int | None, **facts: Any) -> None:
+        """Note how a call ended.
+
+        Args:
+            num_steps: of the whole plan: what an older one had behind them is forgotten. None = the plan was not walked to its end.
+            facts: JSON-able.
+        """
+        if num_steps is not None:
+            self._forget(num_steps)
         write_json(self._folder / _END, facts)
+
+    def _forget(self, index: int) -> None:
+        for path in self._folder.glob("*.json"):
+            if path.stem.isdigit() and int(path.stem) >= index:
+                path.unlink()
 
     def ended(self) -> dict[str, Any]:
         """Return what :meth:`end` was told last; empty = no call has ended yet."""

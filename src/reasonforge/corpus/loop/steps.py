@@ -1,7 +1,7 @@
 """Steps of a corpus, and the coroutine they come from.
 
-The whole stage graph is one generator (:mod:`reasonforge.corpus.loop.graph`): it yields a step, is sent the receipts of its units, and goes on
-from them. Who drives it decides what that means: do the units, do one rank's share of them, or only look which are done.
+The whole stage graph is one generator (:mod:`reasonforge.corpus.loop.graph`): it yields a step, is sent the receipts of its units, and goes
+on from them. Who drives it decides what that means: do the units, do one rank's share of them, or only look which are done.
 """
 
 from __future__ import annotations

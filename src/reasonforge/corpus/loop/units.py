@@ -14,25 +14,37 @@ import polars as pl
 import xxhash
 
 from reasonforge.corpus import domains as domain_tables
-from reasonforge.corpus.annotate.annotations import Annotations
-from reasonforge.corpus.loop.expand import labelled, new_positives
+from reasonforge.corpus.annotate.labels import Annotations
+from reasonforge.corpus.loop.expand import new_positives
 from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
 from reasonforge.corpus.loop.steps import roles
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.paths import read_pattern
 from reasonforge.corpus.units import Work
 
 CANDIDATES = "candidates.parquet"
 SELECTED = "selected.parquet"
 DOMAINS = "domains.parquet"
 OVERLAP = "overlap.json"
-PATHS = "paths.parquet"
-SAMPLES = "samples.parquet"
+WORKLIST = "worklist.parquet"
+LABELS = "labels.json"
 POSITIVES = "positives.parquet"
+
+WORKLIST_SCHEMA = pl.Schema(
+    {
+        "id": pl.String,
+        "host": pl.String,
+        "domain": pl.String,
+        "path": pl.String,
+        "score": pl.UInt16,
+        "selected": pl.Boolean,
+        "num_tokens": pl.UInt32,
+    }
+)
+"""Pages of mathematical domains."""
 
 CANDIDATE_SCHEMA = pl.Schema({"id": pl.String, "rank": pl.UInt64, "positive": pl.Boolean, "domain": pl.String, "text": pl.String})
 """Pages that a classifier may learn from. ``rank`` is a hash of seed and id: the smallest N of all files are a fair sample of N."""
-
-_MASK_INPUTS = ("mask",)
 
 
 def alive(pages: pl.DataFrame, masks: Sequence[str]) -> pl.DataFrame:
@@ -56,7 +68,7 @@ def ranks(ids: pl.Series, seed: int) -> pl.Series:
 def candidates(work: Work) -> None:
     """Choose what a classifier may learn from: a page's share of the draw of positives, or of negatives.
 
-    Inputs: ``pages``, ``mask``s, and from round 2 on ``positives`` and ``selected`` of the round before and ``annotations``.
+    Inputs: ``pages``, ``mask``s, and from round 2 on ``positives`` and ``selected`` and ``labels`` of the round before.
     Settings: ``kind`` (``seed``: every page is a positive; ``crawl``), ``seed``, ``positive_below`` and ``negative_below`` (ranks),
     ``not_accepted`` and ``not_selected`` (what negatives leave out).
     """
@@ -96,9 +108,8 @@ def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]], settings:
     if settings["not_selected"] and "selected" in given:
         chosen = pl.concat([read_table(path, ["id"])["id"] for path in given["selected"]])
         out = out | drawn["id"].is_in(chosen.implode())
-    if settings["not_accepted"] and "annotations" in given:
-        labels = Annotations.load(Path(given["annotations"][0]))
-        out = out | (labelled(drawn, labels)["label"] == "math").fill_null(False)
+    if settings["not_accepted"] and "labels" in given:
+        out = out | (read_labels(given["labels"][0]).labels_of(drawn) == "math").fill_null(False)
     return out & ~drawn["positive"]
 
 
@@ -137,66 +148,53 @@ def judge(work: Work) -> None:
     _write_json(work.output(OVERLAP), summed(read_overlap(path) for path in given["overlap"]).to_dict())
 
 
-def look_at_paths(work: Work) -> None:
-    """Count the pages of mathematical domains in one file by path, and draw samples of each path for people to look at.
+def look(work: Work) -> None:
+    """List the pages of mathematical domains in one file: what people annotate from, and what their labels are applied to.
 
-    Inputs: ``pages``, ``mask``s, ``scores``, ``selected``, ``domains`` (of the round). Settings: ``key``, ``seed``, ``samples`` (collected and
-    uncollected pages a path), ``sample_chars``, ``max_depth``.
+    Inputs: ``pages``, ``mask``s, ``scores``, ``selected``, ``domains`` (of the round). Settings: ``key``.
     """
-    given, settings = roles(work), work.settings
+    given, key = roles(work), work.settings["key"]
     names = mathematical_names(given["domains"][0])
-    pages = alive(read_table(given["pages"][0], ["id", "url", "host", "domain", "path", "title"]), given.get("mask", ()))
-    work.counts.taken = pages.height
-    mine = pages.filter(pl.col(settings["key"]).is_in(names.implode()))
+    pages = alive(read_table(given["pages"][0], ["id", "host", "domain", "path"]), given.get("mask", ()))
+    mine = pages.filter(pl.col(key).is_in(names.implode()))
+    work.counts.taken, work.counts.kept = pages.height, mine.height
     work.counts.drop("other_domain", pages.height - mine.height)
-    work.counts.kept = mine.height
-    scores = read_table(given["scores"][0], ["id", "score"])
     chosen = read_table(given["selected"][0], ["id"])["id"]
-    mine = mine.join(scores, on="id", how="left", maintain_order="left").with_columns(
-        score=pl.col("score").fill_null(0), collected=pl.col("id").is_in(chosen.implode())
+    mine = mine.join(read_table(given["scores"][0], ["id", "score", "num_tokens"]), on="id", how="left", maintain_order="left")
+    listed = mine.with_columns(
+        pl.col("score").fill_null(0), pl.col("num_tokens").fill_null(0), selected=pl.col("id").is_in(chosen.implode())
     )
-    write_table(work.output(PATHS), domain_tables.path_partial(mine, key=settings["key"], max_depth=settings["max_depth"]))
-    mine = mine.with_columns(ranks(mine["id"], settings["seed"]))
-    samples = domain_tables.drawn(mine, key=settings["key"], per_path=settings["samples"], max_depth=settings["max_depth"])
-    texts = read_table(given["pages"][0], ["id", "text"]).filter(pl.col("id").is_in(samples["id"].implode()))
-    texts = texts.with_columns(pl.col("text").str.slice(0, settings["sample_chars"]))
-    write_table(work.output(SAMPLES), samples.join(texts, on="id", how="left", maintain_order="left"))
-
-
-def gather_paths(work: Work) -> None:
-    """Sum up the path trees and samples of all files: what people annotate from.
-
-    Inputs: ``paths`` and ``samples`` of every file. Settings: ``min_pages``, ``samples``.
-    """
-    given = roles(work)
-    tree = domain_tables.path_tree((read_table(path) for path in given["paths"]), min_pages=work.settings["min_pages"])
-    samples = pl.concat([read_table(path) for path in given["samples"]])
-    samples = domain_tables.fewest(samples, per_path=work.settings["samples"]).join(
-        tree.select("name", "pattern"), on=["name", "pattern"], how="semi", maintain_order="left"
-    )
-    work.counts.taken = work.counts.kept = tree.height
-    write_table(work.output(PATHS), tree)
-    write_table(work.output(SAMPLES), samples)
+    write_table(work.output(WORKLIST), listed.select(WORKLIST_SCHEMA.names()).cast(dict(WORKLIST_SCHEMA)))
 
 
 def expand(work: Work) -> None:
     """Find the pages of one file that become positives.
 
-    Inputs: ``pages``, ``mask``s, ``selected``, ``domains``, ``annotations``, and ``positives`` of the round before. Settings: ``key``.
+    Inputs: ``worklist``, ``labels``, and ``positives`` of the round before.
     """
-    given, key = roles(work), work.settings["key"]
-    pages = alive(read_table(given["pages"][0], list(dict.fromkeys(["id", "host", "path", key]))), given.get("mask", ()))
-    found = new_positives(
-        pages,
-        Annotations.load(Path(given["annotations"][0])),
-        domains=mathematical_names(given["domains"][0]),
-        key=key,
-        collected=read_table(given["selected"][0], ["id"])["id"],
-        earlier=read_table(given["positives"][0], ["id"])["id"] if "positives" in given else None,
-    )
-    work.counts.taken, work.counts.kept = pages.height, found.height
-    work.counts.drop("not_under_accepted_path", pages.height - found.height)
+    given = roles(work)
+    pages = read_table(given["worklist"][0], ["id", "host", "path", "selected"])
+    earlier = read_table(given["positives"][0], ["id"]) if "positives" in given else None
+    found = new_positives(pages, read_labels(given["labels"][0]), earlier=earlier)
+    work.counts.taken = pages.height + (0 if earlier is None else earlier.join(pages, on="id", how="anti").height)
+    work.counts.kept = found.height
+    work.counts.drop("not_under_accepted_path", work.counts.taken - found.height)
     write_table(work.output(POSITIVES), found)
+
+
+def label(work: Work) -> None:
+    """Write down the labels that hold in a round, so that what follows depends on them and on nothing else of the annotations.
+
+    Settings: ``labels``, pattern to label.
+    """
+    labels = work.settings["labels"]
+    work.counts.taken = work.counts.kept = len(labels)
+    _write_json(work.output(LABELS), labels)
+
+
+def read_labels(path: str | Path) -> Annotations:
+    """Read what :func:`label` wrote."""
+    return Annotations({read_pattern(pattern): label for pattern, label in json.loads(Path(path).read_bytes()).items()})
 
 
 def mathematical_names(path: str | Path) -> pl.Series:

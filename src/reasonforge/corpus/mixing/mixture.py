@@ -20,8 +20,8 @@ class Entry(NamedTuple):
     """Index of the source."""
     epoch: int
     """How often the source was read to its end before."""
-    index: int
-    """Of the window in the source's stream."""
+    window: int
+    """Index in the source's stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Mixture:
     def read(self, entry: int) -> Window:
         """Return the tokens of an entry."""
         found = self[entry]
-        return self.sources[found.source].windows.read(found.index)
+        return self.sources[found.source].windows.read(found.window)
 
     def uses(self, entries: int) -> list[Use]:
         """Return what the first ``entries`` entries take of each source."""
@@ -100,7 +100,7 @@ class Mixture:
         """
         worst = max(self.uses(entries), key=lambda use: use.epochs)
         if worst.epochs > max_epochs:
-            enough = math.ceil(Fraction(worst.tokens) / Fraction(str(max_epochs)))
+            enough = math.ceil(worst.windows / Fraction(str(max_epochs))) * self.seq_len + 1
             raise DataError(
                 f"source {worst.name!r} would be read {worst.epochs:.2f} times, max_epochs is {max_epochs:g}: "
                 f"train on fewer tokens, lower its weight, pack at least {enough:,} tokens of it, or raise max_epochs"

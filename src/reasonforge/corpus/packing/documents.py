@@ -93,9 +93,7 @@ def documents(path: Path, masks: Masks, counts: Counts, *, text_field: str, id_f
     for number, (identity, text) in enumerate(_rows(path, text_field, id_field, with_ids=masks.needs_ids, counts=counts)):
         counts.taken += 1
         if masks.needs_ids and not isinstance(identity, str):
-            raise DataError(
-                f"{path}: document {number} has no {id_field!r}, by which masks name documents: name its column"
-            )
+            raise DataError(f"{path}: document {number} has no {id_field!r}, by which masks name documents: name its column")
         if masks.keep is not None and identity not in masks.keep:
             counts.drop(NOT_SELECTED)
         elif identity in masks.drop:

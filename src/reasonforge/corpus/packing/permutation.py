@@ -13,8 +13,8 @@ _MASK = (1 << 64) - 1
 class Permutation:
     """A shuffled order of ``0 .. size - 1`` as a function of its seed.
 
-    A Feistel network on the pair (quotient, remainder) of an item by about the root of ``size``: each round adds to one of the two a hash of
-    the other, which can be undone, so no two items meet. Its domain is a little larger than ``size``; an item that lands outside goes
+    A Feistel network on the pair (quotient, remainder) of an item by about the root of ``size``: each round adds to one of the two a hash
+    of the other, which can be undone, so no two items meet. Its domain is a little larger than ``size``; an item that lands outside goes
     through again until it is inside, which keeps it a permutation.
 
     Source:

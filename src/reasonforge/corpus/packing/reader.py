@@ -32,7 +32,7 @@ class Window:
     tokens: Int32
     """``seq_len + 1`` ids: all but the first are predicted."""
     ends: Int64
-    """Where documents end inside it: a document's last token is the one before; the window's own end is not listed unless one ends there."""
+    """Where documents end inside it, each one behind its last token; the window's own end only where a document ends there."""
 
     def documents(self) -> list[Int32]:
         """Return the pieces of documents that the window holds, in order: what attention stays within if it is not to cross documents."""

@@ -175,12 +175,13 @@ def _manifest(receipts: Sequence[Receipt], store: Store, source: str) -> Manifes
         reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(counts.dropped.items())) or "the files have no rows"
         raise DataError(f"{source}: no document to pack ({reasons}): look at the files, the name of their text's column, and the masks")
     facts = [read_json(store.output(receipt, FACTS)) for receipt in full]
-    shared = ("dtype", "vocab_size", "tokenizer_sha256", "eos_id")
-    assert all(fact[name] == facts[0][name] for fact in facts for name in shared), "units of two tokenizers in one folder"
+    first: dict[str, Any] = {name: facts[0][name] for name in ("dtype", "vocab_size", "tokenizer_sha256", "eos_id")}
+    assert all(fact[name] == value for fact in facts for name, value in first.items()), "units of two tokenizers in one folder"
+    sums: dict[str, Any] = {name: sum(fact[name] for fact in facts) for name in ("num_tokens", "num_documents", "num_characters")}
     return Manifest(
         source=source,
-        **{name: facts[0][name] for name in shared},
-        **{name: sum(fact[name] for fact in facts) for name in ("num_tokens", "num_documents", "num_characters")},
+        **first,
+        **sums,
         units=xxhash.xxh3_128_hexdigest("\n".join(receipt.key for receipt in receipts).encode()),
         dropped=dict(sorted(counts.dropped.items())),
         shards=tuple(

@@ -20,6 +20,8 @@ class Carrier(NamedTuple):
     """Formula and whether it stands in a line of its own -> HTML."""
     head: str = ""
     """What the page loads for it."""
+    is_text: bool = False
+    """No formula is left: the words are the text."""
 
 
 def _delimited(inline: tuple[str, str], display: tuple[str, str]) -> Callable[[Formula, bool], str]:
@@ -69,6 +71,26 @@ def _plain(formula: Formula, alone: bool) -> str:
     return f"<code>{text}</code>" if alone else text
 
 
+_SAID = {
+    " == ": " is congruent to ", "^2": " squared", "^3": " cubed", "^": " to the ", " = ": " is ", " + ": " plus ", " - ": " minus ", "*": " times ", ")/(": " over ", "(": " ", ")": " ",
+    " < ": " is less than ", " <= ": " is at most ", "_": " ",
+}  # fmt: skip
+_SAID_ZH = {
+    " == ": "同余于", "^2": "的平方", "^3": "的立方", "^": "的几次方即", " = ": "等于", " + ": "加", " - ": "减", "*": "乘", ")/(": "除以", "(": "", ")": "", " < ": "小于",
+    " <= ": "不大于", "_": "", "sqrt": "根号",
+}  # fmt: skip
+
+
+def _said(words: dict[str, str]) -> Callable[[Formula, bool], str]:
+    def render(formula: Formula, alone: bool) -> str:
+        text = formula.plain
+        for sign, word in words.items():
+            text = text.replace(sign, word)
+        return " ".join(text.split())
+
+    return render
+
+
 def _text(formula: Formula, alone: bool) -> str:
     return f"$${formula.latex}$$" if alone else f"${formula.latex}$"
 
@@ -89,7 +111,9 @@ CARRIERS = {
         Carrier("katex", _katex, '<link rel="stylesheet" href="https://cdn.jsdelivr.example/npm/katex@0.16/dist/katex.min.css">'),
         Carrier("wiki", _wiki),
         Carrier("codecogs", _codecogs),
-        Carrier("plain", _plain),
+        Carrier("plain", _plain, is_text=True),
+        Carrier("spoken", _said(_SAID), is_text=True),
+        Carrier("spoken_zh", _said(_SAID_ZH), is_text=True),
     )
 }
 """By name."""

@@ -7,11 +7,11 @@ from random import Random
 from typing import NamedTuple
 
 from reasonforge.corpus.synthetic import formula
-from reasonforge.corpus.synthetic.carriers import TEXT, Carrier
+from reasonforge.corpus.synthetic.carriers import CARRIERS, TEXT, Carrier
 from reasonforge.corpus.synthetic.grammar import Grammar, name_of
 from reasonforge.corpus.synthetic.maths_texts import CHINESE, FORMAL, FORUM, TEXTBOOK, TOPICS, WIKI
 from reasonforge.corpus.synthetic.near_texts import NEAR
-from reasonforge.corpus.synthetic.other_texts import CHINESE_OTHER, OTHER
+from reasonforge.corpus.synthetic.other_texts import CHINESE_NEAR, CHINESE_OTHER, OTHER
 
 
 class Block(NamedTuple):
@@ -113,12 +113,31 @@ def other(rng: Random, subject: str | None = None) -> Document:
 
 def chinese_other(rng: Random, subject: str | None = None) -> Document:
     """Return a Chinese page about anything else."""
-    return _prose(rng, CHINESE_OTHER[subject or rng.choice(tuple(CHINESE_OTHER))], paragraphs=rng.randint(3, 6))._replace(language="zh")
+    return _prose(rng, (CHINESE_OTHER | CHINESE_NEAR)[subject or rng.choice(tuple(CHINESE_OTHER))], paragraphs=rng.randint(3, 6))._replace(language="zh")
 
 
 def _prose(rng: Random, grammar: Grammar, *, paragraphs: int) -> Document:
     blocks = [Block("p", escape(grammar.paragraph(rng, "sentence", rng.randint(3, 6)), quote=False)) for _ in range(paragraphs)]
     return Document(escape(grammar.draw(rng, "title"), quote=False), blocks)
+
+
+def diluted(rng: Random, document: Document) -> Document:
+    """Return a document of which most is about something else: hard to tell for what it is, as real pages often are."""
+    blocks = [block for block in document.blocks if rng.random() < 0.4] or document.blocks[:1]
+    prose = chinese_other(rng) if document.language == "zh" else other(rng)
+    for block in prose.blocks:
+        blocks.insert(rng.randrange(len(blocks) + 1), block)
+    return document._replace(blocks=blocks)
+
+
+def with_aside(rng: Random, document: Document) -> Document:
+    """Return a document with a formula or two that it is not about, quoted or made fun of."""
+    grammar = CHINESE if document.language == "zh" else FORUM if rng.random() < 0.5 else TEXTBOOK
+    rule = "ask" if grammar is FORUM else "sentence"
+    text = grammar.paragraph(rng, rule, 2, _maths_slots(rng, CARRIERS["plain"], tuple(formula.SCHOOL), TOPICS["numbers"]))
+    blocks = list(document.blocks)
+    blocks.insert(rng.randrange(len(blocks) + 1), Block("p", text))
+    return document._replace(blocks=blocks)
 
 
 def edited(rng: Random, document: Document) -> Document:

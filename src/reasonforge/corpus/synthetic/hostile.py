@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import zlib
 from collections.abc import Callable
@@ -37,11 +38,12 @@ def _gzipped(content: bytes) -> bytes:
     return gzip.compress(content, 9, mtime=0)
 
 
+@functools.cache
 def _bomb() -> Response:
-    # 48 MB of one letter from 48 kB; made in pieces, so that making it takes no memory.
+    # 128 MiB of one letter in 128 kB; made in pieces, so that making it takes no memory.
     packer = zlib.compressobj(9, wbits=31)
     piece = b"A" * (1 << 20)
-    body = b"".join(packer.compress(piece) for _ in range(48)) + packer.flush()
+    body = b"".join(packer.compress(piece) for _ in range(128)) + packer.flush()
     return Response(body, headers=(("Content-Encoding", "gzip"),))
 
 
@@ -109,4 +111,9 @@ def hostile_url(name: str, number: int) -> str:
         "feed": "https://[2001:db8::7]/feed.xml",
     }
     address = odd.get(name, f"https://odd.merdale.example/{name}/page")
-    return address if number == 0 else f"https://odd{number}.merdale.example/{name}/{number}"
+    return address if number == 0 else f"https://{odd_host(number)}/{name}/{number}"
+
+
+def odd_host(number: int) -> str:
+    """Return the host of hostile pages; one address of the first is elsewhere."""
+    return f"odd{number or ''}.merdale.example"

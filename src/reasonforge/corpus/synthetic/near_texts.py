@@ -44,6 +44,23 @@ NEAR = {
             ],
         }
     ),
+    "spreadsheet": Grammar(
+        {
+            "title": ["Excel: {fn} with two conditions", "{fn} returns #VALUE!", "Loan calculator in a spreadsheet", "Pivot table, part {n1}"],
+            "fn": ["SUMIF", "VLOOKUP", "ROUND", "INDEX", "PMT", "AVERAGE", "COUNTIF"],
+            "cell": ["A{n1}", "B{n2}", "$C${n1}", "D{n1}", "(E{n1} + F{n1})", "x{n1}", "x"],
+            "calc": [
+                "= {cell} / {cell} * {n2}", "={fn}({cell}; {cell}; {n1})", "= ({cell} - {cell})^2 / {n1}", "= {cell} + {n2} * {cell} - {n1}", "={fn}({cell}^{n1})",
+                "{cell} = {n1}{cell} + {n2}",
+            ],
+            "sentence": [
+                "Put {calc} into cell {cell} and press enter.", "I keep getting {calc} which my boss says is wrong.", "The rate is {calc}, so {price} becomes {price}.",
+                "Copy {calc} down to row {n3}.", "My attempt so far: {calc} and then {calc}, but the column shows {n2}.", "Use {fn} instead of {fn}.",
+                "What do you get if you enter {calc}?", "Then the sheet solves {calc} for you.", "Format {cell} as a currency first.", "The {fn} answer was {calc} for {cell}.",
+                "Hi all, how do I solve this: {calc} gives {n3}?", "Just multiply both columns, {calc}, and sum them.",
+            ],
+        }
+    ),
     "howto": Grammar(
         {
             "title": ["How to tile a floor of {n2} square feet", "Measure your {room} for curtains", "Converting cups to grams", "{n1} steps to a new {room}"],

@@ -96,6 +96,21 @@ OTHER = {
 }  # fmt: skip
 """English, by subject."""
 
+CHINESE_NEAR = {
+    "zh_accounting": Grammar(
+        {
+            "title": ["{item}的会计分录", "{item}如何计算", "财务报表分析 第{n1}讲", "个人所得税计算方法", "初级会计考试{item}练习题及解析"],
+            "item": ["折旧", "利润率", "增值税", "应收账款", "库存", "年终奖", "房贷利息", "公积金"],
+            "sentence": [
+                "{item}等于收入减成本,即{n4}减{n3}。", "净利润 = {n4} - {n3} = {n4}元。", "解析:本题主要考查{item},答案选C。", "已知本月{item}为{n3}元,求税后金额。",
+                "税率为{n2}%,应交税额等于{n4}乘{pct}。", "借:{item} {n3},贷:银行存款 {n3}。", "例题{n1}:某公司{item}为{n4}元,请编制分录。", "每月还款 = 本金 / {n2} + 利息。",
+                "综上所述,{item}的余额为{n3}元。", "设备原值{n4}元,使用{n1}年,残值率{n1}%。", "小明买房贷款{n3}万元,利率{pct}。", "{item}计算公式:(期初 + 期末) / 2。",
+            ],
+        }
+    ),
+}  # fmt: skip
+"""Chinese pages with figures that are no mathematics."""
+
 CHINESE_OTHER = {
     "zh_news": Grammar(
         {

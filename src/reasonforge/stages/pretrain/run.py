@@ -14,7 +14,8 @@ from reasonforge.stages.driver import StageContext, drive
 from reasonforge.stages.likelihood import LikelihoodTraining, whole_sequence
 from reasonforge.stages.order import ShuffledOrder
 from reasonforge.stages.pretrain.config import PretrainConfig, SkillGate
-from reasonforge.tasks.config import DataSource
+from reasonforge.stages.pretrain.shards import ShardSteps
+from reasonforge.tasks.config import DataSource, ShardsSource
 from reasonforge.tasks.sources import load_demonstrations, load_documents
 from reasonforge.tasks.streams import Demonstration
 from reasonforge.text.render import render_example
@@ -35,10 +36,27 @@ def run_pretrain(
         data_seed: the data table's seed.
     """
     learner = Learner(bundle.decoder, config.training, total_steps=config.steps, device=bundle.device, threads=bundle.threads)
-    samples_of_step = _samples(config, bundle, source, context, data_seed)
+    if isinstance(source, ShardsSource):
+        shards = _shards(config, bundle, source, context)
+        samples_of_step = lambda step: [whole_sequence(token_ids) for token_ids in shards[step]]  # noqa: E731
+        metrics_after = shards.metrics
+    else:
+        samples_of_step, metrics_after = _samples(config, bundle, source, context, data_seed), None
     gate = _Gate(config.gate, config.steps, bundle, evaluator, context) if config.gate is not None and evaluator is not None else None
-    trainer = LikelihoodTraining(learner, samples_of_step, num_steps=config.steps, is_finished=None if gate is None else gate.is_open)
+    trainer = LikelihoodTraining(
+        learner,
+        samples_of_step,
+        num_steps=config.steps,
+        is_finished=None if gate is None else gate.is_open,
+        metrics_after=metrics_after,
+    )
     drive(trainer, context, config.training)
+
+
+def _shards(config: PretrainConfig, bundle: Bundle, source: ShardsSource, context: StageContext) -> ShardSteps:
+    shards = ShardSteps(config, source, bundle.tokenizer, max_context=bundle.max_context, seed=context.seed("order"), where=context.name)
+    context.log.event("data", shards.described())
+    return shards
 
 
 class _Gate:
@@ -85,6 +103,7 @@ def _samples(
     """Return which samples a step trains on. A list is gone through in a new order every epoch; a stream is read on."""
     items: _Indexed = load_documents(source, seed=seed) if config.content == "documents" else load_demonstrations(source, seed=seed)
     per_step = config.documents_per_step
+    assert per_step is not None  # the recipe was checked
     if not isinstance(items, list):
         # A stream's documents are made for the task: one that does not fit the context is a mistake in the recipe.
         return lambda step: [_fitting(_tokens(items[step * per_step + i], bundle), bundle, context.name) for i in range(per_step)]

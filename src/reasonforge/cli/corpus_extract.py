@@ -1,0 +1,105 @@
+"""``reasonforge corpus extract``: files of a crawl to one file of text."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from reasonforge.core.errors import RecipeError
+
+if TYPE_CHECKING:
+    from reasonforge.corpus.units import Counts
+
+_Kind = Literal["warc", "wet", "jsonl", "parquet"]
+_ENDINGS: dict[str, _Kind] = {
+    ".wet": "wet",
+    ".wet.gz": "wet",
+    ".warc": "warc",
+    ".warc.gz": "warc",
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".jsonl.zst": "jsonl",
+    ".parquet": "parquet",
+}
+
+
+def extract(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILES...", help="WARC, WET, JSON Lines or Parquet: paths, patterns or URLs.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="PAGES", help="Ends in .jsonl, .jsonl.gz, .jsonl.zst or .parquet.", show_default=False)
+    ],
+    kind: Annotated[_Kind | None, typer.Option("--type", help="What the files are. Default: what their names say.", show_default=False)] = None,
+    crawl: Annotated[str, typer.Option(metavar="NAME", help="Stands beside every page.")] = "crawl",
+    allow_truncated: Annotated[
+        bool, typer.Option("--allow-truncated", help="Take what is there of a file that is cut, instead of refusing it.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes, one file each. Default: one per core.", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> int:
+    """Extract the text of web pages, formulas kept as $...$, and say what became of every capture.
+
+    Exit code 65: a file is missing, empty, cut or no such file at all; nothing is written then. Pages that are dropped have a reason each,
+    and are no error. A corrupt span costs the pages in it and is counted.
+    """
+    from reasonforge.corpus.ingest.config import IngestConfig
+    from reasonforge.corpus.ingest.export import extract_files
+    from reasonforge.corpus.pool import ProcessPool
+    from reasonforge.corpus.units import Receipt
+
+    out = out.expanduser()
+    if out.exists() and not overwrite:
+        raise RecipeError(f"{out}: is there already. Replace it with --overwrite, or name another file")
+    kinds = [(kind or _kind_of(file), file) for file in files]
+    inputs = [{"type": type_, "paths": (file,), "crawl": crawl, "allow_truncated": allow_truncated} for type_, file in kinds]
+    config = IngestConfig.model_validate({"inputs": tuple(inputs)})
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def say(receipt: Receipt) -> None:
+        if not quiet and not as_json:
+            print(f"{receipt.unit.settings['name']}: {receipt.counts.kept} of {receipt.counts.taken} pages", flush=True)
+
+    started = time.monotonic()
+    counts = extract_files(config, out, ProcessPool(workers or cores), on_done=say)
+    if as_json:
+        import json
+
+        print(json.dumps({"taken": counts.taken, "kept": counts.kept, "dropped": counts.dropped, "noted": counts.noted, "out": str(out)}))
+    elif not quiet:
+        print(_summary(counts, out, time.monotonic() - started))
+    return 0
+
+
+def _kind_of(file: str) -> _Kind:
+    name = file.lower().partition("?")[0] if "://" in file else file.lower()
+    for ending, kind in _ENDINGS.items():
+        if name.endswith(ending):
+            return kind
+    raise RecipeError(f"{file}: its name does not say what it is. Say it with --type warc, wet, jsonl or parquet")
+
+
+def _summary(counts: Counts, out: Path, seconds: float) -> str:
+    from reasonforge.corpus.reasons import sentence
+    from reasonforge.runs.text import counted, format_seconds, text_table
+
+    drops = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
+    said = [f"{counts.noted.get('chars', 0):,} characters, {counts.noted.get('formulas', 0):,} formulas", *(sentence(code) for code, _ in drops)]
+    head, *rows = text_table(["", "pages"], [("kept", f"{counts.kept:,}"), *((code, f"{number:,}") for code, number in drops)])
+    lines = [head, *(f"{row}  {what}" for row, what in zip(rows, said, strict=True))]
+    flags = {name.removeprefix("flag_"): number for name, number in sorted(counts.noted.items()) if name.startswith("flag_")}
+    if flags:
+        lines.append("of those kept: " + ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in flags.items()))
+    if lost := counts.noted.get("lost_bytes"):
+        lines.append(f"lost: {counted(lost, 'byte')} of the files")
+    lines.append(f"{counted(counts.taken, 'page')} in, {counts.kept:,} out in {format_seconds(seconds)}: {out}")
+    return "\n".join(lines)

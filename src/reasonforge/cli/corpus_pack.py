@@ -1,0 +1,110 @@
+"""``reasonforge corpus pack`` and ``export``: documents to token shards, shards to other trainers' files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from reasonforge.core.errors import RecipeError
+
+_Format = Literal["megatron"]
+
+
+def pack(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="JSON Lines (.jsonl, .jsonl.gz) or Parquet files of documents.")],
+    tokenizer: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder with tokenizer.json: the model's that is to be trained.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the shards; it is made.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the source. Default: the folder's name.", show_default=False)] = None,
+    text_field: Annotated[str, typer.Option("--text-field", metavar="COLUMN", help="Column of the text.")] = "text",
+    id_field: Annotated[str, typer.Option("--id-field", metavar="COLUMN", help="Column of the ids that the tables below name.")] = "id",
+    keep: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TABLE", help="Parquet with a column id: pack only these. One per file, in order.", show_default=False),
+    ] = None,
+    drop: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TABLE", help="Parquet with a column id: leave these out. Any number, for all files.", show_default=False),
+    ] = None,
+    actions: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TABLE", help="Decontamination's table of what to cut. One per file, in order.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes; the shards do not depend on it. Default: one per core.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> int:
+    """Turn documents into token shards: what a pretrain stage reads as data of type "shards".
+
+    One shard per file. A run that was killed goes on where it stopped when the same command is given again.
+    """
+    from reasonforge.corpus.packing.units import PackInput, plan_pack, publish
+    from reasonforge.corpus.pool import InProcess, ProcessPool, run_all
+    from reasonforge.corpus.units import Store, file_input
+
+    for option, tables in (("--keep", keep), ("--actions", actions)):
+        if tables and len(tables) != len(files):
+            raise RecipeError(f"{option}: {len(tables)} tables for {len(files)} files: give one per file, in the files' order")
+    if len(set(files)) < len(files):
+        raise RecipeError(f"{next(path for path in files if files.count(path) > 1)}: is named twice: its documents would count twice")
+    masks = tuple(file_input(path) for path in drop or ())
+    inputs = [
+        PackInput(
+            file=file_input(path),
+            keep=file_input(keep[number]) if keep else None,
+            drop=masks,
+            actions=file_input(actions[number]) if actions else None,
+            text_field=text_field,
+            id_field=id_field,
+        )
+        for number, path in enumerate(files)
+    ]
+    units = plan_pack(inputs, tokenizer)
+    store = Store(out.parent / f".{out.name}.units")
+    processes = min(workers or os.cpu_count() or 1, len(units))
+    receipts = run_all(units, store, InProcess() if processes == 1 else ProcessPool(processes))
+    manifest = publish(receipts, store, out, source=name or out.name)
+    shutil.rmtree(store.root, ignore_errors=True)
+    ratio = manifest.num_tokens / max(manifest.num_characters, 1)
+    print(f"{manifest.num_tokens:,} tokens of {manifest.num_documents:,} documents in {len(manifest.shards)} shards ({manifest.dtype})")
+    print(f"{ratio:.3f} tokens per character, tokenizer {manifest.tokenizer_sha256[:12]}")
+    for reason, number in manifest.dropped.items():
+        print(f"left out: {number:,} {reason}")
+    print(f"shards in {out}")
+    return 0
+
+
+def export(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that corpus pack wrote, read as one.")],
+    format: Annotated[_Format, typer.Option(help="Whose files to write.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="PREFIX", help="Of the two files. Default: FIRST_DIR/megatron.", show_default=False)
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> int:
+    """Write shards in the format of another trainer: megatron = NAME.bin and NAME.idx, one sequence per document."""
+    from reasonforge.corpus.packing.megatron import export_megatron
+    from reasonforge.corpus.packing.reader import Shards
+
+    shards = Shards(folders)
+    written = export_megatron(shards, out or folders[0] / "megatron")
+    print(f"{written.num_tokens:,} tokens of {written.num_documents:,} documents in {written.bin} and {written.idx}")
+    return 0
+
+
+def verify(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that corpus pack wrote.")],
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> int:
+    """Read shards whole and compare every byte's digest, every id and every document's end with what was packed."""
+    from reasonforge.corpus.packing.reader import Shards
+
+    for folder in folders:
+        shards = Shards(folder)
+        shards.verify()
+        print(f"{folder}: {shards.num_tokens:,} tokens of {shards.num_documents:,} documents, as they were packed")
+    return 0

@@ -1,0 +1,36 @@
+"""``reasonforge corpus synthesise``: a web with known truth, for tests, the demo and first steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def synthesise(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.", show_default=False)],
+    pages: Annotated[int, typer.Option(metavar="N", min=1, max=10_000_000, help="Pages in all WARC files together.")] = 5_000,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Another seed is another web.")] = 0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> int:
+    """Write a web that never was: WARC files of two crawls, and the truth about every page.
+
+    Mathematics in several dialects, pages that look like it, all the rest, copies, planted benchmark problems and hostile pages.
+    """
+    from reasonforge.corpus.synthetic.web import synthesise as write_web
+    from reasonforge.runs.text import counted, format_number, text_table
+
+    written = write_web(out.expanduser(), pages=pages, seed=seed)
+    rows = [
+        (row.kind, *(format_number(value) for value in (row.urls, row.copies, row.hosts, row.rough_tokens)))
+        for row in written.summary.classes
+    ]
+    print("\n".join(text_table(["kind", "URLs", "copies", "hosts", "tokens, roughly"], rows)))
+    leaks = written.summary
+    print(
+        f"{counted(written.responses, 'page')} in {counted(written.files, 'WARC file')}; of a benchmark of {counted(leaks.problems, 'problem')}, "
+        f"{leaks.exact_leaks} planted word for word and {leaks.paraphrased_leaks} in other words"
+    )
+    print(f"written: {written.folder}")
+    return 0

@@ -1,0 +1,125 @@
+"""Units of a corpus as Ray tasks: one task a unit, on any machine of the cluster that sees the corpus folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from reasonforge.core.errors import DataError, StorageError, UnavailableError
+from reasonforge.corpus.pool import ProcessPool
+from reasonforge.corpus.units import Receipt, Store, Unit
+
+_MAX_NODE_LOSSES = 3
+
+
+class RayExecutor:
+    """Does units on a Ray cluster. Nothing but a unit's description and its receipt's key travels; files stay on the shared file system.
+
+    In its task a unit runs as it does on one machine, in a process that is watched: what kills a worker is found and left out alike. So the
+    bytes are the same.
+    """
+
+    def __init__(
+        self, address: str | None = None, *, cpus_per_unit: float = 1.0, in_flight: int = 1000, item_cpu_seconds: float = 60.0
+    ) -> None:
+        """Say how to work.
+
+        Args:
+            address: of the cluster, as ``ray.init`` takes it; None = the one that ``RAY_ADDRESS`` names, else a new one on this machine.
+            cpus_per_unit: processors that a task asks for.
+            in_flight: tasks handed to Ray at a time.
+            item_cpu_seconds: as for :class:`reasonforge.corpus.pool.ProcessPool`.
+
+        Raises:
+            UnavailableError: Ray is not installed.
+        """
+        try:
+            import ray
+        except ImportError as error:
+            raise UnavailableError("Ray is not installed. Install it with: pip install 'reasonforge[ray]'") from error
+        self._ray: Any = ray
+        self._address = address
+        self._cpus = cpus_per_unit
+        self._in_flight = in_flight
+        self._item_cpu_seconds = item_cpu_seconds
+
+    def run(self, units: Sequence[Unit], store: Store) -> Iterator[Receipt]:
+        """Do the units, in any order. A task whose machine is lost is done again elsewhere.
+
+        Raises:
+            UnavailableError: no cluster answers, or machines are lost again and again.
+        """
+        waiting: list[Unit] = []
+        for unit in {unit.key: unit for unit in units}.values():
+            if (receipt := store.receipt(unit)) is not None:
+                yield receipt
+            else:
+                waiting.append(unit)
+        if not waiting:
+            return
+        ray = self._connect()
+        # The folder's name must mean the same on every machine.
+        root = str(store.root.absolute())
+        task = ray.remote(num_cpus=self._cpus, max_retries=0)(_do)
+        waiting.reverse()
+        running: dict[Any, Unit] = {}
+        losses: dict[str, int] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self._in_flight:
+                    unit = waiting.pop()
+                    running[task.remote(json.dumps(unit.to_dict()), root, self._item_cpu_seconds)] = unit
+                done, _ = ray.wait(list(running), num_returns=1)
+                for reference in done:
+                    unit = running.pop(reference)
+                    try:
+                        answer = ray.get(reference)
+                    except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError) as error:
+                        losses[unit.key] = losses.get(unit.key, 0) + 1
+                        if losses[unit.key] > _MAX_NODE_LOSSES:
+                            words = str(error).splitlines()[0]
+                            raise UnavailableError(
+                                f"{unit.stage} {unit.key}: lost with its worker {losses[unit.key]} times: {words}"
+                            ) from error
+                        waiting.append(unit)
+                        continue
+                    yield _receipt(answer, unit, store)
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+    def _connect(self) -> Any:
+        ray = self._ray
+        if not ray.is_initialized():
+            try:
+                ray.init(address=self._address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+            except (ConnectionError, ValueError) as error:
+                raise UnavailableError(f"Ray: no cluster at {self._address or 'RAY_ADDRESS'}: {str(error).splitlines()[0]}") from error
+        return ray
+
+
+def _do(order: str, root: str, item_cpu_seconds: float) -> dict[str, str]:
+    """Do a unit in a watched process of this machine. Errors for the user come back as words: their classes need not survive the way."""
+    unit = Unit.from_dict(json.loads(order))
+    try:
+        (receipt,) = ProcessPool(1, item_cpu_seconds=item_cpu_seconds).run([unit], Store(Path(root)))
+    except StorageError as error:
+        return {"storage": str(error)}
+    except DataError as error:
+        return {"data": str(error)}
+    return {"key": receipt.key}
+
+
+def _receipt(answer: dict[str, str], unit: Unit, store: Store) -> Receipt:
+    if "storage" in answer:
+        raise StorageError(answer["storage"])
+    if "data" in answer:
+        raise DataError(answer["data"])
+    receipt = store.receipt(unit)
+    if receipt is None:
+        raise UnavailableError(
+            f"{store.root}: {unit.stage} {unit.key} was done on another machine and is not here: the folder must be shared"
+        )
+    return receipt

@@ -1,0 +1,244 @@
+"""Words of a text and hashes of runs of them, for near-duplicates and decontamination: whole files at a time, in NumPy.
+
+A *gram* is a word, case folded: a run of letters, digits and marks of any script; each Chinese or Japanese character; a LaTeX command with
+its backslash. Everything else parts grams and counts for nothing. Numbers are grams like any other: ``3`` is never ``27``.
+
+There are two roads to the grams: :func:`spans` finds them one by one and says where they stand, :func:`hash_texts` hashes those of many
+texts without making any. The hashes are the same on every machine and in every version: they may be stored.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+U64 = NDArray[np.uint64]
+
+_P = 0x9E3779B97F4A7C15
+"""Base of the polynomial over the characters of a gram; odd, so that it has an inverse modulo 2^64."""
+_Q = 0xD6E8FEB86659FD93
+"""Base of the polynomial over the grams of a run."""
+_MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+_MASK = (1 << 64) - 1
+_CHUNK_CHARS = 1 << 17
+"""Characters that are worked on at a time: the arrays stay in the processor's cache."""
+
+_WORD, _SINGLE = 1, 2
+_SINGLE_RANGES = (
+    (0x3005, 0x3007),  # 々〆〇
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),  # Han
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),  # Katakana, half width
+    (0x20000, 0x3FFFD),  # Han, the rarer characters
+)
+"""Scripts that are written without blanks: each letter is a gram."""
+
+
+class Gram(NamedTuple):
+    """A gram and where it stands."""
+
+    text: str
+    """Case folded."""
+    start: int
+    """First character, in the text as it was given."""
+    end: int
+    """The character after the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GramHashes:
+    """Hashes of the grams of many texts, one text after the other."""
+
+    hashes: U64
+    offsets: NDArray[np.int64]
+    """Where a text begins, and at the end where the last one ends: text ``i`` is ``hashes[offsets[i]:offsets[i + 1]]``."""
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many grams each text has."""
+        return np.diff(self.offsets)
+
+    def text_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return to which text grams belong."""
+        return np.searchsorted(self.offsets, positions, side="right") - 1
+
+    def runs(self, length: int) -> U64:
+        """Return the hash of the run of grams that begins at each position; it may reach into the next text, see :meth:`whole`."""
+        return run_hashes(self.hashes, length)
+
+    def whole(self, positions: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
+        """Return which runs lie within one text."""
+        return positions + length <= self.offsets[self.text_of(positions) + 1]
+
+
+def spans(text: str) -> list[Gram]:
+    """Return the grams of a text in order.
+
+    >>> [gram.text for gram in spans(r"Let $x_1 = 3.14$: 求\\Frac12和")]
+    ['let', 'x', '1', '3', '14', '求', '\\\\frac', '12', '和']
+    """
+    folded = text.casefold()
+    if text.isascii():
+        return [Gram(found[0], found.start(), found.end()) for found in _pattern().finditer(folded)]
+    origin = [place for place, character in enumerate(text) for _ in character.casefold()]
+    return [Gram(found[0], origin[found.start()], origin[found.end() - 1] + 1) for found in _pattern().finditer(folded)]
+
+
+def grams(text: str) -> list[str]:
+    """Return the grams of a text as they are compared."""
+    return _pattern().findall(text.casefold())
+
+
+def hash_gram(gram: str) -> int:
+    """Return the hash of one gram: what :func:`hash_texts` computes for all of them at once."""
+    return _mixed(sum(ord(character) * pow(_P, place, 1 << 64) for place, character in enumerate(gram)) & _MASK)
+
+
+def hash_run(run: Iterable[str]) -> int:
+    """Return the hash of grams in a row."""
+    return sum(hash_gram(gram) * pow(_Q, place, 1 << 64) for place, gram in enumerate(run)) & _MASK
+
+
+def hash_texts(texts: Sequence[str]) -> GramHashes:
+    """Return the hashes of the grams of many texts."""
+    counts = np.zeros(len(texts), np.int64)
+    parts: list[U64] = []
+    first, size = 0, 0
+    chunk: list[str] = []
+    for number, text in enumerate(texts):
+        chunk.append(folded := text.casefold())
+        size += len(folded) + 1
+        if size >= _CHUNK_CHARS or number + 1 == len(texts):
+            hashes, counts[first : number + 1] = _hash_chunk(chunk, size)
+            parts.append(hashes)
+            first, size, chunk = number + 1, 0, []
+    hashes = np.concatenate(parts) if parts else np.empty(0, np.uint64)
+    return GramHashes(hashes=hashes, offsets=np.concatenate(([0], np.cumsum(counts))))
+
+
+def run_hashes(hashes: U64, length: int) -> U64:
+    """Return the hash of the run of ``length`` grams that begins at each position, as long as there are so many."""
+    count = len(hashes) - length + 1
+    if count <= 0:
+        return np.empty(0, np.uint64)
+    # Horner from the last gram to the first.
+    total = hashes[length - 1 :].copy()
+    factor = np.uint64(_Q)
+    for place in range(length - 2, -1, -1):
+        total *= factor
+        total += hashes[place : place + count]
+    return total
+
+
+def mixed(values: U64) -> U64:
+    """Return values whose every bit depends on every bit (the finaliser of SplitMix64); works in place."""
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(_MIX[0])
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(_MIX[1])
+    values ^= values >> np.uint64(31)
+    return values
+
+
+def _mixed(value: int) -> int:
+    value ^= value >> 30
+    value = value * _MIX[0] & _MASK
+    value ^= value >> 27
+    value = value * _MIX[1] & _MASK
+    return value ^ value >> 31
+
+
+def _hash_chunk(folded: Sequence[str], size: int) -> tuple[U64, NDArray[np.int64]]:
+    """Return the hashes of all grams of case-folded texts, and how many each text has."""
+    joined = "\n".join(folded) + "\n"  # no gram reaches over a line's end
+    if joined.isascii():
+        codes = np.frombuffer(joined.encode("ascii"), np.uint8)
+        kinds = _kinds()[:128][codes]
+        singles = False
+    else:
+        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+        kinds = _kinds()[codes]
+        singles = True
+    inside = np.zeros(size + 1, np.bool_)  # by character, with one that is no gram's before the first
+    np.not_equal(kinds, 0, out=inside[1:])
+    cuts: list[NDArray[np.int64]] = []
+    if "\\" in joined:
+        cuts.append(_command_cuts(codes, inside))
+    if singles and (at := np.flatnonzero(kinds == _SINGLE)).size:
+        cuts += [at, at + 1]
+    borders = np.flatnonzero(inside[1:] != inside[:-1])
+    starts, ends = borders[0::2], borders[1::2]
+    if cuts:
+        cut = np.unique(np.concatenate(cuts))
+        cut = cut[inside[cut] & inside[1:][cut]]  # where two grams touch
+        starts = np.sort(np.concatenate((starts, cut)), kind="stable")
+        ends = np.sort(np.concatenate((ends, cut)), kind="stable")
+    powers, inverses = _powers(size)
+    sums = np.empty(size + 1, np.uint64)
+    sums[0] = 0
+    np.cumsum(np.multiply(codes, powers[:size], dtype=np.uint64), out=sums[1:])
+    hashes = mixed((sums[ends] - sums[starts]) * inverses[starts])
+    bounds = np.cumsum([len(text) + 1 for text in folded])
+    return hashes, np.diff(np.searchsorted(starts, bounds), prepend=0)
+
+
+def _command_cuts(codes: NDArray[np.uint8] | NDArray[np.uint32], inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Make the backslash of each LaTeX command part of a gram, and return where commands begin and end.
+
+    A backslash begins a command if an ASCII letter follows and no other backslash stands before it (``\\\\x`` is a line's end and an x).
+    """
+    back = codes == 92
+    letter = (codes >= 97) & (codes <= 122)  # case folded
+    at = np.flatnonzero(back[:-1] & letter[1:])
+    at = at[(at == 0) | ~back[at - 1]]
+    others = np.flatnonzero(~letter)
+    inside[at + 1] = True
+    return np.concatenate((at, others[np.searchsorted(others, at + 1)]))
+
+
+@cache
+def _kinds() -> NDArray[np.uint8]:
+    """Return what each character is: part of a word, a gram by itself, or neither (0)."""
+    kinds = np.fromiter((unicodedata.category(chr(code))[0] in "LNM" for code in range(0x110000)), np.uint8, 0x110000)
+    for first, last in _SINGLE_RANGES:
+        kinds[first : last + 1] *= _SINGLE
+    return kinds
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Return the pattern of one gram in a case-folded text."""
+    kinds = _kinds()
+    return re.compile(rf"(?<!\\)\\[a-z]+|[{_class(kinds == _SINGLE)}]|[{_class(kinds == _WORD)}]+")
+
+
+def _class(members: NDArray[np.bool_]) -> str:
+    padded = np.concatenate(([False], members, [False]))
+    borders = np.flatnonzero(padded[1:] != padded[:-1])
+    pairs = zip(borders[0::2].tolist(), borders[1::2].tolist())
+    return "".join(f"\\U{first:08x}-\\U{last - 1:08x}" for first, last in pairs)
+
+
+_power_tables: list[U64] = []
+
+
+def _powers(size: int) -> tuple[U64, U64]:
+    """Return the powers of the base and of its inverse, at least ``size`` of each and one more."""
+    if not _power_tables or len(_power_tables[0]) <= size:
+        count = max(size + 1, 2 * _CHUNK_CHARS)
+        tables = []
+        for base in (_P, pow(_P, -1, 1 << 64)):
+            steps = np.full(count, base, np.uint64)
+            steps[0] = 1
+            tables.append(np.cumprod(steps))
+        _power_tables[:] = tables
+    return _power_tables[0], _power_tables[1]

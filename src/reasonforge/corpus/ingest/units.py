@@ -1,0 +1,195 @@
+"""The unit that makes pages: a file in, ``pages.parquet`` out, and every capture that is not in it counted under its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from reasonforge.core.errors import DataError
+from reasonforge.corpus import reasons
+from reasonforge.corpus.extract.config import ExtractConfig
+from reasonforge.corpus.ingest.captures import Capture, Content, Left, captures
+from reasonforge.corpus.ingest.config import Files, IngestConfig, Limits
+from reasonforge.corpus.ingest.inputs import as_input, find, opened
+from reasonforge.corpus.ingest.writer import PageWriter
+from reasonforge.corpus.pages import PAGES, Flag, Page, page_id
+from reasonforge.corpus.units import Counts, Input, Store, Unit, Work
+
+STAGE = "pages"
+VERSION = 1
+"""Raised when the same files give other pages."""
+
+_FILES: TypeAdapter[Files] = TypeAdapter(Files)
+_NOT_FOUND = re.compile(r"(?:error\s*)?404\b|(?:(?:page|file|document|url|site) (?:was |could |can)?(?:not be |not )?(?:found|missing))\b|not found\b",
+                        re.IGNORECASE)  # fmt: skip
+_SOFT_404_CHARS = 1_500
+"""A longer page says more than that it is not there."""
+_FLAG_NAMES = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
+
+
+def plan_pages(config: IngestConfig, store: Store) -> list[Unit]:
+    """Return one unit per file that the configuration names.
+
+    Args:
+        config: which files, and what of them is too much.
+        store: the corpus folder; files below it are named relative to it.
+
+    Raises:
+        DataError: a file is missing or empty, a pattern matches none, or two files could not be told apart by their names.
+    """
+    units: list[Unit] = []
+    known: dict[str, Input] = {}
+    for source in config.inputs:
+        # Not the paths: a file is known by its bytes and its name, wherever it lies.
+        about = source.model_dump(mode="json", exclude={"paths"})
+        for pattern in source.paths:
+            for found in find(pattern):
+                given = as_input(found, store.root)
+                other = known.setdefault(found.name, given)
+                if other.digest != given.digest:
+                    raise DataError(
+                        f"{found.path}: another file is named {found.name} too: {other.path}. Name both by a pattern in the folder above "
+                        f"them, as in a/*/x.warc.gz: what is behind the first wildcard is the name"
+                    )
+                settings = {
+                    "source": about,
+                    "name": found.name,
+                    "limits": config.limits.model_dump(mode="json"),
+                    "extract": config.extract.model_dump(mode="json"),
+                }
+                function = f"{__name__}:extract_pages"
+                units.append(Unit(stage=STAGE, function=function, version=VERSION, settings=settings, inputs=(given,)))
+    return units
+
+
+def extract_pages(work: Work) -> None:
+    """Write the pages of a file.
+
+    Raises:
+        DataError: the file is of another kind, or cut and ``allow_truncated`` is not set.
+        StorageError: the disk refused.
+    """
+    (path,) = work.inputs
+    settings = work.settings
+    source = _FILES.validate_python({**settings["source"], "paths": [path]})
+    with PageWriter(work.output(PAGES)) as writer:
+        for page in pages(
+            path,
+            source,
+            name=settings["name"],
+            limits=Limits.model_validate(settings["limits"]),
+            extract=ExtractConfig.model_validate(settings["extract"]),
+            counts=work.counts,
+            begin=work.begin,
+        ):
+            writer.add(page)
+
+
+def pages(
+    path: str,
+    source: Files,
+    *,
+    name: str,
+    limits: Limits,
+    extract: ExtractConfig,
+    counts: Counts,
+    begin: Callable[[str], bool] = lambda item: True,
+) -> Iterator[Page]:
+    """Yield the pages of a file in order, and count what becomes of every capture.
+
+    Args:
+        path: local, or a URL.
+        source: its kind, crawl and columns.
+        name: of the file, as it stands in the pages.
+        limits: what is too much.
+        extract: how HTML becomes text.
+        counts: counted into.
+        begin: told the id of every capture before its content is touched; False = leave it out, and it is counted already.
+    """
+    truncated_at: str | None = None
+    with opened(path) as file:
+        for item in captures(file, path, source, limits):
+            if isinstance(item, Left):
+                if not item.reason:
+                    counts.note(f"records_{item.kind}")
+                    continue
+                counts.taken += 1
+                counts.drop(item.reason)
+                counts.note("lost_bytes", item.num_bytes)
+                if item.reason == reasons.TRUNCATED:
+                    truncated_at = f"after {counts.kept} pages"
+                continue
+            counts.taken += 1
+            page = _page(item, name, source.crawl, extract, begin)
+            if isinstance(page, Page):
+                counts.kept += 1
+                counts.note("chars", page.num_chars)
+                counts.note("formulas", page.num_formulas)
+                for bit, flag in _FLAG_NAMES.items():
+                    if page.flags & bit:
+                        counts.note(f"flag_{flag}")
+                yield page
+            elif page is not None:
+                counts.drop(page)
+    if truncated_at is not None and not source.allow_truncated:
+        raise DataError(
+            f"{path}: the file is cut: it ends in the middle of a record, {truncated_at}. Fetch it again, or take what is there with "
+            "allow_truncated = true (--allow-truncated)"
+        )
+
+
+def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, begin: Callable[[str], bool]) -> Page | str | None:
+    """Return a capture as a page; a text = the reason why it is none; None = it is counted already."""
+    from reasonforge.corpus.urls.normal import Refused, normalise
+
+    normal = normalise(item.url)
+    if isinstance(normal, Refused):
+        return normal.reason
+    found_url = item.url.encode("utf-8", "replace").decode()
+    identity = page_id(found_url, item.fetched_at, name, item.offset)
+    if not begin(identity):
+        return None
+    content = item.read()
+    if isinstance(content, str):
+        return content
+    title, text, num_formulas, flags = _extracted(content, normal.url, extract)
+    if not text:
+        return reasons.NO_TEXT
+    if len(text) <= _SOFT_404_CHARS and _NOT_FOUND.match(title.strip()):
+        return reasons.SOFT_404
+    return Page(
+        id=identity,
+        url=normal.url,
+        host=normal.host,
+        domain=normal.domain,
+        path=normal.path,
+        found_url=found_url,
+        crawl=crawl,
+        warc=name,
+        offset=item.offset,
+        length=item.length if item.length < 1 << 32 else 0,
+        fetched_at=item.fetched_at,
+        charset=content.charset,
+        title=title,
+        text=text,
+        num_chars=len(text),
+        num_formulas=num_formulas,
+        flags=content.flags | flags,
+    )
+
+
+def _extracted(content: Content, url: str, extract: ExtractConfig) -> tuple[str, str, int, int]:
+    """Return title, text, number of formulas and flags."""
+    if content.html is not None:
+        from reasonforge.corpus.extract.page import extract_html
+
+        found = extract_html(content.html, url=url, config=extract)
+        return found.title, found.text, found.num_formulas, found.flags
+    if len(content.text) > extract.max_text_chars:
+        return "", content.text[: extract.max_text_chars].rstrip(), 0, Flag.TEXT_CUT
+    return "", content.text, 0, 0
+
+

@@ -1,0 +1,140 @@
+"""Read a corpus folder: what is done, and what it says. Looks at the ledger and at receipts alone; inputs may be long gone."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, done
+from reasonforge.corpus.loop.overlap import Overlap
+from reasonforge.corpus.loop.units import DOMAINS, LABELS, OVERLAP, POSITIVES, SELECTED, read_overlap
+from reasonforge.corpus.pages import PAGES, read_table
+from reasonforge.corpus.units import Receipt, Store
+
+_TRUTH_SCHEMA = {"url": pl.String, "is_math": pl.Boolean, "kind": pl.String, "duplicate_of": pl.String}
+
+
+class CorpusReader:
+    """A corpus folder, finished or not."""
+
+    def __init__(self, root: Path) -> None:
+        """Open a folder.
+
+        Raises:
+            DataError: there is no corpus in it.
+        """
+        self.root = root
+        self.store = Store(root)
+        self.ledger = Ledger(root)
+        self.steps = self.ledger.steps()
+
+    @cached_property
+    def recipe(self) -> CorpusRecipe:
+        """Return the recipe of the last call."""
+        return CorpusRecipe.model_validate_json((self.root / RESOLVED).read_bytes())
+
+    @cached_property
+    def _receipts(self) -> dict[int, list[Receipt | None]]:
+        return {index: self.ledger.receipts(step) for index, step in enumerate(self.steps)}
+
+    def progress(self) -> list[tuple[Planned, list[Receipt], int]]:
+        """Return each planned step with the receipts that it has and the number of units that it needs."""
+        return [(step, done(self._receipts[index]), len(step.units)) for index, step in enumerate(self.steps)]
+
+    def receipts(self, stage: str, number: int | None = None) -> list[Receipt]:
+        """Return what is done of a stage of a round."""
+        return [
+            receipt for index, step in enumerate(self.steps) if (step.stage, step.round) == (stage, number) for receipt in done(self._receipts[index])
+        ]
+
+    def outputs(self, stage: str, number: int | None, name: str) -> list[Path]:
+        """Return the files of this name that a stage of a round has left, in the order of the plan."""
+        return [self.store.output(receipt, name) for receipt in self.receipts(stage, number) if name in receipt.outputs]
+
+    @property
+    def rounds(self) -> list[int]:
+        """Return the rounds that have begun."""
+        return sorted({step.round for step in self.steps if step.round is not None})
+
+    @property
+    def last_selected(self) -> int | None:
+        """Return the last round that has selected its pages; None = none has."""
+        whole = [number for number in self.rounds if self.outputs("select", number, SELECTED)]
+        return whole[-1] if whole else None
+
+    def json(self, stage: str, number: int | None, name: str) -> Any:
+        """Return the JSON of the one file of this name; None = it is not there yet."""
+        found = self.outputs(stage, number, name)
+        return json.loads(found[0].read_bytes()) if found else None
+
+    def table(self, stage: str, number: int | None, name: str, columns: list[str] | None = None) -> pl.DataFrame | None:
+        """Return the rows of all files of this name; None = there is none yet."""
+        found = self.outputs(stage, number, name)
+        return pl.concat([read_table(path, columns) for path in found]) if found else None
+
+    def selected(self, number: int) -> pl.DataFrame:
+        """Return ``id``, ``score`` and ``num_tokens`` of the pages that a round selected; empty = none yet."""
+        found = self.table("select", number, SELECTED, ["id", "score", "num_tokens"])
+        return pl.DataFrame(schema={"id": pl.String, "score": pl.UInt16, "num_tokens": pl.UInt32}) if found is None else found
+
+    def domains(self, number: int) -> pl.DataFrame | None:
+        """Return the domains of a round as :func:`reasonforge.corpus.loop.units.judge` marked them; None = not judged yet."""
+        found = self.outputs("domains", number, DOMAINS)
+        return read_table(found[-1]) if found and self._judged(number) else None
+
+    def overlap(self, number: int) -> Overlap | None:
+        """Return what the selections of rounds 1 to ``number`` have in common; None = not reckoned yet."""
+        found = self.outputs("domains", number, OVERLAP)
+        return read_overlap(found[-1]) if found and self._judged(number) else None
+
+    def _judged(self, number: int) -> bool:
+        """The last step of the stage sums up; before it is done its parts must not be taken for it."""
+        mine = [index for index, step in enumerate(self.steps) if (step.stage, step.round) == ("domains", number)]
+        return len(mine) > 1 and all(receipt is not None for receipt in self._receipts[mine[-1]])
+
+    def labels(self, number: int) -> dict[str, str] | None:
+        """Return the labels that held in a round, by pattern; None = not annotated yet."""
+        return self.json("annotate", number, LABELS)
+
+    def positives(self, number: int) -> int | None:
+        """Return how many pages are positives after a round; None = not expanded yet."""
+        found = self.outputs("expand", number, POSITIVES)
+        return sum(read_table(path, ["id"]).height for path in found) if found else None
+
+    @cached_property
+    def crawl(self) -> pl.DataFrame:
+        """Return ``id``, ``url`` and ``found_url`` of the pages that went into the rounds: duplicates by URL left out."""
+        pages = self.table("pages", None, PAGES, ["id", "url", "found_url"])
+        if pages is None:
+            return pl.DataFrame(schema={"id": pl.String, "url": pl.String, "found_url": pl.String})
+        for path in self.masks():
+            pages = pages.join(read_table(path, ["id"]), on="id", how="anti", maintain_order="left")
+        return pages
+
+    def masks(self) -> list[Path]:
+        """Return the tables of pages that were dropped before the rounds."""
+        stages = ["urls", *(["near_duplicates"] if self.recipe.near_duplicates.where == "crawl" else [])]
+        return [path for stage in stages for path in self.outputs(stage, None, "dropped.parquet")]
+
+    @cached_property
+    def truth(self) -> pl.DataFrame | None:
+        """Return ``id``, ``is_math`` and ``kind`` of the crawl's pages where the recipe names their truth; None = it does not."""
+        path = self.recipe.truth
+        if path is None or not path.expanduser().is_file():
+            return None
+        known = read_table(path.expanduser(), list(_TRUTH_SCHEMA)).rename({"url": "found_url"})
+        return self.crawl.join(known, on="found_url", how="inner", maintain_order="left")
+
+    def quality(self, number: int) -> dict[str, float] | None:
+        """Return recall and precision of a round's selection among the pages of the crawl; None = no truth, or nothing selected."""
+        truth, selected = self.truth, self.selected(number)
+        if truth is None or selected.is_empty():
+            return None
+        found = truth.join(selected, on="id", how="semi")
+        hits, wanted = int(found["is_math"].sum()), int(truth["is_math"].sum())
+        return {"recall": hits / wanted if wanted else 1.0, "precision": hits / found.height if found.height else 0.0}

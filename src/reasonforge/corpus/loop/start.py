@@ -1,0 +1,217 @@
+"""Make a corpus from a recipe: what ``reasonforge corpus run`` does once it has read its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from reasonforge.config.loader import LoadedRecipe
+from reasonforge.core.errors import RecipeError
+from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, differences, done
+from reasonforge.corpus.loop.outline import STAGES, outline
+from reasonforge.runs.console import Console
+from reasonforge.runs.files import read_json
+from reasonforge.runs.signals import StopRequest
+from reasonforge.runs.text import counted
+
+if TYPE_CHECKING:
+    from reasonforge.corpus.loop.drive import Outcome
+    from reasonforge.corpus.pool import Executor
+
+_MOST_CHANGES = 8
+_ABOUT_NOTHING = frozenset({"name"})
+"""Settings that no unit depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to make it, besides the recipe."""
+
+    stage: str | None = None
+    """Stop after this stage; None = go to the end."""
+    round: int | None = None
+    """Of this round; None = the first in which the stage stands."""
+    only: bool = False
+    """Do no other stage."""
+    rank: int = 0
+    world_size: int = 1
+    """Do one rank's share of the stage."""
+    quiet: bool = False
+    log: Literal["plain", "json"] = "plain"
+
+
+def run_corpus(loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Callable[[], Executor], options: RunOptions | None = None) -> int:
+    """Make a corpus, or go on making it; return the exit code.
+
+    Args:
+        loaded: the recipe.
+        root: the corpus folder.
+        executor: makes what does the units, once it is known that there is something to do.
+        options: which part, and what to show.
+
+    Raises:
+        RecipeError: a stage or round that the recipe does not have.
+        DataError: an input is missing or broken.
+        UnavailableError: another driver holds the folder, or a stage before the one asked for is not done.
+        InterruptedRun: a signal came; what was finished stays.
+    """
+    options = options or RunOptions()
+    check_stage(loaded.recipe, options)
+    with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console, StopRequest() as stop:
+        stop.waits_for = lambda: "finishing the unit in hand"
+        if options.world_size > 1:
+            return _share(loaded, root, executor(), options, console, stop)
+        return _drive(loaded, root, executor(), options, console, stop)
+
+
+def check_stage(recipe: CorpusRecipe, options: RunOptions) -> None:
+    """Refuse a stage or round that the recipe cannot come to.
+
+    Raises:
+        RecipeError: it says which there are.
+    """
+    if options.stage is None:
+        return
+    stages = outline(recipe)
+    names = list(dict.fromkeys(stage for stage, _ in stages))
+    if options.stage not in names:
+        if options.stage in STAGES:
+            raise RecipeError(f"stage {options.stage}: this recipe leaves it out. It has: {', '.join(names)}")
+        from difflib import get_close_matches
+
+        close = get_close_matches(options.stage, names, n=1)
+        hint = f". Did you mean {close[0]}?" if close else f". There are: {', '.join(names)}"
+        raise RecipeError(f"stage {options.stage}: no such stage{hint}")
+    rounds = [number for stage, number in stages if stage == options.stage and number is not None]
+    if options.round is not None and not rounds:
+        raise RecipeError(f"--round {options.round}: {options.stage} stands outside the rounds")
+    if options.round is not None and options.round not in rounds:
+        raise RecipeError(f"--round {options.round}: rounds.max_rounds is {recipe.rounds.max_rounds}")
+    if options.only and options.round is None and len(rounds) > 1:
+        raise RecipeError(f"--stage {options.stage}: of which round? Say --round 1 to {len(rounds)}")
+
+
+def print_plan(loaded: LoadedRecipe[CorpusRecipe], root: Path, options: RunOptions) -> int:
+    """Print what the recipe would do, and what of it is done already; return exit code 0. Looks at no page."""
+    recipe = loaded.recipe
+    check_stage(recipe, options)
+    with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console:
+        console.banner(recipe.name, _facts(recipe, root))
+        steps = Ledger(root).steps() if (root / RESOLVED).is_file() else []
+        if steps:
+            _say_changes(console, differences(read_json(root / RESOLVED), loaded.resolved))
+        stages = [(number, stage, *_done_of(root, steps, stage, number)) for stage, number in outline(recipe)]
+        rows = [("" if number is None else str(number), stage, f"{have} of {all_}" if all_ else "") for number, stage, have, all_ in stages]
+        console.table("plan", ("round", "stage", "units done before"), rows)
+        console.end("nothing was done: this was a dry run", [], [f"reasonforge corpus run {loaded.files[0]} --out {root}"])
+    return 0
+
+
+def _done_of(root: Path, steps: list[Planned], stage: str, number: int | None) -> tuple[int, int]:
+    mine = [step for step in steps if (step.stage, step.round) == (stage, number)]
+    return sum(len(done(Ledger(root).receipts(step))) for step in mine), sum(len(step.units) for step in mine)
+
+
+def _facts(recipe: CorpusRecipe, root: Path) -> list[tuple[str, str]]:
+    rounds = recipe.rounds
+    budgets = ", ".join(f"{budget:,}" for budget in rounds.token_budgets or ())
+    rule = f"{budgets} tokens" if budgets else f"score >= {rounds.threshold}"
+    facts = [
+        ("folder", str(root)),
+        ("rounds", f"at most {rounds.max_rounds}, until {rounds.converged_overlap:.0%} of the pages were there before"),
+        ("selection", rule),
+        ("domains", f"by {recipe.domains.key}, more than {recipe.domains.min_collected_ratio:.0%} of {recipe.domains.min_pages} pages or more"),
+        ("annotation", recipe.annotation.type + (" (not the paper's procedure)" if recipe.annotation.type == "auto" else "")),
+        ("seed", str(recipe.seed)),
+    ]
+    return facts
+
+
+def _share(
+    loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Executor, options: RunOptions, console: Console, stop: StopRequest
+) -> int:
+    """Do one rank's share of a stage. No lock and no ledger: ranks run side by side."""
+    from reasonforge.corpus.loop.drive import Until, run_graph
+    from reasonforge.corpus.loop.graph import corpus_graph
+    from reasonforge.corpus.units import Store
+
+    store = Store(root)
+    until = Until(stage=options.stage, round=options.round, only=options.only, rank=options.rank, world_size=options.world_size)
+    outcome = run_graph(
+        corpus_graph(loaded.recipe, store), store, executor, until=until, outline=outline(loaded.recipe), console=console, stop=stop
+    )
+    rest = f"{counted(outcome.left, 'unit')} left to other ranks" if outcome.left else "the stage is done"
+    console.end(f"rank {options.rank} of {options.world_size}", [("did", counted(outcome.done, "unit")), ("now", rest)])
+    return 0
+
+
+def _drive(
+    loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Executor, options: RunOptions, console: Console, stop: StopRequest
+) -> int:
+    from reasonforge.corpus.loop.drive import Until, driving, run_graph
+    from reasonforge.corpus.loop.graph import corpus_graph
+    from reasonforge.corpus.units import Store
+
+    recipe, store = loaded.recipe, Store(root)
+    with driving(root) as ledger:
+        console.banner(recipe.name, _facts(recipe, root))
+        _say_changes(console, ledger.begin(text=loaded.text, resolved=loaded.resolved))
+        until = Until(stage=options.stage, round=options.round, only=options.only)
+        graph = corpus_graph(recipe, store)
+        outcome = run_graph(
+            graph, store, executor, until=until, outline=outline(recipe), ledger=ledger, console=console, stop=stop
+        )
+        whole = outcome.ended is not None or outcome.waits is not None
+        ledger.end(outcome.steps if whole else None, **_end_of(outcome))
+        _publish(recipe, store, outcome, console)
+    _tell(root, outcome, console)
+    return 0
+
+
+def _end_of(outcome: Outcome) -> dict[str, object]:
+    if outcome.ended is not None:
+        ended = outcome.ended
+        return {"state": "complete", "rounds": ended.rounds, "reason": ended.reason, "overlap": ended.overlap}
+    if outcome.waits is not None:
+        return {"state": "waiting", "round": outcome.waits.round, "message": outcome.waits.message}
+    return {"state": "stopped", "after": outcome.stopped_after}
+
+
+def _publish(recipe: CorpusRecipe, store: Store, outcome: Outcome, console: Console) -> None:
+    """Put packed shards where training looks for them."""
+    if outcome.ended is None or not outcome.ended.packed:
+        return
+    from reasonforge.corpus.loop.shards import publish_all
+
+    for name, manifest in publish_all(store, outcome.ended.packed).items():
+        console.note(f"shards/{name}: {manifest.num_tokens:,} tokens of {manifest.num_documents:,} documents")
+
+
+def _say_changes(console: Console, changes: dict[str, tuple[object, object]]) -> None:
+    changes = {key: change for key, change in changes.items() if key not in _ABOUT_NOTHING}
+    if not changes:
+        return
+    console.note("the recipe has changed since the last call; what depends on the change is done again, the rest stays:")
+    for key, (before, now) in list(changes.items())[:_MOST_CHANGES]:
+        console.note(f"  {key}: {before} -> {now}")
+    if len(changes) > _MOST_CHANGES:
+        console.note(f"  and {len(changes) - _MOST_CHANGES} more")
+
+
+def _tell(root: Path, outcome: Outcome, console: Console) -> None:
+    rows = [("folder", str(root)), ("units", f"{outcome.done:,} done, {outcome.found:,} done before")]
+    if outcome.waits is not None:
+        command = outcome.waits.command.replace("DIR", str(root))
+        console.end(outcome.waits.message, rows, [command, f"reasonforge corpus run --out {root}"])
+    elif outcome.ended is None:
+        console.end(f"stopped after {outcome.stopped_after}", rows, [f"reasonforge corpus run --out {root}"])
+    else:
+        ended = outcome.ended
+        why = {"converged": "nothing new came in", "max_rounds": "rounds.max_rounds is reached"}[ended.reason]
+        rows.append(("rounds", f"{ended.rounds}: {why}"))
+        if ended.overlap is not None:
+            rows.append(("overlap", f"{ended.overlap:.2%} of the last round's pages were in the round before"))
+        console.end("the corpus is complete", rows, [f"reasonforge corpus status {root}", f"reasonforge corpus report {root}"])

@@ -1,0 +1,82 @@
+"""Pairs out of buckets, clusters out of pairs: the parts of near-duplicate detection that know nothing of texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+PAIRS = pl.Schema({"file_a": pl.UInt32, "row_a": pl.UInt32, "file_b": pl.UInt32, "row_b": pl.UInt32})
+"""Two pages, each by the number of its file and its row in it; the first is the smaller one."""
+
+
+def bucket_pairs(keys: pl.DataFrame, *, max_bucket: int) -> tuple[pl.DataFrame, int]:
+    """Return the distinct pairs of pages that share a key, and how many buckets were too large to be paired in full.
+
+    Args:
+        keys: columns ``key``, ``id``, ``file`` and ``row``.
+        max_bucket: so many pages of a bucket, the first by id, are paired with all pages of it.
+
+    Returns:
+        :data:`PAIRS`, sorted.
+    """
+    members = keys.filter(pl.len().over("key") > 1).sort("key", "id", "file", "row")
+    members = members.with_columns(place=pl.int_range(pl.len(), dtype=pl.UInt32).over("key"))
+    large = members.filter(pl.col("place") == max_bucket).height
+    first = members.filter(pl.col("place") < max_bucket)
+    joined = first.lazy().join(members.lazy(), on="key", suffix="_b").filter(pl.col("place") < pl.col("place_b"))
+    a, b = pl.struct("file", "row"), pl.struct(pl.col("file_b").alias("file"), pl.col("row_b").alias("row"))
+    swapped = (pl.col("file") > pl.col("file_b")) | ((pl.col("file") == pl.col("file_b")) & (pl.col("row") > pl.col("row_b")))
+    pairs = joined.select(
+        file_a=pl.when(swapped).then(b).otherwise(a).struct.field("file"),
+        row_a=pl.when(swapped).then(b).otherwise(a).struct.field("row"),
+        file_b=pl.when(swapped).then(a).otherwise(b).struct.field("file"),
+        row_b=pl.when(swapped).then(a).otherwise(b).struct.field("row"),
+    )
+    return pairs.cast(dict(PAIRS)).unique().sort(PAIRS.names()).collect(), large
+
+
+def components(first: NDArray[np.int64], second: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return for each of ``count`` things the smallest one that edges connect it to, itself included.
+
+    Union-find for whole arrays: every root takes the smallest root that an edge leads to, then every path is cut short, until no edge
+    joins two roots. The answer does not depend on the order of the edges.
+    """
+    parents = np.arange(count, dtype=np.int64)
+    while True:
+        roots_a, roots_b = parents[first], parents[second]
+        apart = roots_a != roots_b
+        if not apart.any():
+            return parents
+        low, high = np.minimum(roots_a, roots_b)[apart], np.maximum(roots_a, roots_b)[apart]
+        np.minimum.at(parents, high, low)
+        while (shorter := parents[parents] != parents).any():
+            parents[shorter] = parents[parents[shorter]]
+
+
+def clusters(edges: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """Return the pages that are dropped, each with the page of its cluster that is kept: the newest, of those the smallest id.
+
+    Args:
+        edges: pairs of near-duplicates, as :data:`PAIRS`.
+        members: columns ``file``, ``row``, ``id``, ``fetched_at`` and ``crawl`` of at least all pages in them.
+
+    Returns:
+        Columns ``file``, ``id`` and ``kept_id``, sorted by file and id.
+    """
+    nodes = (
+        pl.concat([edges.select(file="file_a", row="row_a"), edges.select(file="file_b", row="row_b")])
+        .unique()
+        .join(members, on=["file", "row"], how="inner")
+        # The order in which a page is kept rather than another; of one page in two files, the first.
+        .sort("fetched_at", "crawl", "id", "file", "row", descending=[True, True, False, False, False])
+        .with_row_index("node")
+    )
+    ends = [
+        edges.join(nodes, left_on=[f"file_{end}", f"row_{end}"], right_on=["file", "row"], how="left", maintain_order="left")["node"]
+        for end in "ab"
+    ]
+    first, second = (end.cast(pl.Int64).to_numpy() for end in ends)
+    kept = components(first, second, len(nodes))
+    dropped = nodes.with_columns(kept_id=nodes["id"].gather(kept), keeper=pl.Series(kept)).filter(pl.col("keeper") != pl.col("node"))
+    return dropped.select("file", "id", "kept_id").sort("file", "id")

@@ -1,0 +1,243 @@
+"""Near-duplicates as units of work: bands per file, pairs per range of keys, shingles per file, verified pairs, clusters, masks.
+
+No step holds more than one file, one range of keys, or the pairs that were found. Pages are dropped for the same reasons whatever the
+number of ranges and workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reasonforge.corpus.loop.steps import roles, unit_of
+from reasonforge.corpus.neardup.clusters import PAIRS, bucket_pairs, clusters
+from reasonforge.corpus.neardup.config import NearDupConfig
+from reasonforge.corpus.neardup.signatures import band_keys, jaccard, shingle_sets, signatures
+from reasonforge.corpus.pages import PAGES, read_table, write_table
+from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work
+from reasonforge.corpus.urls.dedup import DROPPED, Chain, hash_range, mask_of, read_range
+
+STAGE: Final = "neardup"
+VERSION: Final = 1
+BANDS, PAIRED, SHINGLES, EDGES, CLUSTERS = (f"{name}.parquet" for name in ("bands", "pairs", "shingles", "edges", "clusters"))
+
+NEAR_DUPLICATE: Final = "near_duplicate"
+LEFT_OUT: Final = "left_out_before"
+NO_WORDS: Final = "no_words"
+REASONS: Final = {
+    NEAR_DUPLICATE: "a page with nearly the same text is kept: the newest of them",
+    LEFT_OUT: "the page was dropped by an earlier step, or is not selected",
+    NO_WORDS: "the page has no word to compare",
+}
+
+_BANDS = pl.Schema({"key": pl.UInt64, "id": pl.String, "row": pl.UInt32})
+_SHINGLES = pl.Schema({"row": pl.UInt32, "id": pl.String, "fetched_at": pl.String, "crawl": pl.String, "shingles": pl.List(pl.UInt64)})
+_CLUSTERS = pl.Schema({"file": pl.UInt32, "id": pl.String, "kept_id": pl.String})
+
+
+def near_dedup(
+    pages: Sequence[Receipt],
+    store: Store,
+    config: NearDupConfig,
+    *,
+    drop: Sequence[Sequence[Input]] = (),
+    keep: Sequence[Sequence[Input]] = (),
+) -> Chain:
+    """Plan the detection of near-duplicates; the receipts returned are those of the masks, in the order of ``pages``.
+
+    Args:
+        pages: of all files.
+        store: the corpus folder.
+        config: what is nearly the same.
+        drop: per file, tables of ids that are out of the comparison: the masks of URL deduplication. Empty = all pages are in it.
+        keep: per file, tables of ids that are in it, and no others: a selection. Empty = all pages are.
+    """
+    bands = yield plan_bands(pages, store, config, drop=drop, keep=keep)
+    pairs = yield plan_pairs(bands, store, config)
+    shingles = yield plan_shingles(pages, pairs, store, config)
+    edges = yield plan_edges(pairs, shingles, store, config)
+    found = yield plan_clusters(edges, shingles, store)
+    masks = yield plan_masks(pages, found, store)
+    return masks
+
+
+def plan_bands(
+    pages: Sequence[Receipt],
+    store: Store,
+    config: NearDupConfig,
+    *,
+    drop: Sequence[Sequence[Input]] = (),
+    keep: Sequence[Sequence[Input]] = (),
+) -> list[Unit]:
+    """Return one unit per file of pages: signatures, as the keys of their bands."""
+    settings = config.model_dump(include={"shingle", "permutations", "bands", "rows"})
+    units: list[Unit] = []
+    for number, receipt in enumerate(pages):
+        given = {"pages": [store.input(receipt, PAGES)]}
+        given |= {"drop": list(drop[number])} if drop else {}
+        given |= {"keep": list(keep[number])} if keep else {}
+        # A selection that is there and empty keeps nothing; no selection keeps all.
+        units.append(_unit("bands", "write_bands", given, {**settings, "selected": bool(keep)}))
+    return units
+
+
+def plan_pairs(bands: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
+    """Return one unit per range of keys, from the receipts of all bands."""
+    given = {"bands": [store.input(receipt, BANDS) for receipt in bands]}
+    settings = {"partitions": config.partitions, "max_bucket": config.max_bucket}
+    return [_unit("pairs", "write_pairs", given, {**settings, "partition": number}) for number in range(config.partitions)]
+
+
+def plan_shingles(pages: Sequence[Receipt], pairs: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
+    """Return one unit per file of pages: the shingles of those of its pages that are in a pair."""
+    found = [store.input(receipt, PAIRED) for receipt in pairs]
+    return [
+        _unit(
+            "shingles",
+            "write_shingles",
+            {"pages": [store.input(receipt, PAGES)], "pairs": found},
+            {"file": number, "shingle": config.shingle},
+        )
+        for number, receipt in enumerate(pages)
+    ]
+
+
+def plan_edges(pairs: Sequence[Receipt], shingles: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
+    """Return one unit per range of keys: its pairs, each compared exactly."""
+    found = [store.input(receipt, SHINGLES) for receipt in shingles]
+    return [
+        _unit("edges", "write_edges", {"pairs": [store.input(receipt, PAIRED)], "shingles": found}, {"jaccard": config.jaccard})
+        for receipt in pairs
+    ]
+
+
+def plan_clusters(edges: Sequence[Receipt], shingles: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return the one unit that joins all pairs to clusters."""
+    given = {
+        "edges": [store.input(receipt, EDGES) for receipt in edges],
+        "shingles": [store.input(receipt, SHINGLES) for receipt in shingles],
+    }
+    return [_unit("clusters", "write_clusters", given, {})]
+
+
+def plan_masks(pages: Sequence[Receipt], found: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return one unit per file of pages."""
+    joined = [store.input(receipt, CLUSTERS) for receipt in found]
+    return [
+        unit_of(
+            STAGE,
+            f"{__name__}:write_mask",
+            {"pages": [store.input(receipt, PAGES)], "clusters": joined},
+            settings={"file": number},
+            version=VERSION,
+        )
+        for number, receipt in enumerate(pages)
+    ]
+
+
+def write_bands(work: Work) -> None:
+    """Unit: the keys of the bands of one file, sorted."""
+    given, settings = roles(work), work.settings
+    pages = read_table(given["pages"][0], ["id", "text"]).with_row_index("row")
+    work.counts.taken = len(pages)
+    for mask in given.get("drop", []):
+        pages = pages.join(read_table(mask, ["id"]), on="id", how="anti", maintain_order="left")
+    if settings["selected"]:
+        tables = [read_table(table, ["id"]) for table in given.get("keep", [])]
+        kept = pl.concat(tables) if tables else pl.DataFrame(schema={"id": pl.String})
+        pages = pages.join(kept, on="id", how="semi", maintain_order="left")
+    work.counts.drop(LEFT_OUT, work.counts.taken - len(pages))
+    made = signatures(pages["text"].to_list(), shingle=settings["shingle"], permutations=settings["permutations"])
+    filled = made.num_shingles > 0
+    work.counts.drop(NO_WORDS, int((~filled).sum()))
+    work.counts.kept = int(filled.sum())
+    keys = band_keys(made.values[filled], bands=settings["bands"], rows=settings["rows"])
+    pages = pages.filter(pl.Series(filled, dtype=pl.Boolean))
+    repeated = pages.select("id", "row")[np.repeat(np.arange(len(pages)), settings["bands"])]
+    table = repeated.with_columns(key=pl.Series(keys.ravel(), dtype=pl.UInt64))
+    write_table(work.output(BANDS), table.select(_BANDS.names()).cast(dict(_BANDS)).sort("key", "row"))
+
+
+def write_pairs(work: Work) -> None:
+    """Unit: candidates of one range of keys."""
+    first, last = hash_range(work.settings["partition"], work.settings["partitions"])
+    tables = [read_range(path, "key", first, last).with_columns(file=pl.lit(number, pl.UInt32)) for number, path in enumerate(work.inputs)]
+    keys = pl.concat(tables) if tables else pl.DataFrame(schema={**_BANDS, "file": pl.UInt32})
+    pairs, large = bucket_pairs(keys, max_bucket=work.settings["max_bucket"])
+    work.counts.taken = work.counts.kept = len(keys)
+    work.counts.note("pairs", len(pairs))
+    work.counts.note("large_buckets", large)
+    write_table(work.output(PAIRED), pairs)
+
+
+def write_shingles(work: Work) -> None:
+    """Unit: the shingles of the candidates of one file."""
+    given, file = roles(work), work.settings["file"]
+    rows = [_rows_of(path, file) for path in given.get("pairs", [])]
+    wanted = pl.concat(rows).unique().sort("row") if rows else pl.DataFrame(schema={"row": pl.UInt32})
+    pages = read_table(given["pages"][0], ["id", "fetched_at", "crawl", "text"]).with_row_index("row").join(wanted, on="row", how="semi")
+    pages = pages.sort("row")
+    work.counts.taken = work.counts.kept = len(pages)
+    sets = shingle_sets(pages["text"].to_list(), shingle=work.settings["shingle"])
+    table = pages.drop("text").with_columns(shingles=pl.Series(sets, dtype=pl.List(pl.UInt64)))
+    write_table(work.output(SHINGLES), table.select(_SHINGLES.names()).cast(dict(_SHINGLES)))
+
+
+def write_edges(work: Work) -> None:
+    """Unit: the pairs of one range that are similar enough."""
+    given = roles(work)
+    pairs = read_table(given["pairs"][0])
+    sets: dict[tuple[int, int], Any] = {}
+    for file, path in enumerate(given.get("shingles", [])):
+        rows = pl.concat([pairs.filter(pl.col(f"file_{end}") == file).select(row=f"row_{end}") for end in "ab"]).unique()
+        if rows.is_empty():
+            continue
+        table = read_table(path, ["row", "shingles"]).join(rows, on="row", how="semi")
+        sets |= {(file, row): shingles.to_numpy() for row, shingles in zip(table["row"], table["shingles"], strict=True)}
+    similar = [
+        jaccard(sets[file_a, row_a], sets[file_b, row_b]) >= work.settings["jaccard"] for file_a, row_a, file_b, row_b in pairs.iter_rows()
+    ]
+    edges = pairs.filter(pl.Series(similar, dtype=pl.Boolean))
+    work.counts.taken = len(pairs)
+    work.counts.kept = len(edges)
+    work.counts.drop("not_similar", len(pairs) - len(edges))
+    write_table(work.output(EDGES), edges)
+
+
+def write_clusters(work: Work) -> None:
+    """Unit: the pages that are dropped, of all files."""
+    given = roles(work)
+    tables = [read_table(path) for path in given.get("edges", [])]
+    edges = pl.concat(tables).unique() if tables else pl.DataFrame(schema=PAIRS)
+    columns = ["row", "id", "fetched_at", "crawl"]
+    named = [read_table(path, columns).with_columns(file=pl.lit(file, pl.UInt32)) for file, path in enumerate(given.get("shingles", []))]
+    members = pl.concat(named) if named else pl.DataFrame(schema={**_SHINGLES, "file": pl.UInt32}).drop("shingles")
+    dropped = clusters(edges, members)
+    work.counts.taken = work.counts.kept = len(edges)
+    work.counts.note("dropped", len(dropped))
+    write_table(work.output(CLUSTERS), dropped.cast(dict(_CLUSTERS)))
+
+
+def write_mask(work: Work) -> None:
+    """Unit: the mask of one file."""
+    given = roles(work)
+    ids = read_table(given["pages"][0], ["id"])
+    mask = mask_of(work.settings["file"], given["clusters"], NEAR_DUPLICATE)
+    work.counts.taken = len(ids)
+    work.counts.drop(NEAR_DUPLICATE, len(mask))
+    work.counts.kept = len(ids) - len(mask)
+    write_table(work.output(DROPPED), mask)
+
+
+def _unit(stage: str, function: str, given: dict[str, list[Input]], settings: dict[str, Any]) -> Unit:
+    return unit_of(f"{STAGE}/{stage}", f"{__name__}:{function}", given, settings=settings, version=VERSION)
+
+
+def _rows_of(path: str, file: int) -> pl.DataFrame:
+    """Return the rows of one file that are in a pair."""
+    first = read_range(path, "file_a", file, file).select(row="row_a")
+    second = read_range(path, "file_b", file, file).select(row="row_b")
+    return pl.concat([first, second])

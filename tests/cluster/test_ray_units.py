@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reasonforge.core.errors import DataError, UnavailableError
+from reasonforge.corpus.pool import InProcess, ProcessPool, quarantined, run_all
+from reasonforge.corpus.units import Counts, Store, digest_of
+from tests.corpus.probes import unit_of
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+
+from reasonforge.cluster.ray_units import RayExecutor  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayExecutor]:
+    """Ray on this machine, with two processors."""
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
+    yield RayExecutor()
+    ray.shutdown()
+
+
+def test_a_cluster_writes_the_bytes_of_one_process(tmp_path: Path, cluster: RayExecutor) -> None:
+    units = [unit_of("items", count=n) for n in range(1, 6)]
+    far = run_all(units, Store(tmp_path / "far"), cluster)
+    near = run_all(units, Store(tmp_path / "near"), InProcess())
+    assert digest_of(far) == digest_of(near)
+    assert [receipt.to_json() for receipt in far] == [receipt.to_json() for receipt in near]
+
+
+def test_what_one_executor_began_another_finishes(tmp_path: Path, cluster: RayExecutor) -> None:
+    units = [unit_of("items", count=n) for n in range(1, 5)]
+    store = Store(tmp_path)
+    run_all(units[:2], store, cluster)
+    stamps = {unit.key: store.folder(unit).stat().st_mtime_ns for unit in units[:2]}
+    run_all(units, store, ProcessPool(2))
+    assert {unit.key: store.folder(unit).stat().st_mtime_ns for unit in units[:2]} == stamps
+
+
+def test_an_item_that_kills_is_left_out_on_a_cluster_too(tmp_path: Path, cluster: RayExecutor) -> None:
+    store, unit = Store(tmp_path), unit_of("items", count=4, at=[1], deed="kill")
+    (receipt,) = run_all([unit], store, cluster)
+    assert receipt.counts == Counts(taken=4, kept=3, dropped={"kills_worker": 1})
+    assert quarantined(store, unit) == {"item-1"}
+
+
+def test_an_error_of_a_unit_keeps_its_words_on_the_way(tmp_path: Path, cluster: RayExecutor) -> None:
+    with pytest.raises(DataError, match=r"^page.warc: broken\. Replace it\.$"):
+        run_all([unit_of("fails", data=True)], Store(tmp_path), cluster)
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there\nmore")))
+    with pytest.raises(UnavailableError, match=r"^Ray: no cluster at ray://nowhere: nobody there$"):
+        run_all([unit_of("items", count=1)], Store(tmp_path), RayExecutor("ray://nowhere"))

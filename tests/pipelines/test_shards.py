@@ -1,0 +1,195 @@
+"""Pre-training on packed shards: what a dry run says of them, what it refuses, and a killed run that goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reasonforge.corpus.packing.units import PackInput, plan_pack, publish
+from reasonforge.corpus.pool import InProcess, run_all
+from reasonforge.corpus.units import Store, file_input
+from reasonforge.runs.directory import RunDirectory
+from reasonforge.tasks.config import DocumentMixture, TaskSource
+from reasonforge.tasks.registry import get_task
+from reasonforge.tasks.streams import DocumentStream
+from reasonforge.text.config import CharacterTokenizer
+from reasonforge.text.train import build_tokenizer
+from tests.pipelines.conftest import Call
+from tests.pipelines.micro import outcome
+from tests.pipelines.processes import forked, run_with_kills
+
+TASK = "labelled_arithmetic"
+NUM_ROWS = 14
+"""Of metrics.jsonl after the recipe below."""
+
+RECIPE = """
+name = "shards"
+seed = 4
+
+[model]
+type = "fresh"
+tokenizer = {{ type = "folder", path = "{root}/tokenizer" }}
+
+[model.shape]
+hidden_size = 32
+num_layers = 1
+num_heads = 2
+num_kv_heads = 1
+head_dim = 16
+intermediate_size = 48
+max_positions = 24
+
+[data.corpus]
+type = "shards"
+max_epochs = 4
+
+[data.corpus.sources.short]
+path = "{root}/short"
+weight = 3
+
+[data.corpus.sources.long]
+path = "{root}/long"
+weight = 1
+
+[data.heldout]
+type = "task"
+task = "labelled_arithmetic"
+levels = [1, 1]
+split = "test"
+count = 4
+
+[stages.pretrain]
+type = "pretrain"
+data = "corpus"
+steps = 12
+tokens_per_step = 192
+training = {{ checkpoint_every = 3, optimizer = {{ type = "adamw", lr = 3e-2 }} }}
+
+[stages.final]
+type = "eval"
+data = "heldout"
+num_problems = 3
+samples = 4
+max_new_tokens = 6
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sources with their tokenizer: 100 short documents of a task, and 50 long ones."""
+    root = tmp_path_factory.mktemp("shards")
+    build_tokenizer(CharacterTokenizer(), alphabet=get_task(TASK).alphabet()).save(root / "tokenizer")
+    for name, levels, share, count in (("short", (1, 1), 0.0, 300), ("long", (2, 3), 1.0, 50)):
+        source = TaskSource(task=TASK, levels=levels, split="train", documents=DocumentMixture(think_share=share))
+        stream = DocumentStream(source, seed=1)
+        path = root / f"{name}.jsonl"
+        path.write_text("".join(json.dumps({"text": stream[i].text}) + "\n" for i in range(count)))
+        store = Store(root / "units" / name)
+        receipts = run_all(plan_pack([PackInput(file=file_input(path))], root / "tokenizer"), store, InProcess())
+        publish(receipts, store, root / name, source=name)
+    (root / "recipe.toml").write_text(RECIPE.format(root=root))
+    return root
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root: Path) -> Path:
+    from reasonforge.cli.main import main
+
+    assert main(["run", str(root / "recipe.toml"), "--out", str(root / "run"), "--quiet"]) == 0
+    return root / "run"
+
+
+def learned(run: Path) -> list[dict[str, Any]]:
+    return [row for row in RunDirectory.read(run).metric_rows() if row["stage"] == "pretrain" and row["step"]]
+
+
+def test_a_dry_run_says_tokens_and_epochs_of_every_source(call: Call, root: Path, tmp_path: Path) -> None:
+    found = call("run", root / "recipe.toml", "--out", tmp_path / "run", "--dry-run")
+    assert found.code == 0, found.err
+    said = " ".join(found.out.split())
+    assert "12 steps x 192 tokens" in said
+    assert "2,304 tokens in windows of 24: short 1,728" in said
+    assert "long 576 (" in said
+
+
+def test_the_model_learns_what_is_packed(undisturbed: Path) -> None:
+    rows = learned(undisturbed)
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
+
+
+def test_metrics_account_for_every_token_of_every_source(undisturbed: Path) -> None:
+    rows = learned(undisturbed)
+    for row in rows:
+        assert row["sources/short/tokens"] + row["sources/long/tokens"] == row["num_tokens"] == 192 * row["step"]
+    assert rows[-1]["sources/short/tokens"] == 3 * rows[-1]["sources/long/tokens"]
+    assert 0 < rows[-1]["sources/short/epochs"] < 4
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_run_on_shards_that_is_killed_and_resumed_is_the_undisturbed_run(
+    root: Path, undisturbed: Path, tmp_path: Path, seed: int
+) -> None:
+    killed_at = run_with_kills(forked, root / "recipe.toml", tmp_path / "run", kills=3, total_rows=NUM_ROWS, seed=seed)
+    assert max(killed_at) > 0
+    assert outcome(tmp_path / "run") == outcome(undisturbed)
+
+
+def test_windows_may_begin_anew_at_every_document(call: Call, root: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    found = call("run", root / "recipe.toml", "--data.corpus.reset_at_documents=true", "--out", run, "--stages.pretrain.steps=2")
+    assert found.code == 0, found.err
+    rows = learned(run)
+    # The first token of a document that begins inside a window is predicted by nothing.
+    assert 0 < rows[-1]["num_tokens"] < rows[-1]["sources/short/tokens"] + rows[-1]["sources/long/tokens"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "message"),
+    [
+        (["--stages.pretrain.tokens_per_step=200"], 2, "200 is no whole number of windows of 24: take 192 or 216"),
+        (["--stages.pretrain.tokens_per_step=20"], 2, "20 is no whole number of windows of 24: take 24"),
+        (["--stages.pretrain.seq_len=32"], 2, "seq_len 32 does not fit the model's context of 24 tokens"),
+        (["--stages.pretrain.training.max_tokens_per_device=24"], 2, "a window has 25 tokens, training.max_tokens_per_device is 24"),
+        (["--stages.pretrain.steps=4000"], 65, "max_epochs is 4"),
+        (["--data.corpus.sources.long.weight=0.12345678"], 2, "give fewer digits"),
+        (["--data.corpus.sources.long.path=/nowhere"], 65, "/nowhere: no such folder"),
+        (["--stages.pretrain.documents_per_step=4"], 2, "give one of documents_per_step and tokens_per_step"),
+        (["--stages.pretrain.content=solutions"], 2, "content = 'solutions' has no effect"),
+        (["--data.corpus.path=/else"], 2, "give one of the two"),
+        (["--stages.pretrain.data=heldout"], 2, "tokens_per_step has no effect: data 'heldout' is of type 'task'"),
+        (["--stages.final.data=corpus"], 2, "'corpus' holds shards, and problems are read here"),
+        (['--model.tokenizer={type = "bpe"}'], 2, "no tokenizer can be learned from data 'corpus', which is packed"),
+    ],
+)
+def test_what_cannot_mean_anything_is_refused_before_the_run(
+    call: Call, root: Path, tmp_path: Path, settings: list[str], code: int, message: str
+) -> None:
+    found = call("run", root / "recipe.toml", *settings, "--out", tmp_path / "run", "--dry-run")
+    assert (found.code, message in found.err) == (code, True), found.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_shards_of_another_tokenizer_are_refused(call: Call, root: Path, tmp_path: Path) -> None:
+    alphabet = sorted(get_task(TASK).alphabet())
+    more = build_tokenizer(CharacterTokenizer(), alphabet=[*alphabet, "\u00e9"])
+    other = build_tokenizer(CharacterTokenizer(), alphabet=[*alphabet[:-1], "\u00e9"])
+    for tokenizer, message in ((more, "packed with a vocabulary of"), (other, "packed by another tokenizer")):
+        tokenizer.save(tmp_path / "tokenizer")
+        arguments = [f"--model.tokenizer.path={tmp_path / 'tokenizer'}", "--out", tmp_path / "run"]
+        for dry in (["--dry-run"], []):
+            found = call("run", root / "recipe.toml", *arguments, *dry)
+            assert found.code == 65
+            assert message in found.err
+
+
+def test_one_folder_is_read_without_weights(call: Call, root: Path, tmp_path: Path) -> None:
+    text = RECIPE.format(root=root)
+    head, _, rest = text.partition("[data.corpus.sources.short]")
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'{head}path = "{root}/short"\n[data.heldout]{rest.partition("[data.heldout]")[2]}')
+    found = call("run", path, "--out", tmp_path / "run", "--dry-run")
+    assert found.code == 0, found.err
+    assert "2,304 tokens in windows of 24: short 2,304" in " ".join(found.out.split())
