@@ -12,7 +12,7 @@ from typing import Any
 from experiment import ROOT, TOY, arguments, keep, metrics, reasonforge
 
 RECIPE = TOY / "experiments" / "reward_models.toml"
-STAGES = ("orm", "prm", "orm_after_prm")
+STAGES = ("orm", "prm_shepherd", "prm", "orm_after_prm")
 MEASURED = ("auc", "solution_auc", "accuracy", "calibration_error", "length_correlation", "pair_accuracy", "pair_accuracy_matched")
 
 

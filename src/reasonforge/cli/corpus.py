@@ -62,7 +62,9 @@ def run(
     ] = None,
     rank: Annotated[
         int | None,
-        typer.Option(metavar="K", min=0, help="Do one share of --stage: the one of rank K, from 0.", rich_help_panel=_HOW, show_default=False),
+        typer.Option(
+            metavar="K", min=0, help="Do one share of --stage: the one of rank K, from 0.", rich_help_panel=_HOW, show_default=False
+        ),
     ] = None,
     world_size: Annotated[
         int | None, typer.Option(metavar="W", min=1, help="Of so many ranks.", rich_help_panel=_HOW, show_default=False)
@@ -70,13 +72,19 @@ def run(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes. Default: one per core.", rich_help_panel=_HOW, show_default=False)
     ] = None,
-    executor: Annotated[Literal["local", "ray"], typer.Option(help="Where units run: here, or on a Ray cluster.", rich_help_panel=_HOW)] = "local",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the recipe, print the plan, do nothing.", rich_help_panel=_OUTPUT)] = False,
+    executor: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where units run: here, or on a Ray cluster.", rich_help_panel=_HOW)
+    ] = "local",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the recipe, print the plan, do nothing.", rich_help_panel=_OUTPUT)
+    ] = False,
     settings: Annotated[
         bool, typer.Option("--settings", help="List every setting a recipe can have, or those under a name.", rich_help_panel=_OUTPUT)
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel=_OUTPUT)] = False,
-    log: Annotated[Literal["plain", "json"], typer.Option("--log", help="json = one JSON object per line.", rich_help_panel=_OUTPUT)] = "plain",
+    log: Annotated[
+        Literal["plain", "json"], typer.Option("--log", help="json = one JSON object per line.", rich_help_panel=_OUTPUT)
+    ] = "plain",
     debug: Debug = False,
 ) -> int:
     """Make a corpus, or go on making it: whatever is done is kept, whatever was killed is done again.
@@ -161,9 +169,7 @@ corpus_app.command(
     epilog="Example:  reasonforge corpus pack code.jsonl --tokenizer models/base --out shards/code",
     rich_help_panel="Shards",
 )(pack)
-corpus_app.command(
-    "export", epilog="Example:  reasonforge corpus export shards/code --format megatron", rich_help_panel="Shards"
-)(export)
+corpus_app.command("export", epilog="Example:  reasonforge corpus export shards/code --format megatron", rich_help_panel="Shards")(export)
 corpus_app.command("verify", epilog="Example:  reasonforge corpus verify shards/code", rich_help_panel="Shards")(verify)
 
 

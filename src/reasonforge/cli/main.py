@@ -11,6 +11,7 @@ import typer
 import reasonforge
 from reasonforge.cli.arguments import Invocation, split_settings
 from reasonforge.cli.compare import compare
+from reasonforge.cli.corpus import corpus_app
 from reasonforge.cli.doctor import doctor
 from reasonforge.cli.eval_verbs import evaluate, grade
 from reasonforge.cli.failures import report_failure
@@ -19,7 +20,7 @@ from reasonforge.cli.run_verbs import report, show
 from reasonforge.cli.task_verbs import tasks
 from reasonforge.core.errors import RecipeError
 
-SETTINGS_VERBS = frozenset({*RECIPE_VERBS, "compare"})
+SETTINGS_VERBS = frozenset({*RECIPE_VERBS, "compare", "corpus run"})
 """Verbs behind which any setting of a recipe can stand."""
 
 STAGES_WITHOUT_VERB = frozenset({"judge", "label_steps", "preference", "reward_model", "select"})
@@ -46,6 +47,7 @@ app.command(
     epilog="Example:  reasonforge grade samples.jsonl --out graded.jsonl  ·  Then:  reasonforge eval graded.jsonl",
     rich_help_panel="Judge",
 )(grade)
+app.add_typer(corpus_app, rich_help_panel="Make a corpus")
 app.command("tasks", epilog="Example:  reasonforge tasks zebra --level 3", rich_help_panel="Look at problems")(tasks)
 app.command("show", epilog="Example:  reasonforge show runs/demo", rich_help_panel="Look at runs")(show)
 app.command("report", epilog="Example:  reasonforge report runs/a runs/b -o compare.html", rich_help_panel="Look at runs")(report)
@@ -87,9 +89,11 @@ def _dispatch(given: list[str], argv: tuple[str, ...]) -> int:
     settings: list[str] = []
     if given[0] in STAGES_WITHOUT_VERB:
         raise RecipeError(f"{given[0]} is a type of stage and no verb. Run one stage of a recipe with: reasonforge run RECIPE --stage NAME")
-    if given[:1] and given[0] in SETTINGS_VERBS:
-        own, settings = split_settings(given[1:], option_names(command.commands[given[0]]))
-        given = [given[0], *own]
+    verb = given[:2] if given[0] == "corpus" else given[:1]
+    if " ".join(verb) in SETTINGS_VERBS:
+        group = command.commands["corpus"] if len(verb) > 1 else command
+        own, settings = split_settings(given[len(verb) :], option_names(group.commands[verb[-1]]))
+        given = [*verb, *own]
     # Not through the command's own main: that one swallows interrupts and broken pipes.
     try:
         with command.make_context("reasonforge", given, obj=Invocation(argv=argv, settings=tuple(settings))) as context:

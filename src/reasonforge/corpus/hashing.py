@@ -30,6 +30,7 @@ _MASK = (1 << 64) - 1
 _CHUNK_CHARS = 1 << 17
 """Characters that are worked on at a time: the arrays stay in the processor's cache."""
 
+_BREAK = re.compile(r"\n\s*\n")
 _WORD, _SINGLE = 1, 2
 _SINGLE_RANGES = (
     (0x3005, 0x3007),  # 々〆〇
@@ -62,6 +63,8 @@ class GramHashes:
     hashes: U64
     offsets: NDArray[np.int64]
     """Where a text begins, and at the end where the last one ends: text ``i`` is ``hashes[offsets[i]:offsets[i + 1]]``."""
+    segments: NDArray[np.int64]
+    """Where a segment begins that has a gram, and at the end where the last one ends. Empty unless they were asked for."""
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many grams each text has."""
@@ -108,21 +111,35 @@ def hash_run(run: Iterable[str]) -> int:
     return sum(hash_gram(gram) * pow(_Q, place, 1 << 64) for place, gram in enumerate(run)) & _MASK
 
 
-def hash_texts(texts: Sequence[str]) -> GramHashes:
-    """Return the hashes of the grams of many texts."""
+def segment_bounds(text: str) -> list[int]:
+    """Return where the segments of a text begin, and its end: segments are parted by blank lines, each ends where the next begins."""
+    return [0, *(found.end() for found in _BREAK.finditer(text)), len(text)]
+
+
+def hash_texts(texts: Sequence[str], *, segments: bool = False) -> GramHashes:
+    """Return the hashes of the grams of many texts.
+
+    Args:
+        texts: in Unicode's form NFC, as pages are.
+        segments: also say where their segments begin.
+    """
     counts = np.zeros(len(texts), np.int64)
     parts: list[U64] = []
-    first, size = 0, 0
+    borders: list[NDArray[np.int64]] = []
+    first, size, before = 0, 0, 0
     chunk: list[str] = []
     for number, text in enumerate(texts):
         chunk.append(folded := text.casefold())
         size += len(folded) + 1
         if size >= _CHUNK_CHARS or number + 1 == len(texts):
-            hashes, counts[first : number + 1] = _hash_chunk(chunk, size)
+            hashes, counts[first : number + 1], at = _hash_chunk(chunk, size, segments=segments)
             parts.append(hashes)
+            borders.append(at + before)
+            before += len(hashes)
             first, size, chunk = number + 1, 0, []
     hashes = np.concatenate(parts) if parts else np.empty(0, np.uint64)
-    return GramHashes(hashes=hashes, offsets=np.concatenate(([0], np.cumsum(counts))))
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    return GramHashes(hashes=hashes, offsets=offsets, segments=np.unique(np.concatenate((*borders, offsets)) if segments else offsets[:0]))
 
 
 def run_hashes(hashes: U64, length: int) -> U64:
@@ -157,8 +174,8 @@ def _mixed(value: int) -> int:
     return value ^ value >> 31
 
 
-def _hash_chunk(folded: Sequence[str], size: int) -> tuple[U64, NDArray[np.int64]]:
-    """Return the hashes of all grams of case-folded texts, and how many each text has."""
+def _hash_chunk(folded: Sequence[str], size: int, *, segments: bool) -> tuple[U64, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the hashes of all grams of case-folded texts, how many each text has, and which ones stand behind blank lines."""
     joined = "\n".join(folded) + "\n"  # no gram reaches over a line's end
     if joined.isascii():
         codes = np.frombuffer(joined.encode("ascii"), np.uint8)
@@ -188,7 +205,8 @@ def _hash_chunk(folded: Sequence[str], size: int) -> tuple[U64, NDArray[np.int64
     np.cumsum(np.multiply(codes, powers[:size], dtype=np.uint64), out=sums[1:])
     hashes = mixed((sums[ends] - sums[starts]) * inverses[starts])
     bounds = np.cumsum([len(text) + 1 for text in folded])
-    return hashes, np.diff(np.searchsorted(starts, bounds), prepend=0)
+    breaks = np.fromiter((found.end() for found in _BREAK.finditer(joined)), np.int64) if segments else bounds[:0]
+    return hashes, np.diff(np.searchsorted(starts, bounds), prepend=0), np.searchsorted(starts, breaks)
 
 
 def _command_cuts(codes: NDArray[np.uint8] | NDArray[np.uint32], inside: NDArray[np.bool_]) -> NDArray[np.int64]:

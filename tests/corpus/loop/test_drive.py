@@ -62,7 +62,7 @@ def graph(store: Store, *, numbers: Sequence[int] = (1, 2, 3), rounds: int = 2, 
             yield Waits(round=number, message="look at it", command="look")
     everything = {"n": [store.input(receipt, "n") for receipt in receipts]}
     receipts = yield Step(stage="sum", units=[unit_of("sum", f"{MODULE}:add", everything)])
-    return Ended(rounds=rounds, reason="max_rounds", overlap=None, final={"sum": receipts})
+    return Ended(rounds=rounds, reason="max_rounds", overlap=None, packed={"sum": receipts})
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def result(store: Store, receipts: Sequence[Receipt]) -> str:
 def test_the_steps_are_done_in_order_and_each_feeds_the_next(store: Store) -> None:
     outcome = run_graph(graph(store), store, InProcess())
     assert outcome.ended is not None
-    assert result(store, outcome.ended.final["sum"]) == "24"
+    assert result(store, outcome.ended.packed["sum"]) == "24"
     assert (outcome.done, outcome.found) == (10, 0)
 
 
@@ -109,7 +109,7 @@ def test_a_changed_setting_redoes_what_has_it_and_what_follows(store: Store) -> 
 def test_two_numbers_that_are_one_unit_are_done_once_and_counted_twice(store: Store) -> None:
     outcome = run_graph(graph(store, numbers=(5, 5)), store, InProcess())
     assert outcome.ended is not None
-    assert result(store, outcome.ended.final["sum"]) == "40"
+    assert result(store, outcome.ended.packed["sum"]) == "40"
     assert DONE.count("split 5") == 1
 
 

@@ -15,8 +15,8 @@ from reasonforge.corpus.domains import DomainKey
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.paths import Pattern
 
-TABLE = pl.Schema({"id": pl.String, "name": pl.String, "host": pl.String, "path": pl.String, "score": pl.UInt16, "collected": pl.Boolean})
-"""Columns of the pages that are looked at; ``name`` is the domain."""
+TABLE = pl.Schema({"id": pl.String, "host": pl.String, "domain": pl.String, "path": pl.String, "score": pl.UInt16, "collected": pl.Boolean})
+"""Columns of the pages that are looked at."""
 
 
 class PageText(NamedTuple):
@@ -55,22 +55,26 @@ class PageTable:
         pages: pl.DataFrame,
         texts: Callable[[Sequence[str]], Mapping[str, PageText]],
         *,
+        key: DomainKey = "host",
         min_ratio: float = 0.10,
         min_pages: int = 20,
     ) -> None:
         """Args:
         pages: :data:`TABLE` and ``num_tokens``; only pages that count at all.
         texts: finds what is shown of pages.
+        key: what a domain is.
         min_ratio: a domain is mathematical above this share.
         min_pages: a domain with fewer pages is not judged.
         """
-        rated = domains.rates([domains.partial(pages, key="name")]) if len(pages) else domains.rates([])
+        rated = domains.rates([domains.partial(pages, key=key)])
+        self._key: DomainKey = key
         self._domains = domains.mathematical(rated, min_ratio=min_ratio, min_pages=min_pages)
-        asked = pages.select(TABLE.names()).join(self._domains.select("name"), on="name", how="semi").sort("name", "id")
-        self._of_domain = {str(name): part for (name,), part in asked.partition_by("name", as_dict=True).items()}
+        asked = pages.select(TABLE.names()).filter(pl.col(key).is_in(self._domains["name"].implode())).sort(key, "id")
+        self._of_domain = {str(name): part for (name,), part in asked.partition_by(key, as_dict=True).items()}
         self._names_of_host: dict[str, list[str]] = {}
-        for host, name in asked.select("host", "name").unique().sort("host", "name").iter_rows():
-            self._names_of_host.setdefault(host, []).append(name)
+        for name, part in self._of_domain.items():
+            for host in part["host"].unique():
+                self._names_of_host.setdefault(host, []).append(name)
         self._texts = texts
 
     def domains(self) -> pl.DataFrame:
@@ -80,12 +84,12 @@ class PageTable:
     def paths(self, name: str) -> pl.DataFrame:
         """Return the path tree of a domain, down to single pages."""
         pages = self._of_domain.get(name, pl.DataFrame(schema=TABLE))
-        return domains.path_tree([domains.path_partial(pages, key="name")])
+        return domains.path_tree([domains.path_partial(pages, key=self._key)])
 
     def pages(self, pattern: Pattern) -> pl.DataFrame:
         """Return the pages that a pattern matches."""
         parts = [self._of_domain[name] for name in self._names_of_host.get(pattern.host, ())]
-        pages = pl.concat([pl.DataFrame(schema=TABLE), *parts]).drop("name")
+        pages = pl.concat([pl.DataFrame(schema=TABLE), *parts])
         return pages.filter(Annotations({pattern: "math"}).labels_of(pages).is_not_null())
 
     def texts(self, ids: Sequence[str]) -> Mapping[str, PageText]:
@@ -99,8 +103,7 @@ def open_tables(
     """Return annotation data over Parquet files.
 
     Args:
-        tables: columns ``id``, ``host`` (and ``domain``, if that is the key), ``path``, ``score`` (u16), ``selected`` and ``num_tokens``; only
-            pages that count at all.
+        tables: columns ``id``, ``host``, ``domain``, ``path``, ``score`` (u16), ``selected`` and ``num_tokens``; only pages that count.
         pages: ``pages.parquet`` files that hold their texts.
         key: what a domain is.
         min_ratio: a domain is mathematical above this share.
@@ -109,14 +112,12 @@ def open_tables(
     Raises:
         DataError: a file is missing or broken.
     """
-    columns = [*dict.fromkeys(["id", key, "host", "path", "score", "selected", "num_tokens"])]
-    parts = [read_table(path, columns) for path in tables]
+    columns = ["id", "host", "domain", "path", "score", "selected", "num_tokens"]
     empty = pl.DataFrame(
-        schema={name: pl.String for name in columns} | {"score": pl.UInt16, "selected": pl.Boolean, "num_tokens": pl.UInt32}
+        schema={**{name: pl.String for name in columns[:4]}, "score": pl.UInt16, "selected": pl.Boolean, "num_tokens": pl.UInt32}
     )
-    # Two columns of one source: the key may be the host itself.
-    joined = pl.concat([empty, *parts], how="vertical_relaxed").with_columns(name=pl.col(key), collected=pl.col("selected"))
-    return PageTable(joined.select(*TABLE.names(), "num_tokens"), StoredTexts(pages), min_ratio=min_ratio, min_pages=min_pages)
+    joined = pl.concat([empty, *(read_table(path, columns) for path in tables)]).rename({"selected": "collected"})
+    return PageTable(joined, StoredTexts(pages), key=key, min_ratio=min_ratio, min_pages=min_pages)
 
 
 class StoredTexts:

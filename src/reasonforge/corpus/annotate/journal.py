@@ -154,8 +154,9 @@ class Journal:
             if (pair := _conflict(stack)) is not None:
                 first, second = pair
                 raise DataError(
-                    f"{self.path}:{first.number} and {self.path}:{second.number}: {first.decision.by} says {first.decision.label} of "
-                    f'{pattern}, {second.decision.by} says {second.decision.label}. Agree, and append the line that holds with "overrules": true'
+                    f"{self.path}:{first.number} and {self.path}:{second.number}: of {pattern} {first.decision.by} says "
+                    f"{first.decision.label} and {second.decision.by} {second.decision.label}, neither knowing of the other. "
+                    'Agree, and append the line that holds with "overrules": true'
                 )
 
     def standing(self, pattern: Pattern) -> Line | None:

@@ -83,5 +83,5 @@ class Annotations:
                 key = pl.col("host")
             said = key.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
             known = known.with_columns(label=pl.coalesce("label", said))
-        rows = pages.select(pl.int_range(pl.len(), dtype=known.schema["row"]).alias("row"))
+        rows = pages.select("host").with_row_index("row").select("row")
         return rows.join(known.select("row", "label"), on="row", how="left", maintain_order="left")["label"]

@@ -21,8 +21,8 @@ from reasonforge.corpus.annotate.samples import draw_samples
 from reasonforge.corpus.annotate.worklist import PathRow
 from reasonforge.corpus.paths import Pattern
 
-_RULES = """You sort paths of web sites for a corpus of mathematics. You see some pages that lie under one path. Say whether pages under it are, \
-as a rule, mathematical: they state, derive, solve, explain, teach or discuss mathematics, or quantitative science with formulas.
+_RULES = """You sort paths of web sites for a corpus of mathematics. You see some pages that lie under one path. Say whether pages \
+under it are, as a rule, mathematical: they state, derive, solve, explain, teach or discuss mathematics, or science with formulas.
 Pages that only mention numbers, prices, scores, dates or mathematicians are not. Menus, log-ins, lists of members and tags are not.
 
 First say in one or two sentences what the pages are. Then end with one line of its own that holds exactly one of:

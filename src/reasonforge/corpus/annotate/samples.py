@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -38,9 +39,8 @@ def draw_samples(data: AnnotationData, pattern: Pattern, *, seed: int, number: i
         clip: characters of the text.
     """
     pages = data.pages(pattern)
-    drawn = [
-        _drawn(pages.filter(pl.col("collected") == kind), number, derive_seed(seed, "samples", str(pattern))) for kind in (False, True)
-    ]
+    own_seed = derive_seed(seed, "samples", str(pattern))
+    drawn = [_drawn(pages.filter(pl.col("collected") == kind), number, own_seed) for kind in (False, True)]
     texts = data.texts([row["id"] for part in drawn for row in part])
     samples = []
     for row in (row for part in drawn for row in part):
@@ -59,7 +59,7 @@ def draw_samples(data: AnnotationData, pattern: Pattern, *, seed: int, number: i
     return samples
 
 
-def _drawn(pages: pl.DataFrame, number: int, seed: int) -> list[dict[str, object]]:
+def _drawn(pages: pl.DataFrame, number: int, seed: int) -> list[dict[str, Any]]:
     """Take the pages from a drawn place on, in the order of their ids: ids are hashes, so neighbours have nothing in common."""
     start = f"{seed:016x}"
     ordered = pl.col("id").rank("ordinal") + pl.when(pl.col("id") >= start).then(0).otherwise(pl.len())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -106,8 +106,7 @@ class Session:
             DataError: there is no such domain.
         """
         with self._lock:
-            labels = self._labels()
-            said = Annotations({pattern: label for pattern, label in labels.items() if self._is_in(pattern.host, name)})
+            said = Annotations(self._labels_in(name))
             return {"name": name, "rows": [self._row(row, said) for row in self._opened(name).rows]}
 
     def samples(self, text: str) -> dict[str, Any]:
@@ -121,7 +120,9 @@ class Session:
             name = self._name_of(pattern)
             labels = self._labels()
             gains = self._opened(name).gains
-            adds = gains.won(labels | {pattern: "math"}) - gains.won({known: label for known, label in labels.items() if known != pattern})
+            others: dict[Pattern, Label] = {known: label for known, label in labels.items() if known != pattern}
+            accepted: dict[Pattern, Label] = {**others, pattern: "math"}
+            adds = gains.won(accepted) - gains.won(others)
             samples = self._drawn(pattern)
         shown = [
             {"collected": page.collected, "score": page.score, "url": page.url, "title": page.title, "text": page.text} for page in samples
@@ -151,7 +152,7 @@ class Session:
                 is_others = standing is not None and standing.decision.by != self._by
                 if standing is not None and is_others and standing.digest != known:
                     raise Contradiction(
-                        f"{standing.decision.by} said {standing.decision.label} of {pattern} meanwhile. Decide again if you see it otherwise"
+                        f"{standing.decision.by} said {standing.decision.label} of {pattern} meanwhile. Press again if you see it otherwise"
                     )
                 decision = Decision(
                     round=self._round,
@@ -260,9 +261,8 @@ class Session:
         return names
 
     def _reckon(self, names: Collection[str]) -> None:
-        labels = self._labels()
         for name in names:
-            mine = {pattern: label for pattern, label in labels.items() if self._is_in(pattern.host, name)}
+            mine = self._labels_in(name)
             said, opened = Annotations(mine), self._opened(name)
             is_open = any(
                 row.pattern not in mine and said.label_of(row.pattern.host, "/".join(("", *row.pattern.segments))) not in _SETTLING
@@ -270,8 +270,11 @@ class Session:
             )
             self._progress[name] = {"won": opened.gains.won(mine), "settled": opened.gains.decided(mine), "closed": not is_open}
 
-    def _labels(self) -> Mapping[Pattern, Label]:
+    def _labels(self) -> dict[Pattern, Label]:
         return {pattern: cast(Label, line.decision.label) for pattern, line in self.journal.decisions().items()}
+
+    def _labels_in(self, name: str) -> dict[Pattern, Label]:
+        return {pattern: label for pattern, label in self._labels().items() if name in self._names_of([pattern.host])}
 
     def _opened(self, name: str) -> _Domain:
         if name not in self._names:
@@ -302,6 +305,3 @@ class Session:
             if rest:
                 found.add(rest)
         return frozenset(found)
-
-    def _is_in(self, host: str, name: str) -> bool:
-        return name in self._names_of([host])

@@ -10,12 +10,12 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.annotate.data import AnnotationData
 from reasonforge.corpus.annotate.journal import LABELS, Decision, Journal, Label
 from reasonforge.corpus.annotate.samples import draw_samples
-from reasonforge.corpus.annotate.worklist import path_rows, worklist
+from reasonforge.corpus.annotate.worklist import rows_to_label
 from reasonforge.corpus.paths import Pattern, read_pattern
 from reasonforge.runs.text import clean_text
 
 COLUMNS = (
-    "domain", "pattern", "label", "why", "standing", "proposal", "pages", "collected", "share", "mean_score", "gain", "example", "title",
+    "pattern", "label", "why", "standing", "proposal", "pages", "collected", "share", "mean_score", "gain", "example", "title",
 )  # fmt: skip
 """``label`` and ``why`` are for the person; ``standing`` is what was said before, and says on import whether it still is."""
 
@@ -41,20 +41,13 @@ def write_sheet(data: AnnotationData, journal: Journal, *, seed: int, share: flo
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    ranked = worklist(data.domains())
-    covered = 0.0
-    for name, upto in ranked.select("name", "covered").iter_rows():
-        if share is not None and covered >= share:
-            break
-        covered = upto
-        for row in path_rows(data.paths(name)):
-            standing, proposal = journal.standing(row.pattern), journal.proposal(row.pattern)
-            pages = draw_samples(data, row.pattern, seed=seed, number=1)
-            example = [clean_text(text) for text in (pages[0].url, pages[0].title)] if pages else ["", ""]
-            said = [(line.decision.label or "") if line is not None else "" for line in (standing, proposal)]
-            numbers = [str(row.pages), str(row.collected), f"{row.share:.3f}", f"{row.mean_score:.3f}", str(row.gain)]
-            cells = [name, str(row.pattern), said[0], "", *said, *numbers, *example]
-            writer.writerow([guarded(cell) for cell in cells])
+    for row in rows_to_label(data, share=share):
+        standing, proposal = journal.standing(row.pattern), journal.proposal(row.pattern)
+        pages = draw_samples(data, row.pattern, seed=seed, number=1)
+        example = [clean_text(text) for text in (pages[0].url, pages[0].title)] if pages else ["", ""]
+        said = [(line.decision.label or "") if line is not None else "" for line in (standing, proposal)]
+        numbers = [str(row.pages), str(row.collected), f"{row.share:.3f}", f"{row.mean_score:.3f}", str(row.gain)]
+        writer.writerow([guarded(cell) for cell in [str(row.pattern), said[0], "", *said, *numbers, *example]])
     return out.getvalue()
 
 
@@ -85,9 +78,8 @@ def read_sheet(content: bytes, place: str, journal: Journal, *, round_number: in
             continue
         earlier = decisions.get(decision.pattern)
         if earlier is not None and earlier.label != decision.label:
-            problems.append(
-                f"{place}:{number}: {decision.pattern} is {decision.label} here and {earlier.label} in line {lines[decision.pattern]}"
-            )
+            before = f"{earlier.label} in line {lines[decision.pattern]}"
+            problems.append(f"{place}:{number}: {decision.pattern} is {decision.label} here and {before}")
         decisions[decision.pattern] = decision
         lines.setdefault(decision.pattern, number)
     if problems:

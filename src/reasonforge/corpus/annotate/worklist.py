@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus import domains
+from reasonforge.corpus.annotate.data import AnnotationData
 from reasonforge.corpus.annotate.journal import Label
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.domains import PathNode
@@ -95,6 +96,23 @@ def path_rows(tree: pl.DataFrame, *, least_pages: int | None = None) -> list[Pat
     return rows
 
 
+def rows_to_label(data: AnnotationData, *, share: float | None = None) -> Iterator[PathRow]:
+    """Yield the rows of the domains, in the order to look at them.
+
+    Args:
+        data: the mathematical domains of the round.
+        share: only the first domains that cover this share of the expected gain; None = all.
+    """
+    for name, before in _names_before(worklist(data.domains())):
+        if share is None or before < share:
+            yield from path_rows(data.paths(name))
+
+
+def _names_before(ranked: pl.DataFrame) -> Iterator[tuple[str, float]]:
+    """Yield each domain with the share that those before it cover."""
+    yield from zip(ranked["name"], [0.0, *ranked["covered"]], strict=False)
+
+
 def _readable(text: str) -> Pattern | None:
     """Return the pattern of a node; None = a file of annotations could not name it: a host or path that no normal URL has."""
     try:
@@ -134,10 +152,11 @@ class Gains:
         return sums.get("math", 0) + sums.get("not_math", 0)
 
     def _sums(self, labels: Mapping[Pattern, Label]) -> dict[str, int]:
-        mine = {pattern: label for pattern, label in labels.items() if pattern.host in self.hosts}
+        mine: dict[Pattern, Label] = {pattern: label for pattern, label in labels.items() if pattern.host in self.hosts}
         if not mine:
             return {}
-        # Patterns finer than the tree (one question of ten thousand) are not counted. Else a cell stands for all pages whose segments collapse to its path, and a pattern of the tree matches all of them or none.
+        # A cell stands for all pages whose segments collapse to its path, and a pattern of the tree matches all of them or none.
+        # Patterns finer than the tree (one question of ten thousand) are not counted.
         labelled = self._cells.with_columns(label=Annotations(mine).labels_of(self._cells))
         sums = labelled.drop_nulls("label").group_by("label").agg(pl.col("gain").sum())
         return {label: int(gain) for label, gain in sums.select("label", "gain").iter_rows()}

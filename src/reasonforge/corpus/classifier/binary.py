@@ -26,17 +26,19 @@ from reasonforge.core.files import storage_errors
 MAGIC = 793712314
 VERSION = 12
 SUPERVISED = 3
-LOSSES = {1: "hs", 2: "ns", 3: "softmax", 4: "ova"}
-"""By the number in the file."""
+LOSSES = {1: "hs", 3: "softmax", 4: "ova"}
+"""By the number in the file. The fourth, negative sampling, is none for a classifier of two labels."""
 
 _HEAD = struct.Struct("<2i12id")
 _COUNTS = struct.Struct("<3i2q")
 _ENTRY = struct.Struct("<qb")
 _SHAPE = struct.Struct("<2q")
+_COUNT = struct.Struct("<q")
 _FLAG = struct.Struct("<B")
 _MAX_WORD_BYTES = 1 << 20
 _MAX_DIM = 1 << 14
 _MAX_NGRAMS = 1 << 10
+_MAX_COUNT = 10**12
 _WORD, _LABEL = 0, 1
 _CHUNK_ROWS = 1 << 13
 
@@ -128,7 +130,7 @@ class _Reader:
         self._at = 0
 
     def layout(self) -> Layout:
-        magic, version, dim, _, _, _, _, word_ngrams, loss, model, bucket, *_ = self._take(_HEAD, "header")
+        magic, version, dim, _, _, _, _, word_ngrams, loss, model, bucket, _, maxn, *_ = self._take(_HEAD, "header")
         if magic != MAGIC:
             raise self._bad("is no fastText model", "Name a .bin file, not .vec, .ftz or text")
         if version != VERSION:
@@ -137,8 +139,8 @@ class _Reader:
             raise self._bad("holds fastText word vectors, no classifier", "Train one with labels")
         if not 0 < dim <= _MAX_DIM or bucket < 0 or not 0 < word_ngrams <= _MAX_NGRAMS or loss not in LOSSES:
             raise self._bad(f"has impossible settings: dim {dim}, bucket {bucket}, wordNgrams {word_ngrams}, loss {loss}")
-        if word_ngrams > 1 and bucket == 0:
-            raise self._bad("has word n-grams and no buckets for them, which kills the library", "Train it again")
+        if bucket == 0 and (word_ngrams > 1 or maxn > 0):
+            raise self._bad("has n-grams and no buckets for them, which kills the library", "Train it again")
         size, num_words, num_labels, _, num_pruned = self._take(_COUNTS, "dictionary")
         if num_words < 1 or num_labels < 1 or size != num_words + num_labels or num_pruned < -1:
             raise self._bad(f"has an impossible dictionary: {num_words} words and {num_labels} labels are {size} entries")
@@ -176,6 +178,9 @@ class _Reader:
             if kind != (_WORD if index < num_words else _LABEL):
                 raise self._bad(f"has an impossible word {index} in its dictionary")
             if kind == _LABEL:
+                (count,) = _COUNT.unpack_from(content, end + 1)
+                if not 0 <= count < _MAX_COUNT:  # the library builds a tree by them, and walks out of it
+                    raise self._bad(f"has a label that occurs {count} times")
                 labels.append(content[at:end].decode("utf-8", "replace"))
             at = end + 1 + _ENTRY.size
         self._at = at

@@ -108,6 +108,8 @@ def train(lines: Path, config: ClassifierConfig, target: Path) -> None:
         raise DataError(
             f"fastText cannot train: {reason.rstrip('.')}. Are there enough examples for classifier.min_count = {config.min_count}?"
         ) from None
+    if not model.get_words():
+        raise DataError(f"fastText cannot train: no word occurs classifier.min_count = {config.min_count} times in the examples")
     model.save_model(str(target))
 
 

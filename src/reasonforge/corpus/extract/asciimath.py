@@ -28,7 +28,7 @@ _SAME = (
 _SYMBOLS = {word: f"\\{word}" for word in _SAME.split()} | _pairs(
     "** ast;*** star;// /;\\\\ setminus;xx times;-: div;@ circ;o+ oplus;ox otimes;o. odot;^^ wedge;^^^ bigwedge;vv vee;vvv bigvee;nn cap;nnn bigcap;uu cup;"
     "uuu bigcup;!= neq;ne neq;<= leq;le leq;lt lt;gt gt;>= geq;ge geq;-< prec;>- succ;!in notin;sub subset;sup supset;sube subseteq;supe supseteq;"
-    "-= equiv;~= cong;~~ approx;prop propto;not neg;=> implies;if text{if};<=> iff;iff iff;AA forall;EE exists;_|_ bot;TT top;|-- vdash;|== models;"
+    "-= equiv;~= cong;~~ approx;prop propto;not neg;=> implies;<=> iff;iff iff;AA forall;EE exists;_|_ bot;TT top;|-- vdash;|== models;"
     "+- pm;-+ mp;O/ emptyset;oo infty;del partial;grad nabla;... ldots;:. therefore;:' because;/_ angle;/_\\ triangle;'|: {|};-> to;>-> rightarrowtail;"
     "->> twoheadrightarrow;|-> mapsto;larr leftarrow;rarr rightarrow;harr leftrightarrow;uarr uparrow;darr downarrow;lArr Leftarrow;rArr Rightarrow;"
     "hArr Leftrightarrow;CC mathbb{C};NN mathbb{N};QQ mathbb{Q};RR mathbb{R};ZZ mathbb{Z};dx ,dx;dy ,dy;dz ,dz;dt ,dt;or text{or};and text{and};"
@@ -58,7 +58,7 @@ def to_latex(source: str) -> str:
     >>> to_latex("sum_(i=1)^n i^3=((n(n+1))/2)^2")
     '\\sum_{i=1}^{n}i^{3}=\\left(\\frac{n(n+1)}{2}\\right)^{2}'
     """
-    return re.sub(r" +(?=[}_^)\],]|$)", "", _Parser(source).row(())).strip()
+    return re.sub(r"(\\[A-Za-z]+) +(?=[}_^)\],]|$)", r"\1", _Parser(source).row(())).strip()
 
 
 class _Parser:
@@ -194,8 +194,6 @@ class _Parser:
                 return ""
             end += 1
         if end >= len(self.tokens) or len(rows) < (1 if opening == "[" and left == "[" else 2) or len({len(row) for row in rows}) != 1:
-            return ""
-        if len(rows[0]) == 1 and left == "(":
             return ""
         right = self.tokens[end]
         cells = [[self.between(*cell) for cell in row] for row in rows]

@@ -35,7 +35,7 @@ _NOTATIONS = {"box": "boxed{%s}", "roundedbox": "boxed{%s}", "circle": "boxed{%s
               "updiagonalstrike": "cancel{%s}", "downdiagonalstrike": "bcancel{%s}", "horizontalstrike": "not{%s}", "actuarial": "overline{%s}|"}  # fmt: skip
 _ATOM = re.compile(r"(?:\\[A-Za-z]+|\\[^A-Za-z]|[^\\{}^_\s])\s*|\{[^{}]*\}\s*|\\(?:mathbb|mathbf|mathcal|mathfrak|mathrm|mathsf|boldsymbol|operatorname)\{[^{}]*\}\s*")
 _CHOOSE = re.compile(r"\{(.*) \\atop (.*)\}")
-_SPACE_BEFORE = re.compile(r" +(?=[}^_,)\]\s]|$)")
+_SPACE_AFTER_COMMAND = re.compile(r"(\\[A-Za-z]+|[}\])|]) +(?=[}^_,)\]]|$)")
 
 
 class _Fence(NamedTuple):
@@ -74,9 +74,12 @@ class _Walk:
     def row(self, nodes: list[Any], depth: int) -> str:
         """Return elements side by side; matching fences around tall content grow with it, fences around a table make a matrix."""
         nodes = [node for node in nodes if _name(node) not in _SILENT]
-        if len(nodes) in (2, 3) and (matrix := self.matrix(nodes, depth)):
-            return matrix
-        parts = [self.latex(node, depth) for node in nodes]
+        parts: list[str] = []
+        index = 0
+        while index < len(nodes):
+            width, text = self.matrix(nodes, index, depth)
+            parts += [text if width else self.latex(nodes[index], depth), *[""] * (width - 1)]
+            index += max(width, 1)
         fences = [_fence(node) for node in nodes]
         opened: list[tuple[int, str]] = []
         for index, fence in enumerate(fences):
@@ -88,7 +91,7 @@ class _Walk:
                     continue
                 start, _ = opened.pop()
                 opening = fences[start]
-                if opening and fence.stretchy and opening.stretchy and _TALL.search("".join(parts[start + 1 : index])):
+                if parts[start] and parts[index] and opening and fence.stretchy and opening.stretchy and _TALL.search("".join(parts[start + 1 : index])):
                     parts[start] = f"\\left{_FENCES[opening.text]} "
                     parts[index] = f"\\right{_FENCES[fence.text]} "
             elif fence.text in _OPENING or bar:
@@ -98,20 +101,25 @@ class _Walk:
                 parts[index - 1 : index + 2] = ["", f"\\binom{{{choose[1]}}}{{{choose[2]}}}", ""]
         return "".join(parts)
 
-    def matrix(self, nodes: list[Any], depth: int) -> str:
-        first, last = _operator(nodes[0]), _operator(nodes[-1])
-        inner = nodes[1] if first is not None else nodes[0]
-        table = _only(inner)
-        if table is None or (len(nodes) == 3 and (first is None or last is None)):
-            return ""
-        if len(nodes) == 3 or (first is not None and last is None):
-            if first == "{" and not last:
-                return self.table(table, depth, "cases")
-            if name := _MATRICES.get((first or "", last or "")):
-                return self.table(table, depth, name)
-            left, right = _FENCES.get(first or "", "."), _FENCES.get(last or "", ".")
-            return f"\\left{left} {self.table(table, depth, 'matrix')} \\right{right} "
-        return f"\\left. {self.table(table, depth, 'matrix')} \\right{_FENCES[last]} " if last in _FENCES else ""
+    def matrix(self, nodes: list[Any], index: int, depth: int) -> tuple[int, str]:
+        """Return a table with the fences around it and how many elements that is; 0 where no fenced table starts here."""
+        first = _operator(nodes[index])
+        if first is None:
+            if index or len(nodes) != 2 or (table := _only(nodes[0])) is None or (last := _operator(nodes[1])) not in _FENCES:
+                return 0, ""
+            return 2, f"\\left. {self.table(table, depth, 'matrix')} \\right{_FENCES[last]} "
+        if index + 1 >= len(nodes) or (table := _only(nodes[index + 1])) is None:
+            return 0, ""
+        last = _operator(nodes[index + 2]) if index + 2 < len(nodes) else None
+        if last is not None and last in _OPENING:
+            last = None
+        width = 2 if last is None else 3
+        if first == "{" and not last:
+            return width, self.table(table, depth, "cases")
+        if name := _MATRICES.get((first, last or "")):
+            return width, self.table(table, depth, name)
+        left, right = _FENCES.get(first, "."), _FENCES.get(last or "", ".")
+        return width, f"\\left{left} {self.table(table, depth, 'matrix')} \\right{right} "
 
     def table(self, element: Any, depth: int, name: str = "") -> str:
         rows = []
@@ -135,7 +143,7 @@ def to_latex(element: Any) -> str:
     Args:
         element: a resiliparse node, ``math`` or below; a namespace prefix in the names (``mml:mfrac``) does not matter.
     """
-    return _SPACE_BEFORE.sub("", _Walk().latex(element, 0)).strip()
+    return _SPACE_AFTER_COMMAND.sub(r"\1", _Walk().latex(element, 0)).strip()
 
 
 def _name(node: Any) -> str:
@@ -235,6 +243,11 @@ def _square_root(walk: _Walk, element: Any, depth: int) -> str:
     return f"\\sqrt{{{walk.row(walk.children(element), depth).strip()}}}"
 
 
+def _spaced(text: str) -> str:
+    """Return LaTeX that a letter may follow."""
+    return text + " " if text[-1:].isalpha() else text
+
+
 def _script(text: str, mark: str) -> str:
     if not text:
         return ""
@@ -245,17 +258,17 @@ def _script(text: str, mark: str) -> str:
 
 def _sub(walk: _Walk, element: Any, depth: int) -> str:
     nodes = walk.children(element)
-    return walk.base(nodes, depth) + _script(walk.argument(nodes, 1, depth), "_") + " "
+    return _spaced(walk.base(nodes, depth) + _script(walk.argument(nodes, 1, depth), "_"))
 
 
 def _sup(walk: _Walk, element: Any, depth: int) -> str:
     nodes = walk.children(element)
-    return walk.base(nodes, depth) + _script(walk.argument(nodes, 1, depth), "^") + " "
+    return _spaced(walk.base(nodes, depth) + _script(walk.argument(nodes, 1, depth), "^"))
 
 
 def _sub_sup(walk: _Walk, element: Any, depth: int) -> str:
     nodes = walk.children(element)
-    return walk.base(nodes, depth) + _script(walk.argument(nodes, 1, depth), "_") + _script(walk.argument(nodes, 2, depth), "^") + " "
+    return _spaced(walk.base(nodes, depth) + _script(walk.argument(nodes, 1, depth), "_") + _script(walk.argument(nodes, 2, depth), "^"))
 
 
 def _under(walk: _Walk, element: Any, depth: int) -> str:
@@ -280,7 +293,7 @@ def _stack(walk: _Walk, nodes: list[Any], *, under: Any, over: Any, depth: int) 
     below = walk.latex(under, depth).strip() if under is not None else ""
     above = walk.latex(over, depth).strip() if over is not None else ""
     if base in _BIG_NAMES or base.startswith(("\\underbrace{", "\\overbrace{")) or base.removeprefix("\\operatorname{").rstrip("}") in LIMITS:
-        return base + _script(below, "_") + _script(above, "^") + " "
+        return _spaced(base + _script(below, "_") + _script(above, "^"))
     sign = _text(nodes[0])
     if sign in _ARROWS and (above or below):
         return f"\\{_ARROWS[sign]}{f'[{below}]' if below else ''}{{{above}}} "
@@ -310,7 +323,7 @@ def _multiscripts(walk: _Walk, element: Any, depth: int) -> str:
         lower, upper = "".join(texts[::2]), "".join(texts[1::2])
         return (f"_{{{lower}}}" if lower else "") + (f"^{{{upper}}}" if upper else "")
 
-    return ("{}" + scripts(before) if any(before) else "") + walk.base(nodes, depth) + scripts(after) + " "
+    return ("{}" + scripts(before) if any(before) else "") + _spaced(walk.base(nodes, depth) + scripts(after))
 
 
 def _fenced(walk: _Walk, element: Any, depth: int) -> str:

@@ -86,6 +86,7 @@ def _lines(parts: Sequence[Path]) -> Iterator[bytes]:
     for row in _rows(parts):
         text, identity = row.pop("text"), row.pop("id")
         date = row.pop("fetched_at")
+        row["normal_url"], row["url"] = row["url"], row.pop("found_url")  # a reader wants the address that can be fetched
         line = {"text": text, "id": identity, "metadata": {**row, **({"date": date} if date else {})}}
         yield json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 

@@ -68,6 +68,10 @@ class _Corrupt(Exception):
     """What comes is no record."""
 
 
+class _Junk(Exception):
+    """What was passed over behind the last record is none."""
+
+
 class _Cut(Exception):
     """The file ends in the middle of a member."""
 
@@ -87,7 +91,7 @@ def records(file: BinaryIO, *, max_block_bytes: int = 32 << 20, max_inflated_byt
         max_inflated_bytes: a record that is larger and was compressed more than 100 to 1 is given up.
     """
     start = file.read(len(GZIP_MAGIC))
-    stream = _Stream(file, is_gzip=start == GZIP_MAGIC)
+    stream = _Stream(file, is_gzip=bool(start) and GZIP_MAGIC.startswith(start))
     reader = _Reader(stream, max_block_bytes, max_inflated_bytes)
     while True:
         try:
@@ -100,6 +104,8 @@ def records(file: BinaryIO, *, max_block_bytes: int = 32 << 20, max_inflated_byt
             except _Corrupt:
                 stream.skip_to_head()
                 reader.part_gave_record = True  # what is found does not begin where its member does
+                reason = CORRUPT
+            except _Junk:
                 reason = CORRUPT
         except zlib.error:
             stream.seek_member(stream.position if reader.part_gave_record else stream.part_start + 1)
@@ -295,6 +301,7 @@ class _Reader:
         """Position in the file of what is being read."""
         self.part_gave_record = False
         self._line_ends = b""
+        self._junk_begin: int | None = None
 
     def read(self) -> Record | None:
         """Return the next record; None = the file ends here.
@@ -303,6 +310,9 @@ class _Reader:
             _Corrupt: what comes is none. The bytes are damaged: ``zlib.error``. The file is cut: ``_Cut``. It inflates too far: ``_Bomb``.
         """
         stream = self._stream
+        if self._junk_begin is not None:
+            self.begin, self._junk_begin = self._junk_begin, None
+            raise _Junk
         self.begin = stream.part_start if stream.is_gzip and not self.part_gave_record else stream.position
         if self._is_end:
             raise _Cut
@@ -319,8 +329,9 @@ class _Reader:
         block_start = stream.plain_position
         block = self._block(length)
         is_cut = len(block) < length
+        end = None
         if not self._is_at_border(block, length):
-            block, is_cut = self._corrected(block, length, block_start), True
+            (block, end), is_cut = self._corrected(block, length, block_start), True
         if stream.is_used_up and stream.failure is not None:
             if isinstance(stream.failure, zlib.error):
                 raise stream.failure  # whatever came before it in the member is not to be trusted
@@ -330,7 +341,7 @@ class _Reader:
         can_be_cut_out = is_alone or not stream.is_gzip
         return Record(
             offset=self.begin if can_be_cut_out else begin_plain,
-            length=stream.position - self.begin if can_be_cut_out else 0,
+            length=(end or stream.position) - self.begin if can_be_cut_out else 0,
             kind=headers.get("warc-type", "").lower(),
             headers=headers,
             block=block,
@@ -395,8 +406,12 @@ class _Reader:
         stream.need(_MAX_HEAD)
         return bool(_HEAD.match(stream.buffer, stream.at))
 
-    def _corrected(self, block: bytes, length: int, block_start: int) -> bytes:
-        """Return the block of a record whose Content-Length is a lie, and go to where the next record begins."""
+    def _corrected(self, block: bytes, length: int, block_start: int) -> tuple[bytes, int | None]:
+        """Go to the next record behind one whose Content-Length is a lie, or that junk follows.
+
+        Returns:
+            Its block, and where it ends in the file; None = where the stream is now.
+        """
         stream = self._stream
         if stream.is_gzip and len(block) == self._max_block_bytes < length:
             raise _Corrupt  # what lies between cannot be read again
@@ -407,12 +422,18 @@ class _Reader:
                 stream.put_back(block[found.start() + 1 :] + self._line_ends)
             else:
                 stream.seek_plain(block_start + found.start() + 1)
-            return block[: found.start()].rstrip(b"\r\n")
+            return block[: found.start()].rstrip(b"\r\n"), None
         if not stream.is_gzip:
             stream.seek_plain(block_start + len(block))
-        if not stream.skip_to_head() and not stream.is_gzip and len(block) < length:
+        end = stream.position
+        is_found = stream.skip_to_head()
+        if not stream.is_gzip and not is_found and len(block) < length:
             self._is_end = True
-        return block
+            return block, None
+        if stream.is_gzip and not is_found and not self.part_gave_record:
+            return block, None  # the rest of a member that is this record
+        self._junk_begin = end
+        return block, end
 
     def _skip_line_ends(self) -> bool:
         """Say whether the part goes on after them."""

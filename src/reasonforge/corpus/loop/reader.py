@@ -49,7 +49,10 @@ class CorpusReader:
     def receipts(self, stage: str, number: int | None = None) -> list[Receipt]:
         """Return what is done of a stage of a round."""
         return [
-            receipt for index, step in enumerate(self.steps) if (step.stage, step.round) == (stage, number) for receipt in done(self._receipts[index])
+            receipt
+            for index, step in enumerate(self.steps)
+            if (step.stage, step.round) == (stage, number)
+            for receipt in done(self._receipts[index])
         ]
 
     def outputs(self, stage: str, number: int | None, name: str) -> list[Path]:

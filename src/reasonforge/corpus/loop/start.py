@@ -123,7 +123,10 @@ def _facts(recipe: CorpusRecipe, root: Path) -> list[tuple[str, str]]:
         ("folder", str(root)),
         ("rounds", f"at most {rounds.max_rounds}, until {rounds.converged_overlap:.0%} of the pages were there before"),
         ("selection", rule),
-        ("domains", f"by {recipe.domains.key}, more than {recipe.domains.min_collected_ratio:.0%} of {recipe.domains.min_pages} pages or more"),
+        (
+            "domains",
+            f"by {recipe.domains.key}, more than {recipe.domains.min_collected_ratio:.0%} of {recipe.domains.min_pages} pages or more",
+        ),
         ("annotation", recipe.annotation.type + (" (not the paper's procedure)" if recipe.annotation.type == "auto" else "")),
         ("seed", str(recipe.seed)),
     ]
@@ -161,9 +164,7 @@ def _drive(
         _say_changes(console, ledger.begin(text=loaded.text, resolved=loaded.resolved))
         until = Until(stage=options.stage, round=options.round, only=options.only)
         graph = corpus_graph(recipe, store)
-        outcome = run_graph(
-            graph, store, executor, until=until, outline=outline(recipe), ledger=ledger, console=console, stop=stop
-        )
+        outcome = run_graph(graph, store, executor, until=until, outline=outline(recipe), ledger=ledger, console=console, stop=stop)
         whole = outcome.ended is not None or outcome.waits is not None
         ledger.end(outcome.steps if whole else None, **_end_of(outcome))
         _publish(recipe, store, outcome, console)

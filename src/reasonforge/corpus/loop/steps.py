@@ -7,7 +7,7 @@ on from them. Who drives it decides what that means: do the units, do one rank's
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reasonforge.corpus.units import Input, Receipt, Unit, Work
@@ -40,6 +40,29 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageFile:
+    """A file of pages and what lies beside it."""
+
+    receipt: Receipt
+    """Of the unit that wrote it."""
+    pages: Input
+    masks: tuple[Input, ...] = ()
+    """Tables of the pages that are left out."""
+    keep: Input | None = None
+    """Table of the only pages that count; None = all."""
+    num_pages: int
+    """That are left."""
+
+    def masked(self, mask: Input, num_dropped: int) -> PageFile:
+        """Return it with one mask more, which drops so many of the pages that are left."""
+        return replace(self, masks=(*self.masks, mask), num_pages=self.num_pages - num_dropped)
+
+    def kept_only(self, keep: Input, num_pages: int) -> PageFile:
+        """Return it with only these pages."""
+        return replace(self, keep=keep, num_pages=num_pages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """What a corpus came to."""
 
@@ -49,15 +72,12 @@ class Ended:
     """Why there were no more: ``converged`` or ``max_rounds``."""
     overlap: float | None
     """Share of the last round's pages that the round before had; None = there was one round."""
-    final: Mapping[str, Sequence[Receipt]] = field(default_factory=dict)
-    """Receipts of the last stages by stage."""
+    packed: Mapping[str, Sequence[Receipt]] = field(default_factory=dict)
+    """Receipts of the shards of each source; empty = the recipe packs nothing."""
 
 
 Graph = Generator[Step | Waits, list[Receipt], Ended]
 """Yields steps and is sent receipts. After :class:`Waits` it cannot go on."""
-
-Part = Generator[Step | Waits, list[Receipt], Any]
-"""A piece of it, with a value of its own."""
 
 
 def unit_of(

@@ -14,6 +14,9 @@ import polars as pl
 import xxhash
 
 from reasonforge.corpus import domains as domain_tables
+from reasonforge.corpus.annotate.automatic import label_by_share as by_share
+from reasonforge.corpus.annotate.data import open_tables
+from reasonforge.corpus.annotate.journal import Journal
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.loop.expand import new_positives
 from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
@@ -66,49 +69,40 @@ def ranks(ids: pl.Series, seed: int) -> pl.Series:
 
 
 def candidates(work: Work) -> None:
-    """Choose what a classifier may learn from: a page's share of the draw of positives, or of negatives.
+    """Offer the pages of one file that a classifier may learn from.
 
-    Inputs: ``pages``, ``mask``s, and from round 2 on ``positives`` and ``selected`` and ``labels`` of the round before.
-    Settings: ``kind`` (``seed``: every page is a positive; ``crawl``), ``seed``, ``positive_below`` and ``negative_below`` (ranks),
-    ``not_accepted`` and ``not_selected`` (what negatives leave out).
+    Inputs: ``pages``, ``mask``s, and from round 2 on ``positives``, and where negatives leave something out ``selected`` and ``labels``, of
+    the round before. Settings: ``kind`` (``seed``: every page is a positive; ``crawl``), ``seed``, ``positive_below`` and
+    ``negative_below``: ranks that are offered.
     """
     given, settings = roles(work), work.settings
     (source,) = given["pages"]
-    columns = ["id", "host", "path", "domain", "text"]
-    whole = read_table(source, columns)
+    whole = read_table(source, ["id", "host", "path", "domain", "text"])
     pages = alive(whole, given.get("mask", ()))
     pages = pages.with_columns(ranks(pages["id"], settings["seed"]))
-    work.counts.taken = whole.height
-    work.counts.drop("masked", whole.height - pages.height)
     if settings["kind"] == "seed":
-        kept = pages.filter(pl.col("rank") < settings["positive_below"]).with_columns(positive=pl.lit(True))
+        pages = pages.with_columns(positive=pl.lit(True))
     else:
-        positive = pl.concat(
-            [pl.Series("id", [], dtype=pl.String), *(read_table(path, ["id"])["id"] for path in given.get("positives", ()))]
-        )
-        is_positive = pl.col("id").is_in(positive.implode())
-        below = (
-            pl.when(is_positive)
-            .then(pl.lit(settings["positive_below"], pl.UInt64))
-            .otherwise(pl.lit(settings["negative_below"], pl.UInt64))
-        )
-        drawn = pages.with_columns(positive=is_positive).filter(pl.col("rank") < below)
-        kept = drawn.filter(~_left_out(drawn, given, settings))
-        work.counts.drop("no_negative", drawn.height - kept.height)
-        pages = pages.filter(pl.col("id").is_in(kept["id"].implode()) | ~pl.col("id").is_in(drawn["id"].implode()))
-    work.counts.drop("not_drawn", pages.height - kept.height)
-    work.counts.kept = kept.height
+        positives = [read_table(path, ["id"]) for path in given.get("positives", ())]
+        ids = pl.concat([pl.DataFrame(schema={"id": pl.String}), *positives])["id"]
+        pages = pages.with_columns(positive=pl.col("id").is_in(ids.implode()))
+    below = pl.when("positive").then(pl.lit(settings["positive_below"], pl.UInt64)).otherwise(pl.lit(settings["negative_below"], pl.UInt64))
+    drawn = pages.filter(pl.col("rank") < below)
+    kept = drawn.filter(~_left_out(drawn, given))
+    work.counts.taken, work.counts.kept = whole.height, kept.height
+    work.counts.drop("masked", whole.height - pages.height)
+    work.counts.drop("not_drawn", pages.height - drawn.height)
+    work.counts.drop("no_negative", drawn.height - kept.height)
     work.counts.note("positives", int(kept["positive"].sum()))
     write_table(work.output(CANDIDATES), kept.select(CANDIDATE_SCHEMA.names()).cast(dict(CANDIDATE_SCHEMA)))
 
 
-def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]], settings: Mapping[str, object]) -> pl.Series:
-    """Say which drawn pages are neither positives nor fit to be negatives."""
+def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]]) -> pl.Series:
+    """Say which drawn pages are neither positives nor fit to be negatives: selected before, or under an accepted path."""
     out = pl.Series([False] * drawn.height, dtype=pl.Boolean)
-    if settings["not_selected"] and "selected" in given:
-        chosen = pl.concat([read_table(path, ["id"])["id"] for path in given["selected"]])
-        out = out | drawn["id"].is_in(chosen.implode())
-    if settings["not_accepted"] and "labels" in given:
+    if "selected" in given:
+        out = out | drawn["id"].is_in(pl.concat([read_table(path, ["id"])["id"] for path in given["selected"]]).implode())
+    if "labels" in given:
         out = out | (read_labels(given["labels"][0]).labels_of(drawn) == "math").fill_null(False)
     return out & ~drawn["positive"]
 
@@ -116,15 +110,14 @@ def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]], settings:
 def summarise(work: Work) -> None:
     """Count what a round selected in one file: by domain, and in common with the rounds before.
 
-    Inputs: ``pages``, ``mask``s, ``scores``, ``selected`` of rounds 1 to now. Settings: ``key``.
+    Inputs: ``pages``, ``scores`` (of the pages that no mask drops), ``selected`` of rounds 1 to now. Settings: ``key``.
     """
     given = roles(work)
-    pages = alive(read_table(given["pages"][0], ["id", "host", "domain"]), given.get("mask", ()))
     selections = [read_table(path, ["id", "num_tokens"]) for path in given["selected"]]
-    now = selections[-1]
     scores = read_table(given["scores"][0], ["id", "num_tokens"])
-    counted = pages.join(scores, on="id", how="left", maintain_order="left").with_columns(
-        num_tokens=pl.col("num_tokens").fill_null(0), collected=pl.col("id").is_in(now["id"].implode())
+    pages = read_table(given["pages"][0], ["id", "host", "domain"])
+    counted = pages.join(scores, on="id", how="inner", maintain_order="left").with_columns(
+        collected=pl.col("id").is_in(selections[-1]["id"].implode())
     )
     work.counts.taken = work.counts.kept = counted.height
     write_table(work.output(DOMAINS), domain_tables.partial(counted, key=work.settings["key"]))
@@ -151,19 +144,17 @@ def judge(work: Work) -> None:
 def look(work: Work) -> None:
     """List the pages of mathematical domains in one file: what people annotate from, and what their labels are applied to.
 
-    Inputs: ``pages``, ``mask``s, ``scores``, ``selected``, ``domains`` (of the round). Settings: ``key``.
+    Inputs: ``pages``, ``scores``, ``selected``, ``domains`` (of the round). Settings: ``key``.
     """
     given, key = roles(work), work.settings["key"]
     names = mathematical_names(given["domains"][0])
-    pages = alive(read_table(given["pages"][0], ["id", "host", "domain", "path"]), given.get("mask", ()))
+    scores = read_table(given["scores"][0], ["id", "score", "num_tokens"])
+    pages = read_table(given["pages"][0], ["id", "host", "domain", "path"]).join(scores, on="id", how="inner", maintain_order="left")
     mine = pages.filter(pl.col(key).is_in(names.implode()))
     work.counts.taken, work.counts.kept = pages.height, mine.height
     work.counts.drop("other_domain", pages.height - mine.height)
     chosen = read_table(given["selected"][0], ["id"])["id"]
-    mine = mine.join(read_table(given["scores"][0], ["id", "score", "num_tokens"]), on="id", how="left", maintain_order="left")
-    listed = mine.with_columns(
-        pl.col("score").fill_null(0), pl.col("num_tokens").fill_null(0), selected=pl.col("id").is_in(chosen.implode())
-    )
+    listed = mine.with_columns(selected=pl.col("id").is_in(chosen.implode()))
     write_table(work.output(WORKLIST), listed.select(WORKLIST_SCHEMA.names()).cast(dict(WORKLIST_SCHEMA)))
 
 
@@ -188,6 +179,26 @@ def label(work: Work) -> None:
     Settings: ``labels``, pattern to label.
     """
     labels = work.settings["labels"]
+    work.counts.taken = work.counts.kept = len(labels)
+    _write_json(work.output(LABELS), labels)
+
+
+def label_by_share(work: Work) -> None:
+    """Label paths without a person, and write the labels down as :func:`label` does.
+
+    Inputs: ``worklist`` of every file. Settings: ``min_ratio`` of a path, ``key``, ``min_pages`` and ``min_collected_ratio`` of a domain.
+    """
+    settings = work.settings
+    data = open_tables(
+        [Path(path) for path in roles(work).get("worklist", ())],
+        (),
+        key=settings["key"],
+        min_ratio=settings["min_collected_ratio"],
+        min_pages=settings["min_pages"],
+    )
+    nothing_said = Journal(work.folder / "no-annotations.jsonl")
+    decisions = by_share(data, nothing_said, min_ratio=settings["min_ratio"], round_number=1, clock=lambda: "")
+    labels = {str(decision.pattern): decision.label for decision in decisions}
     work.counts.taken = work.counts.kept = len(labels)
     _write_json(work.output(LABELS), labels)
 

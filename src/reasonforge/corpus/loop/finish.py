@@ -1,0 +1,107 @@
+"""What comes after the rounds: near-duplicates of the selection, decontamination, shards. And what the whole graph shares."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from reasonforge.core.seeds import derive_seed
+from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe, PackConfig
+from reasonforge.corpus.ingest.inputs import as_input, find
+from reasonforge.corpus.loop.shards import TOKENIZER
+from reasonforge.corpus.loop.steps import PageFile, Step, unit_of
+from reasonforge.corpus.neardup.units import near_dedup
+from reasonforge.corpus.packing.units import PackInput, plan_pack
+from reasonforge.corpus.units import Input, Receipt, Store, Unit
+from reasonforge.corpus.urls.dedup import DROPPED
+from reasonforge.text.config import FolderTokenizer
+
+T = TypeVar("T")
+
+
+def finish(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Generator[Step, list[Receipt], dict[str, list[Receipt]]]:
+    """Make shards of the pages that the last round selected; return the receipts of each source.
+
+    Args:
+        recipe: what to make.
+        store: the corpus folder.
+        files: the crawl, each file with its selection.
+    """
+    if recipe.near_duplicates.where == "selection":
+        files = yield from without_near_duplicates(recipe, store, files)
+    actions: Sequence[Input | None] = [None] * len(files)
+    if recipe.decontamination is not None:
+        actions = yield from decontaminate(recipe, store, files)
+    if recipe.pack is None:
+        return {}
+    mined = [
+        PackInput(file=file.pages, keep=file.keep, drop=file.masks, actions=action) for file, action in zip(files, actions, strict=True)
+    ]
+    others = {name: _documents(source.paths, source.text_field, store) for name, source in recipe.pack.sources.items()}
+    tokenizer = yield from _tokenizer(recipe.pack, recipe.seed, store, mined)
+    packed: dict[str, list[Receipt]] = {}
+    for name, inputs in {OWN_SOURCE: mined, **others}.items():
+        packed[name] = yield Step(stage="pack", units=plan_pack(inputs, tokenizer, stage=f"pack/{name}"))
+    return packed
+
+
+def chained(stage: str, chain: Generator[list[Unit], list[Receipt], T]) -> Generator[Step, list[Receipt], T]:
+    """Do what a planner yields, list by list, as steps of one stage; return what it returns."""
+    try:
+        units = next(chain)
+        while True:
+            receipts = yield Step(stage=stage, units=units)
+            units = chain.send(receipts)
+    except StopIteration as end:
+        return end.value
+
+
+def dropped(mask: Receipt) -> int:
+    """Return how many pages a mask drops."""
+    return sum(mask.counts.dropped.values())
+
+
+def without_near_duplicates(
+    recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]
+) -> Generator[Step, list[Receipt], list[PageFile]]:
+    """Find near-duplicates among the pages that are left, and return the files with one mask more."""
+    chain = near_dedup(
+        [file.receipt for file in files],
+        store,
+        recipe.near_duplicates,
+        drop=[file.masks for file in files],
+        keep=[[file.keep] for file in files if file.keep is not None],
+    )
+    masks = yield from chained("near_duplicates", chain)
+    return [file.masked(store.input(mask, DROPPED), dropped(mask)) for file, mask in zip(files, masks, strict=True)]
+
+
+def decontaminate(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Generator[Step, list[Receipt], list[Input]]:
+    """Look for benchmark text in the pages that are left, and return what to cut of each file."""
+    raise NotImplementedError
+    yield
+
+
+def _tokenizer(config: PackConfig, seed: int, store: Store, mined: Sequence[PackInput]) -> Generator[Step, list[Receipt], Path]:
+    """Return the folder of the tokenizer that packs; one that is learned is learned from the mined documents."""
+    if isinstance(config.tokenizer, FolderTokenizer):
+        return Path(config.tokenizer.path).expanduser()
+    settings = {"tokenizer": config.tokenizer.model_dump(mode="json"), "documents": config.tokenizer_documents}
+    unit = unit_of(
+        "tokenizer",
+        "reasonforge.corpus.loop.shards:learn_tokenizer",
+        {
+            "pages": [file.file for file in mined],
+            "keep": [file.keep for file in mined if file.keep is not None],
+            "mask": [mask for file in mined for mask in file.drop],
+        },
+        settings={**settings, "seed": derive_seed(seed, "tokenizer")},
+    )
+    (receipt,) = yield Step(stage="pack", units=[unit])
+    return store.folder(receipt.unit) / TOKENIZER
+
+
+def _documents(patterns: Sequence[str], text_field: str, store: Store) -> list[PackInput]:
+    found = {file.path: as_input(file, store.root) for pattern in patterns for file in find(pattern)}
+    return [PackInput(file=given, text_field=text_field) for given in found.values()]

@@ -1,0 +1,221 @@
+"""Read the facts of a report from a corpus folder, finished or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import cast, get_args
+
+import numpy as np
+import polars as pl
+
+from reasonforge.core.errors import DataError
+from reasonforge.corpus.classifier.score import HISTOGRAM, SCORES
+from reasonforge.corpus.config import OWN_SOURCE
+from reasonforge.corpus.loop.reader import CorpusReader
+from reasonforge.corpus.mixing.mixture import plan_mixture
+from reasonforge.corpus.packing.manifest import Manifest
+from reasonforge.corpus.pages import PAGES, read_table
+from reasonforge.corpus.pool import QUARANTINE
+from reasonforge.corpus.reasons import REASONS
+from reasonforge.corpus.report.facts import Benchmark, Bin, Corpus, Domain, Found, Hit, Round, Sample, Scores, Source, Stage, State
+from reasonforge.corpus.selection.cut import NUM_BINS, read_histogram
+from reasonforge.corpus.units import Receipt, total
+
+HITS = "hits.parquet"
+SHARDS = "shards"
+
+_BINS = 64
+_MOST_DOMAINS = 12
+_MOST_HITS = 5
+_PER_GROUP = 4
+_MOST_CHARS = 1_200
+_MOST_QUARANTINED = 200
+
+
+def read_corpus(root: Path) -> Corpus:
+    """Read a corpus folder.
+
+    Raises:
+        DataError: there is no corpus in it, or its files are damaged.
+    """
+    reader = CorpusReader(root)
+    recipe, ended = reader.recipe, reader.ledger.ended()
+    last = reader.last_selected
+    numbers = [number for number in reader.rounds if last is not None and number <= last]
+    rounds: list[Round] = []
+    mathematical: set[str] = set()
+    for number in numbers:
+        domains = reader.domains(number)
+        rounds.append(_round(reader, number, domains, mathematical))
+        if domains is not None:
+            mathematical = set(domains.filter(pl.col("mathematical"))["name"])
+    overlap = reader.overlap(numbers[-1]) if numbers else None
+    stages = tuple(_stages(reader))
+    codes = sorted({code for stage in stages for code in stage.dropped})
+    state = ended.get("state", "unfinished")
+    return Corpus(
+        name=recipe.name,
+        state=cast("State", state) if state in get_args(State) else "unfinished",
+        message=str(ended.get("message", "")),
+        rounds=tuple(rounds),
+        overlap=() if overlap is None else overlap.pages,
+        annotated_by=recipe.annotation.type,
+        samples=tuple(_samples(reader, numbers[-1])) if numbers else (),
+        stages=stages,
+        reasons={code: REASONS[code] for code in codes if code in REASONS},
+        benchmarks=tuple(_benchmarks(reader)),
+        decontaminated=bool(reader.receipts("decontaminate")),
+        sources=tuple(_sources(reader)),
+        total_tokens=None if recipe.pack is None else recipe.pack.total_tokens,
+        quarantine=tuple(_quarantine(root)),
+    )
+
+
+def _round(reader: CorpusReader, number: int, domains: pl.DataFrame | None, before: set[str]) -> Round:
+    selected = reader.selected(number)
+    overlap = reader.overlap(number)
+    marked = None if domains is None else domains.filter(pl.col("mathematical"))
+    gained = None if marked is None else marked.filter(~pl.col("name").is_in(sorted(before))).sort(["pages", "name"], descending=[True, False])
+    labels = reader.labels(number) or {}
+    return Round(
+        number=number,
+        pages=selected.height,
+        tokens=int(selected["num_tokens"].sum()),
+        scores=_scores(reader, number),
+        found=_found(reader, number, selected),
+        domains=None if marked is None else marked.height,
+        gained=() if gained is None else tuple(Domain(**row) for row in gained.head(_MOST_DOMAINS).select("name", "pages", "collected").to_dicts()),
+        num_gained=0 if gained is None else gained.height,
+        paths={label: sum(value == label for value in labels.values()) for label in sorted(set(labels.values()))},
+        positives=reader.positives(number),
+        overlap=overlap.share(number, number - 1) if overlap is not None and number > 1 else None,
+    )
+
+
+def _found(reader: CorpusReader, number: int, selected: pl.DataFrame) -> Found | None:
+    quality, truth = reader.quality(number), reader.truth
+    if quality is None or truth is None:
+        return None
+    marked = truth.with_columns(collected=pl.col("id").is_in(selected["id"].implode()))
+    shares = marked.group_by("kind").agg(pl.col("collected").mean()).sort("kind")
+    return Found(recall=quality["recall"], precision=quality["precision"], by_kind=dict(shares.iter_rows()))
+
+
+def _scores(reader: CorpusReader, number: int) -> Scores | None:
+    """Return a coarse histogram: with the truth from the scores themselves, without it from the sums that selection made anyway."""
+    chosen = reader.receipts("select", number)
+    cuts = [receipt.unit.settings["score"] for receipt in chosen if "score" in receipt.unit.settings]
+    if not cuts:
+        return None
+    cut = int(cuts[-1]) / (NUM_BINS - 1)
+    if reader.truth is not None and (scores := reader.table("score", number, SCORES, ["id", "score"])) is not None:
+        place = (pl.col("score").cast(pl.UInt32) * _BINS // NUM_BINS).alias("bin")
+        known = scores.join(reader.truth.select("id", "is_math"), on="id", how="left").with_columns(place)
+        counts = {row[0]: row[1:] for row in known.group_by("bin").agg(pl.len(), pl.col("is_math").fill_null(False).sum()).iter_rows()}
+        return Scores(bins=tuple(Bin(pages=counts.get(i, (0, 0))[0], math=counts.get(i, (0, 0))[1]) for i in range(_BINS)), cut=cut)
+    pages = np.zeros(NUM_BINS, np.uint64)
+    for path in reader.outputs("score", number, HISTOGRAM):
+        pages += read_histogram(path).pages
+    return Scores(bins=tuple(Bin(pages=int(count), math=None) for count in pages.reshape(_BINS, -1).sum(axis=1)), cut=cut)
+
+
+def _samples(reader: CorpusReader, number: int) -> Iterator[Sample]:
+    """Yield pages of the last round: anyhow collected or left out, and the nearest on either side of the cut."""
+    scores = reader.table("score", number, SCORES, ["id", "score"])
+    if scores is None:
+        return
+    chosen = reader.selected(number)["id"]
+    inside = pl.col("id").is_in(chosen.implode())
+    # An id is a hash: the first by id are as good as drawn.
+    groups = {
+        "collected": scores.filter(inside).sort("id"),
+        "just collected": scores.filter(inside).sort(["score", "id"]),
+        "just left out": scores.filter(~inside).sort(["score", "id"], descending=[True, False]),
+        "left out": scores.filter(~inside).sort("id"),
+    }
+    wanted = {name: rows.head(_PER_GROUP).rows() for name, rows in groups.items()}
+    ids = sorted({row[0] for rows in wanted.values() for row in rows})
+    texts = _pages(reader, ids)
+    kinds: dict[str, str] = {}
+    if reader.truth is not None:
+        kinds = dict(reader.truth.filter(pl.col("id").is_in(ids)).select("id", "kind").iter_rows())
+    for group, rows in wanted.items():
+        for page, score in rows:
+            url, title, text = texts.get(page, ("", "", ""))
+            yield Sample(group=group, score=score / (NUM_BINS - 1), url=url, title=title, text=text, kind=kinds.get(page, ""))  # pyright: ignore[reportArgumentType]
+
+
+def _pages(reader: CorpusReader, ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    """Return URL, title and the beginning of the text of some pages. Never more than these rows are in memory."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for path in reader.outputs("pages", None, PAGES):
+        try:
+            rows = pl.scan_parquet(path, glob=False).filter(pl.col("id").is_in(list(ids)))
+            kept = rows.select("id", "url", "title", pl.col("text").str.head(_MOST_CHARS)).collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{path}: cannot read this Parquet file: {str(error).splitlines()[0]}") from error
+        found |= {row[0]: (row[1], row[2], row[3]) for row in kept.iter_rows()}
+    return found
+
+
+def _stages(reader: CorpusReader) -> Iterator[Stage]:
+    """Yield the sums of every stage outside the rounds; a stage of several steps is several."""
+    groups: dict[str, list[Receipt]] = {}
+    for step, receipts, _ in reader.progress():
+        if step.round is None:
+            for receipt in receipts:
+                groups.setdefault(receipt.unit.stage, []).append(receipt)
+    for name, receipts in groups.items():
+        counts = total(receipts)
+        yield Stage(name=name, taken=counts.taken, kept=counts.kept, dropped=dict(sorted(counts.dropped.items())), noted=dict(sorted(counts.noted.items())))
+
+
+def _benchmarks(reader: CorpusReader) -> Iterator[Benchmark]:
+    tables = [read_table(path, ["id", "benchmark", "item", "n", "gram"]) for path in reader.outputs("decontaminate", None, HITS)]
+    if not tables:
+        return
+    hits = pl.concat(tables)
+    for (name,), rows in sorted(hits.group_by("benchmark"), key=lambda entry: str(entry[0][0])):
+        items = rows.group_by("item").agg(pages=pl.col("id").n_unique(), gram=pl.col("gram").sort_by(pl.col("n"), descending=True).first())
+        top = items.sort(["pages", "item"], descending=[True, False]).head(_MOST_HITS)
+        yield Benchmark(
+            name=str(name),
+            pages=rows["id"].n_unique(),
+            items=items.height,
+            by_length=dict(rows.group_by("n").len().sort("n").iter_rows()),
+            top=tuple(Hit(item=str(item), pages=pages, gram=str(gram)[:300]) for item, pages, gram in top.select("item", "pages", "gram").iter_rows()),
+        )
+
+
+def _sources(reader: CorpusReader) -> Iterator[Source]:
+    """Yield what is packed, and how often a mixture of the stated size would read it."""
+    pack, folder = reader.recipe.pack, reader.root / SHARDS
+    if pack is None or not folder.is_dir():
+        return
+    manifests = {path.parent.name: Manifest.read(path.parent) for path in sorted(folder.glob("*/manifest.json"))}
+    weights = {OWN_SOURCE: pack.weight, **{name: source.weight for name, source in pack.sources.items()}}
+    tokens = {name: manifest.num_tokens for name, manifest in manifests.items()}
+    shares = plan_mixture(weights, 1.0)
+    planned = plan_mixture(weights, pack.total_tokens, {name: max(1, count) for name, count in tokens.items()}) if pack.total_tokens else {}
+    for name in [name for name in weights if name in manifests] + [name for name in manifests if name not in weights]:
+        yield Source(
+            name=name,
+            tokens=tokens[name],
+            documents=manifests[name].num_documents,
+            weight=shares[name].tokens if name in shares else None,
+            epochs=planned[name].epochs if name in planned else None,
+        )
+
+
+def _quarantine(root: Path) -> Iterator[tuple[str, str]]:
+    try:
+        lines = (root / QUARANTINE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines[:_MOST_QUARANTINED]:
+        with suppress(ValueError, KeyError, TypeError):  # a line that a kill cut off
+            entry = json.loads(line)
+            yield str(entry["stage"]), str(entry["item"])
