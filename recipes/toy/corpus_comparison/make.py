@@ -1,4 +1,6 @@
-"""Write and pack the corpora that the recipes of this folder compare: ``python recipes/toy/corpus_comparison/make.py [--out runs/corpora]``.
+"""Write and pack the corpora that the recipes of this folder compare.
+
+    python recipes/toy/corpus_comparison/make.py [--out runs/corpora]
 
 All are documents of procedural tasks, so what each is worth is known beforehand: ``clean`` teaches what the evaluation asks, ``noisy`` has
 four wrong steps in ten, ``off_topic`` looks alike and teaches another task, ``small`` is one per cent of ``clean`` and is read many times.

@@ -57,9 +57,7 @@ def test_the_last_line_for_a_pattern_wins_however_it_is_spelled(tmp_path: Path) 
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, decisions: list[Decision]) -> None:
     path = tmp_path_factory.mktemp("j") / "a.jsonl"
     Journal(path).append(decisions)
-    # JSON has no lone surrogates: they come back as the escapes that were written for them.
-    written = [Decision.to_json(d).encode("utf-8", "backslashreplace").decode() for d in decisions]
-    assert [json.loads(line.decision.to_json()) for line in Journal(path).lines] == [json.loads(text) for text in written]
+    assert [line.decision for line in Journal(path).lines] == decisions
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40, 80])
@@ -228,12 +226,6 @@ def test_a_disk_that_refuses_leaves_the_file_as_it_was(tmp_path: Path, monkeypat
     journal = journal_of(tmp_path / "a.jsonl", [decision("a.org/q", "math")])
     before, write = journal.path.read_bytes(), os.write
 
-    def refuse(descriptor: int, data: bytes) -> int:
-        if len(data) > 20:
-            return write(descriptor, data[:20])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "write", lambda descriptor, data: refuse(descriptor, bytes(data)))
     first = True
 
     def once(descriptor: int, data: bytes) -> int:

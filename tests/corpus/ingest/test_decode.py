@@ -27,7 +27,7 @@ PACKERS = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,
-    "br": brotli.compress,
+    "br": lambda content: brotli.compress(content, quality=5),
     "zstd": zstandard.ZstdCompressor().compress,
     " GZip ": gzip.compress,
     "identity": bytes,
@@ -72,11 +72,13 @@ def test_a_plain_body_that_claims_an_encoding_stays_as_it_is(coding: str) -> Non
     assert undo(PAGE, content_encoding=coding) == decode.Body(PAGE, False, True)
 
 
-@pytest.mark.parametrize("body", [PAGE, b"2024 was a year\r\n<p>of chunks", b"a\r\nb\r\n", b"ff\r\nshort\r\nand then <p>a body"])
+@pytest.mark.parametrize("body", [PAGE, b"2024 was a year\r\n<p>of chunks", b"5\r\napples and pears"])
 def test_a_plain_body_that_claims_chunks_stays_as_it_is(body: bytes) -> None:
-    found = undo(body, transfer_encoding="chunked")
-    assert found.content in (body, b"short\r\nand then <p>a body")
-    assert found.claims_false or found.is_cut
+    assert undo(body, transfer_encoding="chunked") == decode.Body(body, False, True)
+
+
+def test_of_a_body_that_begins_like_a_chunk_that_is_cut_no_more_than_the_first_line_is_lost() -> None:
+    assert undo(b"fff\r\n<p>and then a body", transfer_encoding="chunked") == decode.Body(b"<p>and then a body", True, False)
 
 
 def test_chunks_that_end_too_early_give_what_is_there() -> None:
@@ -106,7 +108,8 @@ def test_a_page_longer_than_the_limit_is_cut_to_it(coding: str) -> None:
 def test_a_bomb_is_called_one_before_it_is_in_memory(coding: str) -> None:
     import tracemalloc
 
-    bomb = PACKERS[coding](b"\0" * (200 << 20))
+    content = b"\0" * (100 << 20)
+    bomb = PACKERS[coding](content)
     assert len(bomb) < 1 << 20
     tracemalloc.start()
     found = undo(bomb, max_bytes=1 << 20, max_inflated_bytes=8 << 20, content_encoding=coding)
@@ -114,7 +117,7 @@ def test_a_bomb_is_called_one_before_it_is_in_memory(coding: str) -> None:
     tracemalloc.stop()
     assert found.is_bomb
     assert found.content == b""
-    assert peak < 100 << 20
+    assert peak < 60 << 20
 
 
 def test_a_bomb_within_a_bomb_is_one() -> None:

@@ -19,8 +19,26 @@ from reasonforge.corpus.pages import write_table
 SHARED = ["let", "number", "proof", "equal", "sum"]
 BOOK = [*SHARED, "theorem", "lemma", "integral", "manifold", "holds", "converges", "continuous", "bounded", "topology", "corollary"]
 FORUM = [*SHARED, "homework", "stuck", "calculate", "fraction", "solve", "triangle", "percent", "answer", "equation", "teacher"]
-OTHER = ["price", "holiday", "beach", "recipe", "sugar", "football", "engine", "music", "offer", "garden", "number", "let", "cheap", "hotel"]
+OTHER = [
+    "price",
+    "holiday",
+    "beach",
+    "recipe",
+    "sugar",
+    "football",
+    "engine",
+    "music",
+    "offer",
+    "garden",
+    "number",
+    "let",
+    "cheap",
+    "hotel",
+]
 NUM_FILES = 3
+
+PROBLEM = "A farmer has 17 hens and every hen lays 3 eggs a day , so how many eggs are there after 5 days ?"
+"""Of a benchmark; stands in one page of the textbook."""
 
 ANNOTATIONS = [("book.org/chapters", "math"), ("forum.org/threads", "math"), ("forum.org/jobs", "not_math")]
 
@@ -40,13 +58,14 @@ def build(folder: Path, *, seed: int = 0, scale: int = 1) -> Path:
     for number in range(40 * scale):
         page(f"https://book.org/chapters/{number}", BOOK, True)
     for number in range(60 * scale):
-        page(f"https://forum.org/threads/{number}", BOOK if number % 5 == 0 else FORUM, True)
+        page(f"https://forum.org/threads/{number}", BOOK if number % 3 == 0 else FORUM, True)
         page(f"https://forum.org/jobs/{number}", OTHER, False)
     for number in range(240 * scale):
         page(f"https://shop{number % 6}.com/items/{number}", OTHER, False)
     # The same page under another spelling, and with a few other words.
     rows.append({**rows[0], "url": "http://www.book.org/chapters/0#top", "date": "2024-06-01T00:00:00Z"})
     rows.append({**rows[1], "url": "https://mirror.net/copy/1", "text": f"{rows[1]['text']} copied"})
+    rows[2]["text"] += f"\n\n{PROBLEM}"
     rng.shuffle(rows)
     folder.mkdir(parents=True)
     for index in range(NUM_FILES):
@@ -56,7 +75,10 @@ def build(folder: Path, *, seed: int = 0, scale: int = 1) -> Path:
     (folder / "seeds.jsonl").write_text("\n".join(seeds) + "\n")
     said = [{"round": 1, "pattern": pattern, "label": label, "by": "truth", "at": "2024-01-01T00:00:00Z"} for pattern, label in ANNOTATIONS]
     (folder / "annotations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
-    (folder / "code.jsonl").write_text("".join(json.dumps({"text": f"def f{number}(x): return x + {number}"}) + "\n" for number in range(40)))
+    (folder / "benchmark.jsonl").write_text(json.dumps({"id": "hens", "question": PROBLEM}) + "\n")
+    (folder / "code.jsonl").write_text(
+        "".join(json.dumps({"text": f"def f{number}(x): return x + {number}"}) + "\n" for number in range(40))
+    )
     truth = {
         "url": [row["url"] for row in rows],
         "is_math": [row["is_math"] for row in rows],
@@ -109,6 +131,12 @@ min_pages = 10
 [annotation]
 type = "{annotation}"
 {path}
+
+[[decontamination.sources]]
+type = "file"
+name = "farm"
+path = "{web}/benchmark.jsonl"
+id_column = "id"
 
 [pack]
 weight = 3

@@ -38,7 +38,9 @@ def corpus_of(**changes: Any) -> Corpus:
         ),
         "stages": (Stage(name="pages", taken=1000, kept=990, dropped={"empty_body": 10}, noted={"formulas": 5000}),),
         "reasons": {"empty_body": "a response without a body"},
-        "benchmarks": (Benchmark(name="gsm8k", pages=7, items=5, by_length={10: 8, 4: 1}, top=(Hit(item="gsm8k-3", pages=2, gram="on market day"),)),),
+        "benchmarks": (
+            Benchmark(name="gsm8k", pages=7, items=5, by_length={10: 8, 4: 1}, top=(Hit(item="gsm8k-3", pages=2, gram="on market day"),)),
+        ),
         "decontaminated": True,
         "sources": (
             Source(name="mined", tokens=120_000, documents=300, weight=0.56, epochs=2.5),

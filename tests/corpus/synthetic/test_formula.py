@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from random import Random
 from urllib.parse import unquote
 
@@ -60,7 +61,7 @@ def test_text_has_formulas_between_dollars() -> None:
 def test_a_paragraph_never_repeats_a_template_at_once() -> None:
     grammar = Grammar({"s": ["a", "b", "c"]})
     words = grammar.paragraph(Random(0), "s", 300).split(" ")
-    assert all(left != right for left, right in zip(words, words[1:], strict=False))
+    assert all(left != right for left, right in itertools.pairwise(words))
 
 
 def test_a_slot_is_filled_anew_each_time() -> None:

@@ -111,6 +111,7 @@ class Journal:
         self.path = path
         self.lines: list[Line] = []
         self._lock = threading.RLock()
+        self._is_held = False
         self._stacks: dict[Pattern, list[Line]] = {}
         self._withdrawn: set[int] = set()
         self._size = 0
@@ -190,12 +191,15 @@ class Journal:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the file against every other writer, and know all that they wrote, until the block ends.
+        """Hold the file against every other writer, and know all that they wrote, until the block ends. May be nested.
 
         Raises:
             StorageError: the file cannot be made or locked.
         """
         with self._lock:
+            if self._is_held:  # a second lock on a file waits for the first, even within one process
+                yield
+                return
             with storage_errors(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 is_new = not self.path.exists()
@@ -208,9 +212,11 @@ class Journal:
                     os.close(descriptor)
                     raise
             try:
+                self._is_held = True
                 self.refresh()
                 yield
             finally:
+                self._is_held = False
                 os.close(descriptor)  # and with it the lock
 
     def append(self, decisions: Sequence[Decision]) -> list[Line]:

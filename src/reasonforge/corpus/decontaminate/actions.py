@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from reasonforge.corpus.decontaminate.config import DropDoc, DropSegment, Excise
@@ -26,7 +27,7 @@ def cuts_of(text: str, hits: Sequence[Hit], action: DropDoc | DropSegment | Exci
 
     Args:
         text: the page.
-        hits: what it shares with benchmarks. None = nothing becomes of it.
+        hits: what it shares with benchmarks.
         action: what the settings ask for.
         n: length of runs; a hit of a shorter text has a smaller ``n``.
 
@@ -41,7 +42,7 @@ def cuts_of(text: str, hits: Sequence[Hit], action: DropDoc | DropSegment | Exci
         return _excised(text, hits, action)
     bounds = segment_bounds(text)
     gone = {segment for hit in hits for segment in range(hit.segment, hit.last_segment + 1)}
-    filled = {number for number, (start, end) in enumerate(zip(bounds, bounds[1:])) if grams(text[start:end])}
+    filled = {number for number, (start, end) in enumerate(pairwise(bounds)) if grams(text[start:end])}
     short = action.short_drops_page and any(hit.n < n for hit in hits)
     if short or len(gone & filled) > action.max_share * len(filled):
         return [Cut(DROP_DOC, 0, len(text))]

@@ -108,11 +108,12 @@ class DecontaminateConfig(Section):
     def _settings_have_effect(self) -> Self:
         if self.min_n > self.n:
             raise ValueError(f"min_n = {self.min_n} is more than n = {self.n}: min_n = n looks for no short texts")
-        if self.min_n == self.n and "short_match" in self.model_fields_set:
+        # Not ``model_fields_set``: a corpus stores its recipe with all defaults written out, and reads it again.
+        if self.min_n == self.n and self.short_match != type(self).model_fields["short_match"].default:
             raise ValueError("short_match has no effect where min_n = n: no short texts are looked for")
         if len(set(self.fields)) < len(self.fields):
             raise ValueError("fields: one of them is named twice")
-        if "fields" in self.model_fields_set and not any(source.type == "benchmark" for source in self.sources):
+        if self.fields != type(self).model_fields["fields"].default and not any(source.type == "benchmark" for source in self.sources):
             raise ValueError("fields has no effect: no source is of type 'benchmark'. A file names its columns")
         names = [source.name for source in self.sources]
         if len(set(names)) < len(names):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reasonforge.corpus.decontaminate.config import DecontaminateConfig
 from reasonforge.corpus.decontaminate.index import Index, RunTable
 from reasonforge.corpus.hashing import GramHashes, hash_texts, segment_bounds, spans
+
+ShortMatch = Literal["whole_segment", "substring"]
 
 _TEXTS = 4096
 _SHOWN_GRAMS = 50
@@ -62,19 +63,21 @@ class Hit:
     """The character after the last."""
 
 
-def find_hits(texts: Sequence[str], index: Index, *, short_match: str = "whole_segment", ignored: Container[int] = frozenset()) -> list[Hit]:
+def find_hits(
+    texts: Sequence[str], index: Index, *, short_match: ShortMatch = "whole_segment", ignored: Container[int] = frozenset()
+) -> list[Hit]:
     """Return what pages share with the benchmarks, page by page.
 
     Args:
         texts: the pages, in Unicode's form NFC.
         index: the benchmarks.
-        short_match: see :attr:`DecontaminateConfig.short_match`.
+        short_match: ``whole_segment`` or ``substring``, see :mod:`reasonforge.corpus.decontaminate.config`.
         ignored: runs that do not count.
     """
     return hits_of(texts, find_matches(texts, index, short_match=short_match), index, ignored=ignored)
 
 
-def find_matches(texts: Sequence[str], index: Index, *, short_match: str = "whole_segment") -> list[Match]:
+def find_matches(texts: Sequence[str], index: Index, *, short_match: ShortMatch = "whole_segment") -> list[Match]:
     """Return every place of pages where a run of the index stands, by page and position.
 
     A hash that is found is only a reason to look: the grams themselves decide.
@@ -90,12 +93,12 @@ def find_matches(texts: Sequence[str], index: Index, *, short_match: str = "whol
         at = np.concatenate([positions for positions, _ in found])
         runs = np.concatenate([numbers for _, numbers in found])
         order = np.lexsort((runs, at))
-        pages = hashed.text_of(at[order])
-        cuts = np.flatnonzero(np.diff(pages)) + 1
-        for positions, numbers, page in zip(np.split(at[order], cuts), np.split(runs[order], cuts), pages[np.append(0, cuts)] if at.size else ()):
-            offset = int(hashed.offsets[page])
-            candidates = list(zip((positions - offset).tolist(), numbers.tolist()))
-            matches += _confirmed(part[page], first + int(page), candidates, index)
+        at, runs = at[order], runs[order]
+        pages = hashed.text_of(at)
+        for page in np.unique(pages).tolist():
+            of_page = slice(*np.searchsorted(pages, (page, page + 1)))
+            positions = at[of_page] - hashed.offsets[page]
+            matches += _confirmed(texts[first + int(page)], first + page, positions.tolist(), runs[of_page].tolist(), index)
     return matches
 
 
@@ -121,18 +124,16 @@ def _whole_segments(hashed: GramHashes, table: RunTable) -> tuple[NDArray[np.int
     return starts[at], runs + table.first_id
 
 
-def _confirmed(text: str, page: int, candidates: Sequence[tuple[int, int]], index: Index) -> list[Match]:
+def _confirmed(text: str, page: int, positions: Sequence[int], runs: Sequence[int], index: Index) -> list[Match]:
     grams = spans(text)
     bounds = segment_bounds(text)
     matches: list[Match] = []
-    for position, run in candidates:
+    for position, run in zip(positions, runs, strict=True):
         wanted = index.run_grams(run)
         stretch = grams[position : position + len(wanted)]
         if tuple(gram.text for gram in stretch) == wanted:
             start, end = stretch[0].start, stretch[-1].end
-            matches.append(
-                Match(page, position, run, len(wanted), start, end, segment_at(bounds, start), segment_at(bounds, end - 1))
-            )
+            matches.append(Match(page, position, run, len(wanted), start, end, segment_at(bounds, start), segment_at(bounds, end - 1)))
     return matches
 
 
@@ -184,8 +185,3 @@ def _hit(page_text: str, first: Match, last: Match, text: int, index: Index) -> 
         start=first.start,
         end=last.end,
     )
-
-
-def index_of(texts: Sequence, config: DecontaminateConfig) -> Index:
-    """Return the index that settings ask for."""
-    return Index(texts, n=config.n, min_n=config.min_n)

@@ -31,10 +31,11 @@ _SYMBOLS = {word: f"\\{word}" for word in _SAME.split()} | _pairs(
     "-= equiv;~= cong;~~ approx;prop propto;not neg;=> implies;<=> iff;iff iff;AA forall;EE exists;_|_ bot;TT top;|-- vdash;|== models;"
     "+- pm;-+ mp;O/ emptyset;oo infty;del partial;grad nabla;... ldots;:. therefore;:' because;/_ angle;/_\\ triangle;'|: {|};-> to;>-> rightarrowtail;"
     "->> twoheadrightarrow;|-> mapsto;larr leftarrow;rarr rightarrow;harr leftrightarrow;uarr uparrow;darr downarrow;lArr Leftarrow;rArr Rightarrow;"
-    "hArr Leftrightarrow;CC mathbb{C};NN mathbb{N};QQ mathbb{Q};RR mathbb{R};ZZ mathbb{Z};dx ,dx;dy ,dy;dz ,dz;dt ,dt;or text{or};and text{and};"
-    "lcm operatorname{lcm};lub operatorname{lub};glb operatorname{glb};qquad qquad;diamond diamond;and text{and};bowtie bowtie"
+    "hArr Leftrightarrow;CC mathbb{C};NN mathbb{N};QQ mathbb{Q};RR mathbb{R};ZZ mathbb{Z};dx ,dx;dy ,dy;dz ,dz;dt ,dt;"
+    "lcm operatorname{lcm};lub operatorname{lub};glb operatorname{glb};qquad qquad;bowtie bowtie"
 )
 _SYMBOLS |= {"*": "\\cdot", "//": "/", "dx": "dx", "dy": "dy", "dz": "dz", "dt": "dt", "lt": "<", "gt": ">", "mod": "\\bmod", "'": "'"}
+_SYMBOLS |= {"if": "\\text{if }", "or": "\\text{ or }", "and": "\\text{ and }"}
 _UNARY = {
     "sqrt": "\\sqrt{%s}", "abs": "\\left|%s\\right|", "norm": "\\left\\|%s\\right\\|", "floor": "\\lfloor %s\\rfloor", "ceil": "\\lceil %s\\rceil",
     "hat": "\\hat{%s}", "bar": "\\overline{%s}", "overline": "\\overline{%s}", "vec": "\\vec{%s}", "tilde": "\\tilde{%s}", "dot": "\\dot{%s}", "ddot": "\\ddot{%s}",

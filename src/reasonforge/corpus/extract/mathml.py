@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from reasonforge.corpus.extract.symbols import BIG, FUNCTIONS, LIMITS, PRIMES, SPACES, VARIANTS, symbol, symbols, text_in_formula
+from reasonforge.corpus.extract.tree import children
 
 _MAX_NODES = 20_000
 _MAX_DEPTH = 60
@@ -50,7 +51,7 @@ class _Walk:
         self.left = _MAX_NODES
 
     def children(self, element: Any) -> list[Any]:
-        nodes = [node for node in element.child_nodes if _name(node)]
+        nodes = [node for node in children(element) if _name(node)]
         self.left -= len(nodes)
         return nodes if self.left > 0 else []
 
@@ -163,7 +164,7 @@ def _only(node: Any) -> Any | None:
             return node
         if _name(node) not in ("mrow", "mstyle", "mpadded", "mtd", "math", "semantics"):
             return None
-        inner = [child for child in node.child_nodes if _name(child) and _name(child) not in _SILENT]
+        inner = [child for child in children(node) if _name(child) and _name(child) not in _SILENT]
         if len(inner) != 1:
             return None
         node = inner[0]
@@ -217,9 +218,9 @@ def _sign(walk: _Walk, element: Any, depth: int) -> str:
 
 
 def _words(walk: _Walk, element: Any, depth: int) -> str:
-    inner = [node for node in element.child_nodes if _name(node)]
+    inner = [node for node in children(element) if _name(node)]
     if inner and any(_name(node) == "math" for node in inner):
-        return "".join(walk.latex(node, depth) if _name(node) else text_in_formula(node.value or "") for node in element.child_nodes)
+        return "".join(walk.latex(node, depth) if _name(node) else text_in_formula(node.value or "") for node in children(element))
     text = re.sub(r"\s+", " ", element.text or "")
     if not text.strip(" \u2003\u2009\u200a"):
         return "".join(SPACES.get(char, " ") for char in text if char != " ") + " " if text else ""

@@ -11,10 +11,10 @@ _DOUBTFUL_TYPES = frozenset({"", "application/xml", "text/xml", "application/oct
 """With these, the content decides."""
 _OTHER_KINDS = (b"%PDF-", b"%!PS", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"Rar!", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xd0\xcf\x11\xe0",
                 b"ID3", b"OggS", b"RIFF", b"\x7fELF", b"MZ", b"{\\rtf", b"wOFF", b"wOF2", b"\0\0\1\0", b"BZh", b"\xfd7zXZ")  # fmt: skip
-_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|title|meta|h[1-6]|p|div|table|script|a|br|link)\b", re.IGNORECASE)
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _ROOT = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!doctype[^>[]*(?:\[.*?\])?>\s*)*<([A-Za-z_][\w.:-]*)", re.DOTALL | re.IGNORECASE)
 _FEEDS = frozenset({b"rss", b"feed", b"rdf:rdf", b"urlset", b"sitemapindex", b"svg", b"opml", b"wml", b"kml", b"methodresponse", b"soap:envelope"})
-_JSON = re.compile(rb"\s*[\[{]\s*(?:[\[{\"\]}]|-?\d)")
+_JSON = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]\d-])")
 _TEXT_CONTROLS = bytes(range(32)).translate(None, b"\t\n\r\f\x1b")  # escape is part of ISO-2022
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from reasonforge.core.seeds import derive_seed
 from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe, PackConfig
+from reasonforge.corpus.decontaminate.units import ACTIONS, decontaminate
 from reasonforge.corpus.ingest.inputs import as_input, find
 from reasonforge.corpus.loop.shards import TOKENIZER
 from reasonforge.corpus.loop.steps import PageFile, Step, unit_of
@@ -32,7 +33,9 @@ def finish(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Gen
         files = yield from without_near_duplicates(recipe, store, files)
     actions: Sequence[Input | None] = [None] * len(files)
     if recipe.decontamination is not None:
-        actions = yield from decontaminate(recipe, store, files)
+        chain = decontaminate(receipts(files), store, recipe.decontamination, drop=masks(files), keep=selections(files))
+        done = yield from chained("decontaminate", chain)
+        actions = [store.input(receipt, ACTIONS) for receipt in done]
     if recipe.pack is None:
         return {}
     mined = [
@@ -62,25 +65,28 @@ def dropped(mask: Receipt) -> int:
     return sum(mask.counts.dropped.values())
 
 
+def receipts(files: Sequence[PageFile]) -> list[Receipt]:
+    """Return what wrote the pages, file by file."""
+    return [file.receipt for file in files]
+
+
+def masks(files: Sequence[PageFile]) -> list[tuple[Input, ...]]:
+    """Return the masks, file by file."""
+    return [file.masks for file in files]
+
+
+def selections(files: Sequence[PageFile]) -> list[list[Input]]:
+    """Return the tables of the only pages that count, file by file; empty = all pages count."""
+    return [[file.keep] for file in files if file.keep is not None]
+
+
 def without_near_duplicates(
     recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]
 ) -> Generator[Step, list[Receipt], list[PageFile]]:
     """Find near-duplicates among the pages that are left, and return the files with one mask more."""
-    chain = near_dedup(
-        [file.receipt for file in files],
-        store,
-        recipe.near_duplicates,
-        drop=[file.masks for file in files],
-        keep=[[file.keep] for file in files if file.keep is not None],
-    )
-    masks = yield from chained("near_duplicates", chain)
-    return [file.masked(store.input(mask, DROPPED), dropped(mask)) for file, mask in zip(files, masks, strict=True)]
-
-
-def decontaminate(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Generator[Step, list[Receipt], list[Input]]:
-    """Look for benchmark text in the pages that are left, and return what to cut of each file."""
-    raise NotImplementedError
-    yield
+    chain = near_dedup(receipts(files), store, recipe.near_duplicates, drop=masks(files), keep=selections(files))
+    found = yield from chained("near_duplicates", chain)
+    return [file.masked(store.input(mask, DROPPED), dropped(mask)) for file, mask in zip(files, found, strict=True)]
 
 
 def _tokenizer(config: PackConfig, seed: int, store: Store, mined: Sequence[PackInput]) -> Generator[Step, list[Receipt], Path]:

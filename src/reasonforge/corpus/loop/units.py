@@ -64,7 +64,7 @@ def alive(pages: pl.DataFrame, masks: Sequence[str]) -> pl.DataFrame:
 
 def ranks(ids: pl.Series, seed: int) -> pl.Series:
     """Return a 64-bit hash of each id under a seed: the same on every machine and for every split into files."""
-    values = np.fromiter((xxhash.xxh3_64_intdigest(value, seed) for value in ids), dtype=np.uint64, count=len(ids))
+    values = np.fromiter((xxhash.xxh3_64_intdigest(value.encode(), seed) for value in ids), dtype=np.uint64, count=len(ids))
     return pl.Series("rank", values, dtype=pl.UInt64)
 
 

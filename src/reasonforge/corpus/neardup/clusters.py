@@ -33,7 +33,7 @@ def bucket_pairs(keys: pl.DataFrame, *, max_bucket: int) -> tuple[pl.DataFrame, 
         file_b=pl.when(swapped).then(a).otherwise(b).struct.field("file"),
         row_b=pl.when(swapped).then(a).otherwise(b).struct.field("row"),
     )
-    return pairs.cast(dict(PAIRS)).unique().sort(PAIRS.names()).collect(), large
+    return pairs.cast(PAIRS).unique().sort(PAIRS.names()).collect(), large
 
 
 def components(first: NDArray[np.int64], second: NDArray[np.int64], count: int) -> NDArray[np.int64]:

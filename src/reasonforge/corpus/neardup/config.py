@@ -35,7 +35,9 @@ class NearDupConfig(Section):
     @model_validator(mode="after")
     def _bands_fit(self) -> Self:
         if self.bands * self.rows > self.permutations:
-            raise ValueError(f"{self.bands} bands of {self.rows} rows need {self.bands * self.rows} permutations, there are {self.permutations}")
+            raise ValueError(
+                f"{self.bands} bands of {self.rows} rows need {self.bands * self.rows} permutations, there are {self.permutations}"
+            )
         return self
 
     def probability(self, similarity: float) -> float:

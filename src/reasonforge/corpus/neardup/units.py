@@ -158,7 +158,7 @@ def write_bands(work: Work) -> None:
     pages = pages.filter(pl.Series(filled, dtype=pl.Boolean))
     repeated = pages.select("id", "row")[np.repeat(np.arange(len(pages)), settings["bands"])]
     table = repeated.with_columns(key=pl.Series(keys.ravel(), dtype=pl.UInt64))
-    write_table(work.output(BANDS), table.select(_BANDS.names()).cast(dict(_BANDS)).sort("key", "row"))
+    write_table(work.output(BANDS), table.select(_BANDS.names()).cast(_BANDS).sort("key", "row"))
 
 
 def write_pairs(work: Work) -> None:
@@ -183,7 +183,7 @@ def write_shingles(work: Work) -> None:
     work.counts.taken = work.counts.kept = len(pages)
     sets = shingle_sets(pages["text"].to_list(), shingle=work.settings["shingle"])
     table = pages.drop("text").with_columns(shingles=pl.Series(sets, dtype=pl.List(pl.UInt64)))
-    write_table(work.output(SHINGLES), table.select(_SHINGLES.names()).cast(dict(_SHINGLES)))
+    write_table(work.output(SHINGLES), table.select(_SHINGLES.names()).cast(_SHINGLES))
 
 
 def write_edges(work: Work) -> None:
@@ -218,7 +218,7 @@ def write_clusters(work: Work) -> None:
     dropped = clusters(edges, members)
     work.counts.taken = work.counts.kept = len(edges)
     work.counts.note("dropped", len(dropped))
-    write_table(work.output(CLUSTERS), dropped.cast(dict(_CLUSTERS)))
+    write_table(work.output(CLUSTERS), dropped.cast(_CLUSTERS))
 
 
 def write_mask(work: Work) -> None:

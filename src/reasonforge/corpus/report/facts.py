@@ -162,7 +162,9 @@ def headline(corpus: Corpus) -> list[str]:
     last = corpus.rounds[-1] if corpus.rounds else None
     if last is None:
         return ["No round has collected anything yet."]
-    collected = f"{counted(len(corpus.rounds), 'round')} collected {counted(last.pages, 'page')} with about {format_number(last.tokens)} tokens"
+    collected = (
+        f"{counted(len(corpus.rounds), 'round')} collected {counted(last.pages, 'page')} with about {format_number(last.tokens)} tokens"
+    )
     where = "" if last.domains is None else f" and found {counted(last.domains, 'mathematical domain')}"
     said = [f"{collected}{where}."]
     first = corpus.rounds[0]
@@ -175,7 +177,11 @@ def headline(corpus: Corpus) -> list[str]:
         said.append(f"{_percent(last.overlap)} of the last round's pages were in the round before.")
     if corpus.decontaminated:
         pages, names = sum(entry.pages for entry in corpus.benchmarks), len([entry for entry in corpus.benchmarks if entry.pages])
-        said.append(f"{counted(pages, 'page')} shared text with {counted(names, 'benchmark')}." if pages else "No page shared text with a benchmark.")
+        said.append(
+            f"{counted(pages, 'page')} shared text with {counted(names, 'benchmark')}."
+            if pages
+            else "No page shared text with a benchmark."
+        )
     else:
         said.append("The pages were not checked against benchmarks.")
     packed = sum(source.tokens for source in corpus.sources)

@@ -78,7 +78,9 @@ def _round(reader: CorpusReader, number: int, domains: pl.DataFrame | None, befo
     selected = reader.selected(number)
     overlap = reader.overlap(number)
     marked = None if domains is None else domains.filter(pl.col("mathematical"))
-    gained = None if marked is None else marked.filter(~pl.col("name").is_in(sorted(before))).sort(["pages", "name"], descending=[True, False])
+    gained = (
+        None if marked is None else marked.filter(~pl.col("name").is_in(sorted(before))).sort(["pages", "name"], descending=[True, False])
+    )
     labels = reader.labels(number) or {}
     return Round(
         number=number,
@@ -87,7 +89,9 @@ def _round(reader: CorpusReader, number: int, domains: pl.DataFrame | None, befo
         scores=_scores(reader, number),
         found=_found(reader, number, selected),
         domains=None if marked is None else marked.height,
-        gained=() if gained is None else tuple(Domain(**row) for row in gained.head(_MOST_DOMAINS).select("name", "pages", "collected").to_dicts()),
+        gained=()
+        if gained is None
+        else tuple(Domain(**row) for row in gained.head(_MOST_DOMAINS).select("name", "pages", "collected").to_dicts()),
         num_gained=0 if gained is None else gained.height,
         paths={label: sum(value == label for value in labels.values()) for label in sorted(set(labels.values()))},
         positives=reader.positives(number),
@@ -170,7 +174,13 @@ def _stages(reader: CorpusReader) -> Iterator[Stage]:
                 groups.setdefault(receipt.unit.stage, []).append(receipt)
     for name, receipts in groups.items():
         counts = total(receipts)
-        yield Stage(name=name, taken=counts.taken, kept=counts.kept, dropped=dict(sorted(counts.dropped.items())), noted=dict(sorted(counts.noted.items())))
+        yield Stage(
+            name=name,
+            taken=counts.taken,
+            kept=counts.kept,
+            dropped=dict(sorted(counts.dropped.items())),
+            noted=dict(sorted(counts.noted.items())),
+        )
 
 
 def _benchmarks(reader: CorpusReader) -> Iterator[Benchmark]:
@@ -186,7 +196,10 @@ def _benchmarks(reader: CorpusReader) -> Iterator[Benchmark]:
             pages=rows["id"].n_unique(),
             items=items.height,
             by_length=dict(rows.group_by("n").len().sort("n").iter_rows()),
-            top=tuple(Hit(item=str(item), pages=pages, gram=str(gram)[:300]) for item, pages, gram in top.select("item", "pages", "gram").iter_rows()),
+            top=tuple(
+                Hit(item=str(item), pages=pages, gram=str(gram)[:300])
+                for item, pages, gram in top.select("item", "pages", "gram").iter_rows()
+            ),
         )
 
 

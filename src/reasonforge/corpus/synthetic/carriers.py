@@ -38,7 +38,7 @@ def _script(formula: Formula, alone: bool) -> str:
 
 
 def _mathml(formula: Formula, alone: bool) -> str:
-    return f'<math {_XMLNS}{" display=" + chr(34) + "block" + chr(34) if alone else ""}>{formula.mathml}</math>'
+    return f"<math {_XMLNS}{' display=' + chr(34) + 'block' + chr(34) if alone else ''}>{formula.mathml}</math>"
 
 
 def _annotated(formula: Formula) -> str:
@@ -72,13 +72,38 @@ def _plain(formula: Formula, alone: bool) -> str:
 
 
 _SAID = {
-    " == ": " is congruent to ", "^2": " squared", "^3": " cubed", "^": " to the ", " = ": " is ", " + ": " plus ", " - ": " minus ", "*": " times ", ")/(": " over ", "(": " ", ")": " ",
-    " < ": " is less than ", " <= ": " is at most ", "_": " ",
-}  # fmt: skip
+    " == ": " is congruent to ",
+    "^2": " squared",
+    "^3": " cubed",
+    "^": " to the ",
+    " = ": " is ",
+    " + ": " plus ",
+    " - ": " minus ",
+    "*": " times ",
+    ")/(": " over ",
+    "(": " ",
+    ")": " ",
+    " < ": " is less than ",
+    " <= ": " is at most ",
+    "_": " ",
+}
 _SAID_ZH = {
-    " == ": "同余于", "^2": "的平方", "^3": "的立方", "^": "的几次方即", " = ": "等于", " + ": "加", " - ": "减", "*": "乘", ")/(": "除以", "(": "", ")": "", " < ": "小于",
-    " <= ": "不大于", "_": "", "sqrt": "根号",
-}  # fmt: skip
+    " == ": "同余于",
+    "^2": "的平方",
+    "^3": "的立方",
+    "^": "的几次方即",
+    " = ": "等于",
+    " + ": "加",
+    " - ": "减",
+    "*": "乘",
+    ")/(": "除以",
+    "(": "",
+    ")": "",
+    " < ": "小于",
+    " <= ": "不大于",
+    "_": "",
+    "sqrt": "根号",
+}
 
 
 def _said(words: dict[str, str]) -> Callable[[Formula, bool], str]:

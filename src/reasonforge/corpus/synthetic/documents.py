@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable, Sequence
+from html import escape, unescape
 from random import Random
 from typing import NamedTuple
 
 from reasonforge.corpus.synthetic import formula
 from reasonforge.corpus.synthetic.carriers import CARRIERS, TEXT, Carrier
-from reasonforge.corpus.synthetic.grammar import Grammar, name_of
-from reasonforge.corpus.synthetic.maths_texts import CHINESE, FORMAL, FORUM, TEXTBOOK, TOPICS, WIKI
-from reasonforge.corpus.synthetic.near_texts import NEAR
-from reasonforge.corpus.synthetic.other_texts import CHINESE_NEAR, CHINESE_OTHER, OTHER
+from reasonforge.corpus.synthetic.grammar import Grammar, Slots, name_of
+from reasonforge.corpus.synthetic.texts import Collection, grammars, is_chinese, topics
 
 
 class Block(NamedTuple):
@@ -33,41 +32,67 @@ class Document(NamedTuple):
 
     def text(self) -> str:
         """Return a document without HTML, as a text corpus has it. Only for documents whose carrier is :data:`TEXT`."""
-        return "\n\n".join([self.title, *(block.html for block in self.blocks)])
+        return unescape("\n\n".join([self.title, *(block.html for block in self.blocks)]))
 
 
-
-
-def _maths_slots(rng: Random, carrier: Carrier, makers: tuple[formula.Maker, ...], terms: tuple[str, ...] = ()):  # noqa: ANN202
-    slots = {
-        "f": lambda: carrier.render(formula.draw(rng, makers), False),
-        "d": lambda: carrier.render(formula.draw(rng, makers), True),
-    }
-    if terms:
-        slots["thing"] = lambda: terms[int(rng.random() * len(terms))]
-        slots["Thing"] = lambda: slots["thing"]().capitalize()
-    return slots
-
-
-def textbook(rng: Random, carrier: Carrier = TEXT, *, terms: tuple[str, ...] | None = None) -> Document:
+def textbook(rng: Random, carrier: Carrier = TEXT) -> Document:
     """Return a section of an English textbook: definitions, theorems, proofs, exercises; dense in formulas."""
-    slots = _maths_slots(rng, carrier, tuple(formula.HIGHER), terms or rng.choice(tuple(TOPICS.values())))
-    return _sectioned(rng, TEXTBOOK, slots, sections=rng.randint(3, 6), sentences=(2, 5))
+    slots = _maths_slots(rng, carrier, formula.HIGHER, rng.choice(topics()))
+    return _sectioned(rng, _maths("textbook"), slots, sections=rng.randint(3, 6), sentences=(2, 5))
 
 
 def wiki(rng: Random, carrier: Carrier = TEXT) -> Document:
     """Return an article of an encyclopaedia about a mathematical notion."""
-    slots = _maths_slots(rng, carrier, tuple(formula.HIGHER), rng.choice(tuple(TOPICS.values())))
-    return _sectioned(rng, WIKI, slots, sections=rng.randint(2, 5), sentences=(3, 5))
+    slots = _maths_slots(rng, carrier, formula.HIGHER, rng.choice(topics()))
+    return _sectioned(rng, _maths("wiki"), slots, sections=rng.randint(2, 5), sentences=(3, 5))
 
 
 def chinese(rng: Random, carrier: Carrier = TEXT) -> Document:
     """Return Chinese school mathematics."""
-    document = _sectioned(rng, CHINESE, _maths_slots(rng, carrier, tuple(formula.SCHOOL)), sections=rng.randint(3, 5), sentences=(3, 6))
-    return document._replace(language="zh")
+    slots = _maths_slots(rng, carrier, formula.SCHOOL)
+    return _sectioned(rng, _maths("chinese"), slots, sections=rng.randint(3, 5), sentences=(3, 6))._replace(language="zh")
 
 
-def _sectioned(rng: Random, grammar: Grammar, slots: dict, *, sections: int, sentences: tuple[int, int]) -> Document:  # type: ignore[type-arg]
+def forum(rng: Random, carrier: Carrier = TEXT) -> Document:
+    """Return a thread of questions and answers, in the words of those who have homework."""
+    slots, grammar = _maths_slots(rng, carrier, formula.SCHOOL, rng.choice(topics())), _maths("forum")
+    blocks = [Block("post", grammar.paragraph(rng, "ask", rng.randint(2, 4), slots), grammar.draw(rng, "who"))]
+    for _ in range(rng.randint(2, 5)):
+        text = grammar.paragraph(rng, "answer", rng.randint(1, 4), slots)
+        if rng.random() < 0.3:
+            text += " " + grammar.draw(rng, "display", slots)
+        blocks.append(Block("post", text, grammar.draw(rng, "who")))
+    blocks.append(Block("post", grammar.draw(rng, "thanks"), blocks[0].by))
+    return Document(grammar.draw(rng, "title", slots), blocks)
+
+
+def formal(rng: Random) -> Document:
+    """Return machine-checked mathematics: statements and tactics, hardly a word of prose."""
+    grammar = _maths("formal")
+    blocks: list[Block] = []
+    for _ in range(rng.randint(4, 9)):
+        if rng.random() < 0.25:
+            blocks.append(Block("p", _escaped(grammar.draw(rng, "note"))))
+        blocks.append(Block("pre", _escaped(grammar.draw(rng, "block"))))
+    return Document(_escaped(grammar.draw(rng, "title")), blocks)
+
+
+def prose(rng: Random, collection: Collection, subject: str | None = None) -> Document:
+    """Return a page that is no mathematics.
+
+    Args:
+        rng: draws.
+        collection: ``near``, ``other`` or ``chinese``.
+        subject: one of its grammars; None = draw one.
+    """
+    known = grammars(collection)
+    name = subject or rng.choice(tuple(known))
+    paragraphs = [known[name].paragraph(rng, "sentence", rng.randint(3, 6)) for _ in range(rng.randint(3, 6))]
+    blocks = [Block("p", _escaped(paragraph)) for paragraph in paragraphs]
+    return Document(_escaped(known[name].draw(rng, "title")), blocks, "zh" if is_chinese(name) else "en")
+
+
+def _sectioned(rng: Random, grammar: Grammar, slots: Slots, *, sections: int, sentences: tuple[int, int]) -> Document:
     blocks: list[Block] = []
     for _ in range(sections):
         blocks.append(Block("h", grammar.draw(rng, "head", slots)))
@@ -77,64 +102,38 @@ def _sectioned(rng: Random, grammar: Grammar, slots: dict, *, sections: int, sen
     return Document(grammar.draw(rng, "title", slots), blocks)
 
 
-def forum(rng: Random, carrier: Carrier = TEXT) -> Document:
-    """Return a thread of questions and answers, in the words of those who have homework."""
-    slots = _maths_slots(rng, carrier, tuple(formula.SCHOOL), rng.choice(tuple(TOPICS.values())))
-    draw = FORUM.draw
-    blocks = [Block("post", FORUM.paragraph(rng, "ask", rng.randint(2, 4), slots), draw(rng, "who"))]
-    for _ in range(rng.randint(2, 5)):
-        text = FORUM.paragraph(rng, "answer", rng.randint(1, 4), slots)
-        if rng.random() < 0.3:
-            text += " " + draw(rng, "display", slots)
-        blocks.append(Block("post", text, draw(rng, "who")))
-    blocks.append(Block("post", draw(rng, "thanks"), blocks[0].by))
-    return Document(draw(rng, "title", slots), blocks)
+def _maths(dialect: str) -> Grammar:
+    return grammars("maths")[dialect]
 
 
-def formal(rng: Random) -> Document:
-    """Return machine-checked mathematics: statements and tactics, hardly a word of prose."""
-    blocks: list[Block] = []
-    for _ in range(rng.randint(4, 9)):
-        if rng.random() < 0.25:
-            blocks.append(Block("p", escape(FORMAL.draw(rng, "note"), quote=False)))
-        blocks.append(Block("pre", escape(FORMAL.draw(rng, "block"), quote=False)))
-    return Document(escape(FORMAL.draw(rng, "title"), quote=False), blocks)
+def _maths_slots(rng: Random, carrier: Carrier, makers: Sequence[formula.Maker], terms: Sequence[str] = ()) -> Slots:
+    slots: dict[str, Callable[[], str]] = {
+        "f": lambda: carrier.render(formula.draw(rng, makers), False),
+        "d": lambda: carrier.render(formula.draw(rng, makers), True),
+    }
+    if terms:
+        slots["thing"] = lambda: terms[int(rng.random() * len(terms))]
+        slots["Thing"] = lambda: slots["thing"]().capitalize()
+    return slots
 
 
-def near(rng: Random, subject: str | None = None) -> Document:
-    """Return a page with figures that is no mathematics."""
-    return _prose(rng, NEAR[subject or rng.choice(tuple(NEAR))], paragraphs=rng.randint(3, 6))
-
-
-def other(rng: Random, subject: str | None = None) -> Document:
-    """Return an English page about anything else."""
-    return _prose(rng, OTHER[subject or rng.choice(tuple(OTHER))], paragraphs=rng.randint(3, 7))
-
-
-def chinese_other(rng: Random, subject: str | None = None) -> Document:
-    """Return a Chinese page about anything else."""
-    return _prose(rng, (CHINESE_OTHER | CHINESE_NEAR)[subject or rng.choice(tuple(CHINESE_OTHER))], paragraphs=rng.randint(3, 6))._replace(language="zh")
-
-
-def _prose(rng: Random, grammar: Grammar, *, paragraphs: int) -> Document:
-    blocks = [Block("p", escape(grammar.paragraph(rng, "sentence", rng.randint(3, 6)), quote=False)) for _ in range(paragraphs)]
-    return Document(escape(grammar.draw(rng, "title"), quote=False), blocks)
+def _escaped(text: str) -> str:
+    return escape(text, quote=False)
 
 
 def diluted(rng: Random, document: Document) -> Document:
     """Return a document of which most is about something else: hard to tell for what it is, as real pages often are."""
     blocks = [block for block in document.blocks if rng.random() < 0.4] or document.blocks[:1]
-    prose = chinese_other(rng) if document.language == "zh" else other(rng)
-    for block in prose.blocks:
+    for block in prose(rng, "chinese" if document.language == "zh" else "other").blocks:
         blocks.insert(rng.randrange(len(blocks) + 1), block)
     return document._replace(blocks=blocks)
 
 
 def with_aside(rng: Random, document: Document) -> Document:
     """Return a document with a formula or two that it is not about, quoted or made fun of."""
-    grammar = CHINESE if document.language == "zh" else FORUM if rng.random() < 0.5 else TEXTBOOK
-    rule = "ask" if grammar is FORUM else "sentence"
-    text = grammar.paragraph(rng, rule, 2, _maths_slots(rng, CARRIERS["plain"], tuple(formula.SCHOOL), TOPICS["numbers"]))
+    dialect = "chinese" if document.language == "zh" else rng.choice(("forum", "textbook"))
+    grammar, rule = _maths(dialect), "ask" if dialect == "forum" else "sentence"
+    text = grammar.paragraph(rng, rule, 2, _maths_slots(rng, CARRIERS["plain"], formula.SCHOOL, rng.choice(topics())))
     blocks = list(document.blocks)
     blocks.insert(rng.randrange(len(blocks) + 1), Block("p", text))
     return document._replace(blocks=blocks)

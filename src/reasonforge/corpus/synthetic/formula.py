@@ -18,7 +18,18 @@ class Formula(NamedTuple):
     """As typed into a forum without an editor."""
 
 
-_GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "theta": "θ", "lambda": "λ", "mu": "μ", "sigma": "σ", "phi": "φ"}
+_GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "theta": "θ",
+    "lambda": "λ",
+    "mu": "μ",
+    "sigma": "σ",
+    "phi": "φ",
+}
 
 
 def number(value: int) -> Formula:
@@ -35,7 +46,9 @@ def variable(name: str) -> Formula:
 
 def row(*parts: Formula) -> Formula:
     """Return parts side by side."""
-    return Formula(" ".join(part.latex for part in parts), f"<mrow>{''.join(p.mathml for p in parts)}</mrow>", "".join(p.plain for p in parts))
+    return Formula(
+        " ".join(part.latex for part in parts), f"<mrow>{''.join(p.mathml for p in parts)}</mrow>", "".join(p.plain for p in parts)
+    )
 
 
 def operator(latex: str, sign: str, plain: str) -> Formula:
@@ -51,7 +64,9 @@ CONGRUENT = operator(r"\equiv", "≡", " == ")
 
 def frac(top: Formula, bottom: Formula) -> Formula:
     """Return a fraction."""
-    return Formula(rf"\frac{{{top.latex}}}{{{bottom.latex}}}", f"<mfrac>{top.mathml}{bottom.mathml}</mfrac>", f"({top.plain})/({bottom.plain})")
+    return Formula(
+        rf"\frac{{{top.latex}}}{{{bottom.latex}}}", f"<mfrac>{top.mathml}{bottom.mathml}</mfrac>", f"({top.plain})/({bottom.plain})"
+    )
 
 
 def power(base: Formula, exponent: Formula) -> Formula:
@@ -73,7 +88,9 @@ def applied(function: str, argument: Formula) -> Formula:
     """Return a function of something; names of several letters are LaTeX commands."""
     latex = f"\\{function}" if len(function) > 1 else function
     return Formula(
-        f"{latex}({argument.latex})", f"<mrow><mi>{function}</mi><mo>(</mo>{argument.mathml}<mo>)</mo></mrow>", f"{function}({argument.plain})"
+        f"{latex}({argument.latex})",
+        f"<mrow><mi>{function}</mi><mo>(</mo>{argument.mathml}<mo>)</mo></mrow>",
+        f"{function}({argument.plain})",
     )
 
 
@@ -116,7 +133,11 @@ def _quotient(rng: Random) -> Formula:
 
 def _integral(rng: Random) -> Formula:
     letter = variable(rng.choice("xtu"))
-    body = row(rng.choice((power(letter, number(rng.randint(2, 8))), applied(rng.choice(("sin", "cos", "exp", "ln")), letter))), variable("d"), letter)
+    body = row(
+        rng.choice((power(letter, number(rng.randint(2, 8))), applied(rng.choice(("sin", "cos", "exp", "ln")), letter))),
+        variable("d"),
+        letter,
+    )
     return big(r"\int", "∫", "int", number(rng.randint(0, 3)), rng.choice((number(rng.randint(4, 20)), variable("a"), variable("b"))), body)
 
 
@@ -130,7 +151,11 @@ def _limit(rng: Random) -> Formula:
     letter = variable(rng.choice("xnh"))
     low = row(letter, ARROW, rng.choice((number(rng.randint(0, 5)), Formula(r"\infty", "<mi>∞</mi>", "infinity"))))
     body = frac(applied(rng.choice(("sin", "ln", "f", "g")), letter), letter)
-    return Formula(rf"\lim_{{{low.latex}}} {body.latex}", f"<mrow><munder><mo>lim</mo>{low.mathml}</munder>{body.mathml}</mrow>", f"lim {low.plain} {body.plain}")
+    return Formula(
+        rf"\lim_{{{low.latex}}} {body.latex}",
+        f"<mrow><munder><mo>lim</mo>{low.mathml}</munder>{body.mathml}</mrow>",
+        f"lim {low.plain} {body.plain}",
+    )
 
 
 def _congruence(rng: Random) -> Formula:
@@ -195,8 +220,23 @@ Maker = Callable[[Random], Formula]
 
 SCHOOL: Sequence[Maker] = (polynomial, _equation, _quotient, _root, _probability)
 """What pupils write."""
-HIGHER: Sequence[Maker] = (polynomial, _equation, _quotient, _integral, _sum, _limit, _congruence, _root, _inequality, _derivative, _membership, _map,
-                           _binomial, _probability, _matrix)  # fmt: skip
+HIGHER: Sequence[Maker] = (
+    polynomial,
+    _equation,
+    _quotient,
+    _integral,
+    _sum,
+    _limit,
+    _congruence,
+    _root,
+    _inequality,
+    _derivative,
+    _membership,
+    _map,
+    _binomial,
+    _probability,
+    _matrix,
+)
 """What books write."""
 
 

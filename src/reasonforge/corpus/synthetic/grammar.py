@@ -10,12 +10,94 @@ Slots = Mapping[str, Callable[[], str]]
 """Slots that a page fills itself: formulas, numbers of its own."""
 
 _SYLLABLES = (
-    "al", "an", "ar", "bel", "bor", "cal", "cor", "dan", "del", "dor", "el", "en", "er", "fal", "far", "gar", "gren", "hal", "har", "hol",
-    "il", "in", "jor", "kal", "kar", "ken", "lan", "lar", "len", "lor", "mar", "mel", "mir", "mon", "nal", "nor", "ol", "or", "pal", "per",
-    "quin", "ral", "ran", "ren", "ros", "sal", "sar", "sel", "sol", "tan", "tar", "tel", "tor", "ul", "ur", "val", "ver", "vin", "wal", "wen",
-    "yor", "zan", "zel",
-)  # fmt: skip
-_ENDINGS = ("a", "by", "den", "er", "es", "ford", "ham", "ia", "ic", "in", "ington", "is", "ley", "mont", "o", "on", "ov", "sen", "son", "ton", "vale", "y")
+    "al",
+    "an",
+    "ar",
+    "bel",
+    "bor",
+    "cal",
+    "cor",
+    "dan",
+    "del",
+    "dor",
+    "el",
+    "en",
+    "er",
+    "fal",
+    "far",
+    "gar",
+    "gren",
+    "hal",
+    "har",
+    "hol",
+    "il",
+    "in",
+    "jor",
+    "kal",
+    "kar",
+    "ken",
+    "lan",
+    "lar",
+    "len",
+    "lor",
+    "mar",
+    "mel",
+    "mir",
+    "mon",
+    "nal",
+    "nor",
+    "ol",
+    "or",
+    "pal",
+    "per",
+    "quin",
+    "ral",
+    "ran",
+    "ren",
+    "ros",
+    "sal",
+    "sar",
+    "sel",
+    "sol",
+    "tan",
+    "tar",
+    "tel",
+    "tor",
+    "ul",
+    "ur",
+    "val",
+    "ver",
+    "vin",
+    "wal",
+    "wen",
+    "yor",
+    "zan",
+    "zel",
+)
+_ENDINGS = (
+    "a",
+    "by",
+    "den",
+    "er",
+    "es",
+    "ford",
+    "ham",
+    "ia",
+    "ic",
+    "in",
+    "ington",
+    "is",
+    "ley",
+    "mont",
+    "o",
+    "on",
+    "ov",
+    "sen",
+    "son",
+    "ton",
+    "vale",
+    "y",
+)
 _HAN_FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 _HAN_GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂华文建国玉兰志红春梅海燕"
 
@@ -74,14 +156,15 @@ def name_of(rng: Random, syllables: int = 2) -> str:
     return (stem + _ENDINGS[int(rng.random() * len(_ENDINGS))]).capitalize()
 
 
-def _han_name(rng: Random) -> str:
+def han_name(rng: Random) -> str:
+    """Return an invented Chinese name."""
     return rng.choice(_HAN_FAMILY) + "".join(rng.choice(_HAN_GIVEN) for _ in range(rng.choice((1, 2))))
 
 
 _COMMON: dict[str, Callable[[Random], str]] = {
     "Name": name_of,
     "Place": lambda rng: name_of(rng, 3),
-    "hanname": _han_name,
+    "hanname": han_name,
     "n1": lambda rng: str(rng.randint(2, 12)),
     "n2": lambda rng: str(rng.randint(13, 98)),
     "n3": lambda rng: str(rng.randint(101, 989)),

@@ -49,7 +49,9 @@ def _bomb() -> Response:
 
 def _entities() -> Response:
     lines = ['<!ENTITY a0 "lol">', *(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))]
-    return Response(f"<?xml version='1.0'?><!DOCTYPE x [{''.join(lines)}]><html><body><p>&a9;</p></body></html>".encode(), "application/xhtml+xml")
+    return Response(
+        f"<?xml version='1.0'?><!DOCTYPE x [{''.join(lines)}]><html><body><p>&a9;</p></body></html>".encode(), "application/xhtml+xml"
+    )
 
 
 def _xss() -> Response:
@@ -61,7 +63,9 @@ _MAKERS: dict[str, Callable[[], Response]] = {
     "bomb": _bomb,
     "truncated": lambda: Response(_page(f"<p>{_PROSE * 4}</p>")[:1500], truncated="length"),
     "cut_gzip": lambda: Response(_gzipped(_page(f"<p>{_PROSE * 20}</p>"))[:180], headers=(("Content-Encoding", "gzip"),)),
-    "wrong_charset": lambda: Response(_page(f"<p>港口办公室 {'每天回答来信。' * 40}</p>").decode().encode("gb18030"), "text/html; charset=utf-8"),
+    "wrong_charset": lambda: Response(
+        _page(f"<p>港口办公室 {'每天回答来信。' * 40}</p>").decode().encode("gb18030"), "text/html; charset=utf-8"
+    ),
     "unknown_charset": lambda: Response(_page(f"<p>{_PROSE}</p>"), "text/html; charset=x-none-such"),
     "deep": lambda: Response(_page("<div>" * 30_000 + _PROSE + "</div>" * 30_000)),
     "claims_gzip": lambda: Response(_page(f"<p>{_PROSE}</p>"), headers=(("Content-Encoding", "gzip"),)),
@@ -107,7 +111,7 @@ def hostile_url(name: str, number: int) -> str:
         "unclosed": "http://user:pass@odd.merdale.example:8080/a b/%zz?q=<script>#x",
         "nul": "https://odd.merdale.example/%00/../..//etc/passwd",
         "one_line": "https://odd.merdale.example/long?" + "k=" + "v" * 3_000,
-        "xss": "https://odd.merdale.example/\"><script>window.PWNED=1</script>",
+        "xss": 'https://odd.merdale.example/"><script>window.PWNED=1</script>',
         "feed": "https://[2001:db8::7]/feed.xml",
     }
     address = odd.get(name, f"https://odd.merdale.example/{name}/page")

@@ -49,7 +49,11 @@ GROUPS = (
         name="textbook",
         share=0.05,
         hosts=("{n}-maths.example", "books.{n}.example", "lectures.{n}.example"),
-        sections=(_s(0.85, "textbook", "/chapter-{k}/{s}.html", "/notes/{k}/{s}", "/book/section{i}.xhtml"), _s(0.07, "other", "/news/{s}"), _HOUSEKEEPING),
+        sections=(
+            _s(0.85, "textbook", "/chapter-{k}/{s}.html", "/notes/{k}/{s}", "/book/section{i}.xhtml"),
+            _s(0.07, "other", "/news/{s}"),
+            _HOUSEKEEPING,
+        ),
     ),
     Group(
         name="university",
@@ -67,7 +71,12 @@ GROUPS = (
         name="forum_with_wiki",
         share=0.075,
         hosts=("{n}overflow.example", "ask-{n}.example", "www.{n}-homework.example"),
-        sections=(_s(0.26, "textbook", "/wiki/{s}"), _s(0.52, "forum", "/questions/{i}/{s}"), _s(0.14, "talk", "/lounge/{i}/{s}"), _HOUSEKEEPING),
+        sections=(
+            _s(0.26, "textbook", "/wiki/{s}"),
+            _s(0.52, "forum", "/questions/{i}/{s}"),
+            _s(0.14, "talk", "/lounge/{i}/{s}"),
+            _HOUSEKEEPING,
+        ),
     ),
     Group(
         name="bilingual",
@@ -84,7 +93,12 @@ GROUPS = (
         name="library_with_threads",
         share=0.045,
         hosts=("{n}-prover.example", "formal.{n}.example"),
-        sections=(_s(0.30, "forum", "/threads/{i}"), _s(0.52, "formal", "/library/{n}/{s}.html"), _s(0.10, "code", "/install/{s}"), _HOUSEKEEPING),
+        sections=(
+            _s(0.30, "forum", "/threads/{i}"),
+            _s(0.52, "formal", "/library/{n}/{s}.html"),
+            _s(0.10, "code", "/install/{s}"),
+            _HOUSEKEEPING,
+        ),
     ),
     # One dialect alone: found only by a classifier that has read it elsewhere.
     Group(
@@ -97,7 +111,11 @@ GROUPS = (
         name="chinese",
         share=0.065,
         hosts=("{n}zuoye.example", "www.{n}jiaoyu.example"),
-        sections=(_s(0.55, "chinese", "/shiti/{i}.html", "/jiaoan/{i}"), _s(0.25, "zh_school", "/yuwen/{i}.html", "/lishi/{i}"), _s(0.2, "zh_news", "/xinwen/{i}")),
+        sections=(
+            _s(0.55, "chinese", "/shiti/{i}.html", "/jiaoan/{i}"),
+            _s(0.25, "zh_school", "/yuwen/{i}.html", "/lishi/{i}"),
+            _s(0.2, "zh_news", "/xinwen/{i}"),
+        ),
     ),
     Group(
         name="formal",
@@ -110,24 +128,60 @@ GROUPS = (
         name="encyclopaedia",
         share=0.08,
         hosts=("{n}pedia.example",),
-        sections=(_s(0.07, "wiki", "/wiki/{s}"), _s(0.4, "news", "/wiki/{s}"), _s(0.33, "travel", "/wiki/{s}"), _s(0.2, "health", "/wiki/{s}")),
+        sections=(
+            _s(0.07, "wiki", "/wiki/{s}"),
+            _s(0.4, "news", "/wiki/{s}"),
+            _s(0.33, "travel", "/wiki/{s}"),
+            _s(0.2, "health", "/wiki/{s}"),
+        ),
         size=3.0,
     ),
     # Near mathematics.
-    Group(name="accounting", share=0.04, hosts=("{n}-ledger.example", "{n}tax.example"), sections=(_s(0.92, "accounting", "/guides/{s}", "/reports/{y}/{s}"), _HOUSEKEEPING)),
-    Group(name="sports", share=0.04, hosts=("{n}sports.example", "stats.{n}.example"), sections=(_s(0.92, "sports", "/match/{i}", "/players/{s}/stats"), _HOUSEKEEPING)),
     Group(
-        name="code", share=0.05, hosts=("{n}-devs.example", "code.{n}.example"), sections=(_s(0.8, "code", "/questions/{i}/{s}", "/tutorial/{s}"), _s(0.12, "talk", "/lounge/{i}"), _HOUSEKEEPING)
+        name="accounting",
+        share=0.04,
+        hosts=("{n}-ledger.example", "{n}tax.example"),
+        sections=(_s(0.92, "accounting", "/guides/{s}", "/reports/{y}/{s}"), _HOUSEKEEPING),
     ),
     Group(
-        name="spreadsheet", share=0.04, hosts=("{n}sheets.example", "office.{n}.example"), sections=(_s(0.8, "spreadsheet", "/questions/{i}", "/tips/{s}"), _s(0.12, "talk", "/lounge/{i}"), _HOUSEKEEPING)
+        name="sports",
+        share=0.04,
+        hosts=("{n}sports.example", "stats.{n}.example"),
+        sections=(_s(0.92, "sports", "/match/{i}", "/players/{s}/stats"), _HOUSEKEEPING),
+    ),
+    Group(
+        name="code",
+        share=0.05,
+        hosts=("{n}-devs.example", "code.{n}.example"),
+        sections=(_s(0.8, "code", "/questions/{i}/{s}", "/tutorial/{s}"), _s(0.12, "talk", "/lounge/{i}"), _HOUSEKEEPING),
+    ),
+    Group(
+        name="spreadsheet",
+        share=0.04,
+        hosts=("{n}sheets.example", "office.{n}.example"),
+        sections=(_s(0.8, "spreadsheet", "/questions/{i}", "/tips/{s}"), _s(0.12, "talk", "/lounge/{i}"), _HOUSEKEEPING),
     ),
     Group(name="howto", share=0.035, hosts=("diy{n}.example",), sections=(_s(0.92, "howto", "/how-to/{s}"), _HOUSEKEEPING)),
     Group(name="polls", share=0.025, hosts=("{n}polls.example",), sections=(_s(0.92, "polls", "/{y}/{s}"), _HOUSEKEEPING)),
-    Group(name="chinese_accounting", share=0.04, hosts=("{n}kuaiji.example", "{n}caiwu.example"), sections=(_s(0.8, "zh_accounting", "/shiti/{i}.html", "/fenlu/{i}"), _s(0.2, "zh_news", "/xinwen/{i}"))),
+    Group(
+        name="chinese_accounting",
+        share=0.04,
+        hosts=("{n}kuaiji.example", "{n}caiwu.example"),
+        sections=(_s(0.8, "zh_accounting", "/shiti/{i}.html", "/fenlu/{i}"), _s(0.2, "zh_news", "/xinwen/{i}")),
+    ),
     # The rest.
-    Group(name="news", share=0.07, hosts=("www.{n}-times.example", "{n}post.example"), sections=(_s(0.92, "news", "/{y}/{k}/{s}.html", "/story/{i}"), _HOUSEKEEPING)),
-    Group(name="shop", share=0.07, hosts=("shop.{n}.example", "{n}-outlet.example"), sections=(_s(0.92, "shop", "/product/{i}-{s}", "/p/{i}"), _HOUSEKEEPING)),
+    Group(
+        name="news",
+        share=0.07,
+        hosts=("www.{n}-times.example", "{n}post.example"),
+        sections=(_s(0.92, "news", "/{y}/{k}/{s}.html", "/story/{i}"), _HOUSEKEEPING),
+    ),
+    Group(
+        name="shop",
+        share=0.07,
+        hosts=("shop.{n}.example", "{n}-outlet.example"),
+        sections=(_s(0.92, "shop", "/product/{i}-{s}", "/p/{i}"), _HOUSEKEEPING),
+    ),
     Group(name="recipes", share=0.045, hosts=("{n}kitchen.example",), sections=(_s(0.92, "recipe", "/recipes/{s}"), _HOUSEKEEPING)),
     Group(name="travel", share=0.035, hosts=("visit{n}.example",), sections=(_s(0.92, "travel", "/guide/{s}"), _HOUSEKEEPING)),
     Group(name="talk", share=0.04, hosts=("{n}chat.example",), sections=(_s(0.92, "talk", "/t/{s}/{i}"), _HOUSEKEEPING)),
@@ -143,10 +197,6 @@ GROUPS = (
 
 KINDS = {"textbook": "textbook", "wiki": "textbook", "forum": "forum", "chinese": "chinese", "formal": "formal"}
 """Kind by dialect, for mathematics."""
-NEAR = ("accounting", "sports", "code", "spreadsheet", "howto", "polls", "zh_accounting")
-
-LANGUAGES = {"chinese": "zh", "chinese_other": "zh", "bilingual": "zh"}
-"""Of the menus, by group."""
 
 
 class Names:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from reasonforge.corpus.synthetic.grammar import _han_name as han_name
-from reasonforge.corpus.synthetic.grammar import name_of
+from reasonforge.corpus.synthetic.grammar import han_name, name_of
 
 
 class Item(NamedTuple):
@@ -62,7 +61,9 @@ def _ribbon(rng: Random, key: str) -> Item:
 
 def _short(rng: Random, key: str) -> Item:
     a, b, c = rng.randint(101, 997), rng.randint(13, 99), rng.randint(1001, 9973)
-    return Item(key, f"Evaluate {a} times {b} minus {c}.", f"{a * b} - {c} = {a * b - c}", str(a * b - c), f"What is {c} less than {a * b}?", "en")
+    return Item(
+        key, f"Evaluate {a} times {b} minus {c}.", f"{a * b} - {c} = {a * b - c}", str(a * b - c), f"What is {c} less than {a * b}?", "en"
+    )
 
 
 def _lamps(rng: Random, key: str) -> Item:

@@ -39,7 +39,9 @@ class WarcWriter:
         self._clock += timedelta(seconds=1)
         parts = urlsplit(url) if "[" not in url else urlsplit("https://odd.merdale.example/feed.xml")
         target = _one_line(url)
-        request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {_one_line(parts.netloc)}\r\nAccept: text/html\r\nAccept-Encoding: br,gzip\r\n\r\n"
+        request = (
+            f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {_one_line(parts.netloc)}\r\nAccept: text/html\r\nAccept-Encoding: br,gzip\r\n\r\n"
+        )
         self._add("request", "application/http; msgtype=request", request.encode("utf-8", "replace"), {"WARC-Target-URI": target})
         given = dict(response.headers)
         lines = [f"HTTP/1.1 {response.status}", f"Content-Type: {response.content_type}"]
@@ -48,7 +50,11 @@ class WarcWriter:
             lines.append(f"Content-Length: {len(response.body)}")
         lines.append("Server: nginx")
         block = ("\r\n".join(lines) + "\r\n\r\n").encode() + response.body
-        extra = {"WARC-Target-URI": target, "WARC-IP-Address": "192.0.2.7", "WARC-Payload-Digest": f"sha1:{hashlib.sha1(response.body).hexdigest()}"}
+        extra = {
+            "WARC-Target-URI": target,
+            "WARC-IP-Address": "192.0.2.7",
+            "WARC-Payload-Digest": f"sha1:{hashlib.sha1(response.body).hexdigest()}",
+        }
         if response.truncated:
             extra["WARC-Truncated"] = response.truncated
         self._add("response", "application/http; msgtype=response", block, extra)

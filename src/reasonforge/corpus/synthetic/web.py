@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
@@ -18,11 +18,10 @@ from reasonforge.corpus.synthetic import documents, leaks, sources
 from reasonforge.corpus.synthetic.carriers import CARRIERS, TEXT, Carrier
 from reasonforge.corpus.synthetic.documents import Block, Document
 from reasonforge.corpus.synthetic.grammar import name_of
-from reasonforge.corpus.synthetic.hosts import GROUPS, KINDS, LANGUAGES, NEAR, Group, Names, path_of
 from reasonforge.corpus.synthetic.hostile import HOSTILE, Response, hostile, hostile_url, odd_host
+from reasonforge.corpus.synthetic.hosts import GROUPS, KINDS, Group, Names, path_of
 from reasonforge.corpus.synthetic.layout import Site
-from reasonforge.corpus.synthetic.near_texts import NEAR as NEAR_TEXTS
-from reasonforge.corpus.synthetic.other_texts import CHINESE_NEAR, CHINESE_OTHER, OTHER
+from reasonforge.corpus.synthetic.texts import collection_of, grammars, is_chinese
 from reasonforge.corpus.synthetic.truth import TRUTH, Truth, read_truth, write_annotations, write_truth
 from reasonforge.corpus.synthetic.warc import WarcWriter
 
@@ -36,7 +35,7 @@ _FILE_PAGES = 1000
 _SAME_URL, _OTHER_URL, _NEAR = 0.03, 0.02, 0.02
 """Shares of responses that repeat a page: in the other crawl, under another spelling of its address, with small changes elsewhere."""
 _DILUTED, _ASIDES = 0.12, 0.06
-"""Shares of mathematical pages that are mostly about something else, and of others that have a formula or two: nothing tells them for sure."""
+"""Shares of mathematical pages that are mostly about something else, and of others that have a formula or two: hard to tell apart."""
 _CARRIERS = {
     "textbook": ("mathml", "katex", "brackets", "script", "dollars"),
     "wiki": ("wiki",),
@@ -70,7 +69,7 @@ class Plan:
         """Return the kind in the truth."""
         if self.dialect in HOSTILE:
             return "hostile"
-        return KINDS.get(self.dialect) or ("near_maths" if self.dialect in NEAR else "other")
+        return KINDS.get(self.dialect) or ("near_maths" if collection_of(self.dialect) == "near" else "other")
 
 
 class Class(NamedTuple):
@@ -214,7 +213,7 @@ def _site(group: Group, host: str, count: int, start: int, rng: Random) -> Itera
     for number in range(count):
         section = group.sections[max(range(len(left)), key=left.__getitem__)]
         left[group.sections.index(section)] -= 1.0
-        dialect = rng.choice(tuple(OTHER)) if section.dialect == "other" else section.dialect
+        dialect = rng.choice(tuple(grammars("other"))) if section.dialect == "other" else section.dialect
         path = path_of(templates[section.dialect], rng, number, own)
         yield Plan(
             url=f"{scheme}://{host}{path}",
@@ -244,8 +243,7 @@ def _plant(first: list[Plan], problems: Sequence[leaks.Item], rng: Random, *, ba
     by_language: dict[str, list[int]] = {"en": [], "zh": []}
     for i, entry in enumerate(first):
         if i not in barred and entry.dialect != "formal":
-            zh = entry.dialect == "chinese" or is_chinese(entry.dialect)
-            by_language["zh" if zh else "en"].append(i)
+            by_language["zh" if is_chinese(entry.dialect) else "en"].append(i)
     for places in by_language.values():
         rng.shuffle(places)
     for j, item in enumerate(problems):
@@ -264,7 +262,7 @@ def responses(plans: Sequence[Plan], *, seed: int, problems: Sequence[leaks.Item
             continue
         site = sites.get(entry.host)
         if site is None:
-            language = "zh" if entry.dialect == "chinese" or is_chinese(entry.dialect) else "en"
+            language = "zh" if is_chinese(entry.dialect) else "en"
             site = sites[entry.host] = Site(entry.host, Random(derive_seed(seed, "site", entry.host)), language=language)
         rng = Random(derive_seed(seed, "bytes", entry.url, entry.crawl))
         document = document_of(entry, seed=seed, problems=problems)
@@ -294,20 +292,12 @@ def document_of(entry: Plan, *, seed: int, problems: Sequence[leaks.Item], as_te
     return document
 
 
-def is_chinese(dialect: str) -> bool:
-    """Return whether pages of a dialect are Chinese without being mathematics."""
-    return dialect in CHINESE_OTHER or dialect in CHINESE_NEAR
-
-
 def _drawn(dialect: str, rng: Random, carrier: Carrier) -> Document:
+    collection = collection_of(dialect)
+    if collection is not None:
+        return documents.prose(rng, collection, dialect)
     if dialect == "formal":
         return documents.formal(rng)
-    if dialect in NEAR_TEXTS:
-        return documents.near(rng, dialect)
-    if dialect in OTHER:
-        return documents.other(rng, dialect)
-    if is_chinese(dialect):
-        return documents.chinese_other(rng, dialect)
     make = {"textbook": documents.textbook, "wiki": documents.wiki, "forum": documents.forum, "chinese": documents.chinese}[dialect]
     return make(rng, carrier)
 
@@ -376,7 +366,7 @@ def summary_of(truths: Sequence[Truth], *, pages: int, seed: int, problems: int)
     )
 
 
-def write_lines(path: Path, rows: Sequence[dict[str, object]]) -> None:
+def write_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows as JSON lines."""
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

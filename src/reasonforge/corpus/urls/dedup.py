@@ -94,7 +94,7 @@ def url_keys(pages: pl.DataFrame) -> pl.DataFrame:
     """Return 128 bits for each URL, with what decides between captures, sorted by them."""
     digests = b"".join(xxhash.xxh3_128_digest(url.encode("utf-8", "surrogatepass")) for url in pages["url"])
     halves = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
-    keys = pages.select(pl.Series("high", halves[:, 0]), pl.Series("low", halves[:, 1]), "id", "fetched_at", "crawl").cast(dict(_KEYS))
+    keys = pages.select(pl.Series("high", halves[:, 0]), pl.Series("low", halves[:, 1]), "id", "fetched_at", "crawl").cast(_KEYS)
     return keys.sort("high", "low", "id", maintain_order=True)
 
 
@@ -123,7 +123,7 @@ def twice(keys: pl.DataFrame) -> pl.DataFrame:
     ranked = keys.sort([*group, "fetched_at", "crawl", "id", "file"], descending=[False, False, True, True, False, False])
     first = pl.col("id").first().over(group)
     dropped = ranked.with_columns(kept_id=first, place=pl.int_range(pl.len()).over(group)).filter(pl.col("place") > 0)
-    return dropped.select(_TWICE.names()).cast(dict(_TWICE)).sort("file", "id")
+    return dropped.select(_TWICE.names()).cast(_TWICE).sort("file", "id")
 
 
 def write_mask(work: Work) -> None:

@@ -115,9 +115,9 @@ def _normalise(url: str) -> NormalURL | Refused:
     if len(text) > MAX_BYTES or len(text.encode()) > MAX_BYTES:
         return Refused(TOO_LONG)
     scheme = _SCHEME.match(text)
-    known = scheme is not None and scheme[1].lower() in ("http", "https")
-    if known:
-        text = text[scheme.end() :].lstrip("/\\")
+    known = False
+    if scheme is not None and scheme[1].lower() in ("http", "https"):
+        known, text = True, text[scheme.end() :].lstrip("/\\")
     elif text.startswith(("//", "\\\\")):
         known, text = True, text.lstrip("/\\")
     elif scheme is not None and not ("." in scheme[1] and _PORT_NEXT.match(text, scheme.end())):  # host:8080/path is no scheme

@@ -1,0 +1,62 @@
+"""Paragraphs that resemble a benchmark text without sharing a run of ten grams with it. A list for people: nothing is dropped by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from reasonforge.corpus.decontaminate.find import find_matches
+from reasonforge.corpus.decontaminate.index import BenchmarkText, Index
+from reasonforge.corpus.hashing import grams, segment_bounds
+
+
+class Suspect(NamedTuple):
+    """A paragraph and the benchmark text that it resembles."""
+
+    page: int
+    """Number of the page's text."""
+    segment: int
+    benchmark: str
+    item: str
+    field: str
+    jaccard: float
+    """What their runs of grams have in common, of what they have together."""
+
+
+class Audit:
+    """Compares paragraphs with all benchmark texts by the runs they share."""
+
+    def __init__(self, texts: Sequence[BenchmarkText], *, n: int, jaccard: float) -> None:
+        """Make the index.
+
+        Args:
+            texts: of the benchmarks; one of fewer than ``n`` grams is left out.
+            n: length of a run.
+            jaccard: the least similarity that is listed.
+        """
+        self._index = Index(texts, n=n, min_n=n)
+        self._runs = [_runs(entry, n) for entry in self._index.grams]
+        self._n, self._jaccard = n, jaccard
+
+    def suspects(self, texts: Sequence[str]) -> list[Suspect]:
+        """Return the paragraphs that resemble a benchmark text, by page, paragraph and benchmark text."""
+        pairs: set[tuple[int, int, int]] = set()
+        for match in find_matches(texts, self._index):
+            if match.segment == match.last_segment:
+                pairs.update((match.page, match.segment, place.text) for place in self._index.places(match.run))
+        found: list[Suspect] = []
+        runs: tuple[tuple[int, int], frozenset[tuple[str, ...]]] | None = None
+        for page, segment, number in sorted(pairs):
+            if runs is None or runs[0] != (page, segment):
+                bounds = segment_bounds(texts[page])
+                runs = (page, segment), _runs(grams(texts[page][bounds[segment] : bounds[segment + 1]]), self._n)
+            mine, theirs = runs[1], self._runs[number]
+            similarity = len(mine & theirs) / len(mine | theirs)
+            if similarity >= self._jaccard:
+                entry = self._index.texts[number]
+                found.append(Suspect(page, segment, entry.benchmark, entry.item, entry.field, similarity))
+        return found
+
+
+def _runs(entry: Sequence[str], n: int) -> frozenset[tuple[str, ...]]:
+    return frozenset(tuple(entry[at : at + n]) for at in range(len(entry) - n + 1))

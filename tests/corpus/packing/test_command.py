@@ -1,0 +1,117 @@
+"""``corpus pack``, ``export`` and ``verify`` as a user types them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as arrow
+import pytest
+import typer
+from pyarrow import parquet
+from typer.testing import CliRunner
+
+from reasonforge.cli import corpus_pack
+from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.corpus.packing.manifest import Manifest
+from reasonforge.corpus.packing.megatron import check_megatron
+from reasonforge.corpus.packing.reader import Shards
+from tests.corpus.packing.made import letters, lines
+
+
+def call(*arguments: object) -> str:
+    """Run one command; return what it printed."""
+    app = typer.Typer()
+    for command in (corpus_pack.pack, corpus_pack.export, corpus_pack.verify):
+        app.command()(command)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    letters().save(tmp_path / "tokenizer")
+    for name in "ab":
+        lines(tmp_path / f"{name}.jsonl", [{"id": f"{name}{i}", "text": f"document {name} {i}"} for i in range(5)])
+    return tmp_path
+
+
+def test_pack_says_what_it_did_and_leaves_shards_alone(corpus: Path) -> None:
+    said = call(
+        "pack", corpus / "a.jsonl", corpus / "b.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out", "--workers", 1
+    )
+    manifest = Manifest.read(corpus / "out")
+    assert f"{manifest.num_tokens:,} tokens of 10 documents in 2 shards (uint16)" in said
+    assert manifest.source == "out"
+    assert sorted(path.name for path in corpus.iterdir()) == ["a.jsonl", "b.jsonl", "out", "tokenizer"]
+    assert f"{manifest.num_tokens:,} tokens of 10 documents, as they were packed" in call("verify", corpus / "out")
+
+
+def test_masks_go_with_the_files_in_order(corpus: Path) -> None:
+    for name, kept in (("a", ["a1", "a2"]), ("b", ["b4"])):
+        parquet.write_table(arrow.table({"id": kept}), corpus / f"keep_{name}.parquet")
+    parquet.write_table(arrow.table({"id": ["a2"]}), corpus / "drop.parquet")
+    files = [corpus / "a.jsonl", corpus / "b.jsonl"]
+    tables = ["--keep", corpus / "keep_a.parquet", "--keep", corpus / "keep_b.parquet", "--drop", corpus / "drop.parquet"]
+    said = call("pack", *files, "--tokenizer", corpus / "tokenizer", "--out", corpus / "out", "--workers", 1, *tables)
+    shards = Shards(corpus / "out")
+    assert [letters().decode(shards.document(i)[:-1].tolist()) for i in range(2)] == ["document a 1", "document b 4"]
+    assert "left out: 1 masked" in said
+    assert "left out: 7 not_selected" in said
+    with pytest.raises(RecipeError, match="--keep: 1 tables for 2 files"):
+        call("pack", *files, "--tokenizer", corpus / "tokenizer", "--out", corpus / "two", *tables[:2])
+
+
+def test_a_file_named_twice_is_refused(corpus: Path) -> None:
+    with pytest.raises(RecipeError, match=r"a\.jsonl: is named twice"):
+        call("pack", corpus / "a.jsonl", corpus / "a.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out")
+
+
+def test_export_writes_beside_the_shards_unless_told(corpus: Path) -> None:
+    call("pack", corpus / "a.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out", "--workers", 1)
+    call("export", corpus / "out", "--format", "megatron")
+    assert check_megatron(corpus / "out" / "megatron") == (Manifest.read(corpus / "out").num_tokens, 5)
+    call("export", corpus / "out", corpus / "out", "--format", "megatron", "--out", corpus / "twice")
+    assert check_megatron(corpus / "twice")[1] == 10
+    with pytest.raises(DataError, match="is there already"):
+        call("export", corpus / "out", "--format", "megatron")
+
+
+_PROGRAM = """
+import sys, time
+from reasonforge.cli import corpus_pack
+from reasonforge.corpus.packing import units
+from pathlib import Path
+slow = units.encode_documents
+def slowly(*arguments, **options):
+    for encoded in slow(*arguments, **options):
+        time.sleep(0.15)
+        yield encoded
+units.encode_documents = slowly
+root = Path(sys.argv[1])
+corpus_pack.pack(files=[root / "a.jsonl", root / "b.jsonl"], tokenizer=root / "tokenizer", out=root / "out", workers=1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.1, 0.25, 0.4])
+def test_a_killed_packing_goes_on_and_leaves_the_same_bytes(corpus: Path, seconds: float) -> None:
+    call("pack", corpus / "a.jsonl", corpus / "b.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "whole", "--name", "out")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(corpus)], env=environment, stdout=subprocess.DEVNULL)
+    units = corpus / ".out.units"
+    while not units.exists() and killed.poll() is None:
+        time.sleep(0.005)
+    time.sleep(seconds)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    call("pack", corpus / "a.jsonl", corpus / "b.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out", "--workers", 2)
+    whole, resumed = ({path.name: path.read_bytes() for path in (corpus / name).iterdir()} for name in ("whole", "out"))
+    assert whole == resumed
