@@ -109,3 +109,32 @@ def wait_until(condition: object, seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_workers_that_are_kept_do_the_next_units_too(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with ProcessPool(1) as pool:
+        (first,) = run_all([unit_of("pid", number=1)], store, pool)
+        (second,) = run_all([unit_of("pid", number=2)], store, pool)
+    (third,) = run_all([unit_of("pid", number=3)], store, pool)
+    pids = [store.output(receipt, "pid.txt").read_text() for receipt in (first, second, third)]
+    assert pids[0] == pids[1] != pids[2]
+
+
+def test_a_kept_worker_that_died_while_it_waited_is_replaced(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with ProcessPool(1) as pool:
+        (first,) = run_all([unit_of("pid", number=1)], store, pool)
+        os.kill(int(store.output(first, "pid.txt").read_text()), signal.SIGKILL)
+        (second,) = run_all([unit_of("pid", number=2)], store, pool)
+    assert second.counts == Counts(taken=1, kept=1)
+
+
+def test_who_stops_in_the_middle_leaves_no_worker_with_an_old_unit(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with ProcessPool(2) as pool:
+        doing = pool.run([unit_of("items", count=n) for n in range(1, 9)], store)
+        next(doing)
+        doing.close()
+        receipts = run_all([unit_of("items", count=n) for n in (5, 1, 3, 2, 4)], store, pool)
+    assert digest_of(receipts) == "2f00cabfab3802eef2a2bfb2db6ae095"

@@ -103,3 +103,25 @@ def _summary(counts: Counts, out: Path, seconds: float) -> str:
         lines.append(f"lost: {counted(lost, 'byte')} of the files")
     lines.append(f"{counted(counts.taken, 'page')} in, {counts.kept:,} out in {format_seconds(seconds)}: {out}")
     return "\n".join(lines)
+
+
+def fetch(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="What URLs begin with: mathoverflow.net/questions/", show_default=False)],
+    crawl: Annotated[str, typer.Option(metavar="NAME", help="A crawl of Common Crawl, as in CC-MAIN-2024-10.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.warc.gz", help="A WARC file.", show_default=False)],
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many pages. Default: all.", show_default=False)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it is there.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> int:
+    """Fetch the pages below a URL from Common Crawl, one by one, into a WARC file. Goes over the network, to Common Crawl's servers."""
+    from reasonforge.corpus.ingest.commoncrawl import CommonCrawl, fetch_pages
+    from reasonforge.runs.text import counted
+
+    out = out.expanduser()
+    if not out.name.endswith(".warc.gz"):
+        raise RecipeError(f"{out}: its name must end in .warc.gz")
+    if out.exists() and not overwrite:
+        raise RecipeError(f"{out}: is there already. Replace it with --overwrite, or name another file")
+    count = fetch_pages(CommonCrawl(crawl=crawl), prefix, out, limit=limit)
+    print(f"{counted(count, 'page')}: {out}")
+    return 0

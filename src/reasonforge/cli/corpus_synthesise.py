@@ -27,10 +27,9 @@ def synthesise(
         for row in written.summary.classes
     ]
     print("\n".join(text_table(["kind", "URLs", "copies", "hosts", "tokens, roughly"], rows)))
-    leaks = written.summary
-    print(
-        f"{counted(written.responses, 'page')} in {counted(written.files, 'WARC file')}; of a benchmark of {counted(leaks.problems, 'problem')}, "
-        f"{leaks.exact_leaks} planted word for word and {leaks.paraphrased_leaks} in other words"
-    )
+    found = written.summary
+    print(f"{counted(written.responses, 'page')} in {counted(written.files, 'WARC file')}")
+    planted = f"{found.exact_leaks} are planted word for word, {found.paraphrased_leaks} in other words"
+    print(f"of {counted(found.problems, 'benchmark problem')}, {planted}")
     print(f"written: {written.folder}")
     return 0

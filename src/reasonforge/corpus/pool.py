@@ -14,11 +14,12 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from reasonforge.core.errors import DataError, ReasonforgeError, StorageError
 from reasonforge.core.files import storage_errors
@@ -72,6 +73,8 @@ class ProcessPool:
         """
         self._workers = workers
         self._item_cpu_seconds = item_cpu_seconds
+        self._kept: list[_Worker] | None = None
+        self._slots: tempfile.TemporaryDirectory[str] | None = None
 
     def run(self, units: Sequence[Unit], store: Store) -> Iterator[Receipt]:
         """Do the units, in any order."""
@@ -83,13 +86,44 @@ class ProcessPool:
                 waiting.append(_Job(unit, quarantined(store, unit)))
         if not waiting:
             return
-        with tempfile.TemporaryDirectory(prefix="reasonforge-units-") as slots:
-            workers = [_Worker(Path(slots) / str(index), store) for index in range(min(self._workers, len(waiting)))]
-            try:
-                yield from self._run(workers, waiting, store)
-            finally:
-                for worker in workers:
-                    worker.stop()
+        with self._staff(min(self._workers, len(waiting)), store) as workers:
+            yield from self._run(workers, waiting, store)
+
+    def __enter__(self) -> Self:
+        """Keep the workers from one call of :meth:`run` to the next: their start costs as much as many a small unit."""
+        self._kept = []
+        self._slots = tempfile.TemporaryDirectory(prefix="reasonforge-units-")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for worker in self._kept or ():
+            worker.stop()
+        if self._slots is not None:
+            self._slots.cleanup()
+        self._kept = self._slots = None
+
+    @contextmanager
+    def _staff(self, number: int, store: Store) -> Iterator[list[_Worker]]:
+        """Hire so many workers; outside a ``with`` of the pool they are let go at the end."""
+        if self._kept is None or self._slots is None:
+            with tempfile.TemporaryDirectory(prefix="reasonforge-units-") as slots:
+                workers = [_Worker(Path(slots) / str(index), store) for index in range(number)]
+                try:
+                    yield workers
+                finally:
+                    for worker in workers:
+                        worker.stop()
+            return
+        for index in range(len(self._kept), number):
+            self._kept.append(_Worker(Path(self._slots.name) / str(index), store))
+        workers = self._kept[:number]
+        assert all(worker.root == store.root for worker in workers), "a pool that keeps its workers works in one folder"
+        try:
+            yield workers
+        finally:
+            for worker in workers:
+                if worker.job is not None:  # the caller stopped in the middle
+                    worker.restart()
 
     def _run(self, workers: list[_Worker], waiting: deque[_Job], store: Store) -> Iterator[Receipt]:
         while waiting or any(worker.job for worker in workers):
@@ -166,7 +200,7 @@ class _Worker:
     def __init__(self, slot: Path, store: Store) -> None:
         self._slot_path = slot
         self._slot = _Slot(slot)
-        self._root = store.root
+        self.root = store.root
         self.job: _Job | None = None
         self._start()
 
@@ -176,7 +210,7 @@ class _Worker:
         ours, theirs = socket.socketpair()
         environment = os.environ | dict.fromkeys(_ONE_THREAD, "1") | {"TOKENIZERS_PARALLELISM": "false"}
         environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(self._slot_path), str(self._root)]
+        command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(self._slot_path), str(self.root)]
         with theirs:
             self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         self.connection = Connection(ours.detach())

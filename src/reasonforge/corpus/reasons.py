@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from reasonforge.corpus.packing.reasons import REASONS as PACKING_REASONS
 from reasonforge.corpus.units import KILLS_WORKER
 from reasonforge.corpus.urls.normal import REASONS as URL_REASONS
 
@@ -39,6 +40,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         MISSING_FIELD: "a row without URL or content, or with something else than text in their place",
         KILLS_WORKER: "two workers died of this page, or it took too much processor time",
         **URL_REASONS,
+        **PACKING_REASONS,
     }
 )
 """Code to one sentence."""

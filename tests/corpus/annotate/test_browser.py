@@ -47,7 +47,7 @@ class Tab:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(url)
-        self.page.wait_for_function("document.querySelector('#paths [aria-selected=true]') || document.querySelector('dialog[open]')")
+        self.wait_until("document.querySelector('#paths [aria-selected=true]') !== null")
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -57,7 +57,15 @@ class Tab:
     def settle(self) -> None:
         # The queue of keys is worked off one after another: when it is empty all of them are on disk and on screen.
         self.page.evaluate("queue(() => {})")
-        self.page.wait_for_function("document.querySelector('#pages').getAttribute('aria-busy') !== 'true'")
+        self.wait_until("document.querySelector('#pages').getAttribute('aria-busy') !== 'true'")
+
+    def wait_until(self, expression: str) -> None:
+        # The page's policy forbids what the driver's own way of waiting does: evaluating text.
+        for _ in range(1000):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(10)
+        pytest.fail(f"never came true: {expression}; the page says {self.complaints}")
 
     def text(self, selector: str) -> str:
         return self.page.locator(selector).first.inner_text()
@@ -95,24 +103,25 @@ def test_keys_label_and_go_on_and_the_count_lives(browser: Any, path: Path) -> N
         assert tab.chosen == "forum.example/"
         assert tab.text("#gained") == "+0"
         tab.press("s")
-        assert tab.chosen == "forum.example/users"
-        tab.press("n")
         assert tab.chosen == "forum.example/questions"
         assert tab.text("#adds").startswith("y adds 50 pages")
         tab.press("y")
         assert tab.text("#gained") == "+50"
+        assert tab.chosen == "forum.example/users"
+        tab.press("n")
+        assert tab.text("#gained") == "+50"
         assert tab.chosen == "school.example/"
-        assert said(path) == [("forum.example/", "skip"), ("forum.example/users", "not_math"), ("forum.example/questions", "math")]
+        assert said(path) == [("forum.example/", "skip"), ("forum.example/questions", "math"), ("forum.example/users", "not_math")]
         assert "✓" in tab.text(".domain-row")
 
 
 def test_undo_takes_back_step_by_step_and_never_rewrites(browser: Any, path: Path) -> None:
     with serving(session_of(path)) as server:
         tab = opened(browser, server)
-        tab.press("s", "n", "y")
+        tab.press("s", "y", "n")
         before = path.read_text()
         tab.press("u")
-        assert (tab.chosen, tab.text("#gained")) == ("forum.example/questions", "+0")
+        assert (tab.chosen, tab.text("#gained")) == ("forum.example/users", "+50")
         tab.press("u", "u", "u")
         assert tab.chosen == "forum.example/"
         assert "nothing of yours" in tab.text("#message")
@@ -157,7 +166,7 @@ def test_two_tabs_lose_nothing_and_learn_from_each_other(browser: Any, path: Pat
         for tab in (first, second):
             tab.page.evaluate("queue(catchUp)")
             tab.settle()
-        assert first.text("#gained") == second.text("#gained") == "+85"
+        assert first.text("#gained") == second.text("#gained") == "+73"
         assert second.page.locator(".domain-row .done").all_inner_texts() == ["✓", "✓"]
 
 
@@ -232,20 +241,21 @@ def test_thousands_of_domains_are_a_list_of_a_screenful(browser: Any, path: Path
         assert "3,000 domains" in tab.text("#domains-note")
         assert tab.page.locator(".domain-row").count() < 60
         tab.page.evaluate("document.querySelector('#domains').scrollTop = 1e9")
-        tab.page.wait_for_function("[...document.querySelectorAll('.domain-row')].some((row) => row.ariaPosInSet === '3000')")
+        tab.wait_until("[...document.querySelectorAll('.domain-row')].some((row) => row.ariaPosInSet === '3000')")
         assert tab.page.locator(".domain-row").count() < 60
 
 
 def test_the_budget_names_the_domains_that_cover_most_of_the_gain(browser: Any, path: Path) -> None:
-    web = {f"d{number:03}.example": {"/a/#": (30 + 10 * (number < 3) ** 1 * 40, 8 + 100 * (number < 3))} for number in range(40)}
+    web = {f"d{number:03}.example": {"/a/#": (400, 200) if number < 3 else (30, 8)} for number in range(20)}
     with serving(session_of(path, web=web)) as server:
         tab = opened(browser, server)
         shown = tab.page.locator("#budget button").all_inner_texts()
         assert [text.partition(":")[0] for text in shown] == ["80 %", "90 %", "95 %", "all"]
-        counts = [int(text.partition(":")[2]) for text in shown]
-        assert counts == sorted(counts)
-        assert counts[-1] == 40
-        assert tab.page.locator(".domain-row").count() == counts[0]
+        # 3 * 100 and 17 * 5.87 pages are expected.
+        assert [text.partition(":")[2] for text in shown] == [" 7", " 14", " 17", " 20"]
+        assert tab.page.locator(".domain-row").count() == 7
+        tab.press("b")
+        assert tab.page.locator(".domain-row").count() == 14
 
 
 def test_a_proposal_counts_when_it_is_accepted(browser: Any, path: Path) -> None:

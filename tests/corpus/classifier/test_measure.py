@@ -20,9 +20,7 @@ def arrays(rows: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
 
 @given(EXAMPLES)
 def test_average_precision_is_the_mean_precision_at_each_positive(rows: list[tuple[float, bool]]) -> None:
-    slow = [
-        sum(kind for other, kind in rows if other >= value) / sum(other >= value for other, _ in rows) for value, kind in rows if kind
-    ]
+    slow = [sum(kind for other, kind in rows if other >= value) / sum(other >= value for other, _ in rows) for value, kind in rows if kind]
     assert average_precision(*arrays(rows)) == pytest.approx(np.mean(slow))
 
 

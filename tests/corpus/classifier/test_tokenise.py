@@ -15,18 +15,35 @@ TEXTS = st.text(st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_
 
 def slow_tokens(text: str) -> str:
     """The rules once more, character by character."""
-    lower = pl.Series([text], dtype=pl.String).str.to_lowercase()[0]
+    small = [character.lower() for character in text]
+    lower = [
+        low if len(low) == 1 and ord(low) < 0x800 and (ord(character) < 0x80) == (ord(low) < 0x80) and ord(character) < 0x800 else character
+        for character, low in zip(text, small, strict=True)
+    ]
     found: list[str] = []
     kind_before = "blank"
     for character in lower:
         code = ord(character)
-        if code <= 0x20 or 0x7F <= code <= 0xA0 or code in (0xAD, 0x3000, 0xFEFF) or 0x2000 <= code <= 0x200F or 0x2028 <= code <= 0x202F or 0x205F <= code <= 0x206F:
+        if (
+            code <= 0x20
+            or 0x7F <= code <= 0xA0
+            or code in (0xAD, 0x3000, 0xFEFF)
+            or 0x2000 <= code <= 0x200F
+            or 0x2028 <= code <= 0x202F
+            or 0x205F <= code <= 0x206F
+        ):
             kind = "blank"
         elif character in "0123456789":
             kind, character = "digit", "0"
         elif character == "\\":
             kind = "backslash"
-        elif (code < 0x80 and not character.isalpha()) or (code <= 0xBF and code >= 0x80) or character in "×÷" or 0x2000 <= code <= 0x9FFF or code >= 0xE000:
+        elif (
+            (code < 0x80 and not character.isalpha())
+            or (code <= 0xBF and code >= 0x80)
+            or character in "×÷"
+            or 0x2000 <= code <= 0x9FFF
+            or code >= 0xE000
+        ):
             kind = "single"
         else:
             kind = "letter"

@@ -12,7 +12,7 @@ import brotli
 import polars as pl
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError
@@ -33,14 +33,14 @@ def config(*paths: Path | str, kind: str = "warc", extract: Mapping[str, Any] | 
     return IngestConfig.model_validate({"inputs": inputs, "limits": limits or {}, "extract": extract or {}})
 
 
-def run(settings: IngestConfig, root: Path) -> list[tuple[Receipt, pl.DataFrame]]:
+def run(asked: IngestConfig, root: Path) -> list[tuple[Receipt, pl.DataFrame]]:
     store = Store(root)
-    receipts = [execute(unit, store) for unit in plan_pages(settings, store)]
+    receipts = [execute(unit, store) for unit in plan_pages(asked, store)]
     return [(receipt, read_table(store.output(receipt, PAGES))) for receipt in receipts]
 
 
-def one(settings: IngestConfig, root: Path) -> tuple[Counts, pl.DataFrame]:
-    ((receipt, table),) = run(settings, root)
+def one(asked: IngestConfig, root: Path) -> tuple[Counts, pl.DataFrame]:
+    ((receipt, table),) = run(asked, root)
     return receipt.counts, table
 
 
@@ -74,7 +74,7 @@ DROPPED = {
     "empty_body": page(" \r\n"),
     "no_text": page("<html><script>var a = '<p>text';</script></html>"),
     "soft_404": page("<title>404 Not Found</title><p>The page is not there."),
-    "bomb": page(gzip.compress(b"\0" * 5_000_000), headers={"Content-Encoding": "gzip"}),
+    "bomb": page(gzip.compress(b"\0" * 2_000_000), headers={"Content-Encoding": "gzip"}),
     "url_too_long": page(TEXT, "http://example.org/?" + "q" * 3_000),
     "url_empty": page(TEXT, ""),
     "url_other_scheme": page(TEXT, "data:text/html,<p>x"),
@@ -161,6 +161,18 @@ def test_a_cut_file_is_taken_as_far_as_it_goes_where_that_is_allowed(tmp_path: P
 def test_a_file_that_is_no_warc_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         run(config(write(tmp_path / "a.warc.gz", [content])), tmp_path / "out")
+
+
+@pytest.mark.parametrize("packing", ["gz", "zst"])
+def test_cut_json_lines_are_refused_unless_that_is_allowed(packing: str, tmp_path: Path) -> None:
+    lines = "".join(json.dumps({"url": f"http://h{n}.example/", "text": "word " * n}) + "\n" for n in range(2_000)).encode()
+    packed = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress}[packing](lines)
+    path = write(tmp_path / f"a.jsonl.{packing}", [packed[:-200]])
+    with pytest.raises(DataError, match="the file is cut"):
+        run(config(path, kind="jsonl"), tmp_path / "out")
+    counts, _ = one(config(path, kind="jsonl", allow_truncated=True), tmp_path / "out")
+    assert counts.dropped.pop("truncated") == 1
+    assert 0 < counts.kept < 2_000
 
 
 def test_a_file_without_responses_gives_no_pages_and_is_no_error(tmp_path: Path) -> None:
@@ -298,6 +310,7 @@ def test_a_path_without_a_file_is_an_error_that_names_it(path: str, tmp_path: Pa
         run(config(path), tmp_path / "out")
 
 
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from([*DROPPED.values(), *FLAGGED.values(), b"noise", warcinfo()]), max_size=12), st.booleans())
 def test_what_comes_in_goes_out_or_has_a_reason(tmp_path_factory: pytest.TempPathFactory, content: list[bytes], packed: bool) -> None:
     folder = tmp_path_factory.mktemp("mixed")

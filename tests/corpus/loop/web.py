@@ -1,6 +1,6 @@
 """A web of a few hundred pages as JSON Lines, with what is true of it: enough for the loop to have something to find.
 
-Two dialects of mathematics share a third of their words. The seed documents know only the first, so the second is found by way of the domains.
+Two dialects of mathematics share a third of their words. The seed documents know only the first; the second is found by way of domains.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def build(folder: Path, *, seed: int = 0, scale: int = 1) -> Path:
     for number in range(40 * scale):
         page(f"https://book.org/chapters/{number}", BOOK, True)
     for number in range(60 * scale):
-        page(f"https://forum.org/threads/{number}", BOOK if number % 3 == 0 else FORUM, True)
+        page(f"https://forum.org/threads/{number}", BOOK if number % 2 == 0 else FORUM, True)
         page(f"https://forum.org/jobs/{number}", OTHER, False)
     for number in range(240 * scale):
         page(f"https://shop{number % 6}.com/items/{number}", OTHER, False)

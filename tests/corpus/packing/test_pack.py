@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as arrow
 import pytest
 import xxhash
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -18,8 +20,11 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.packing import encode
 from reasonforge.corpus.packing.documents import Cut, Text, cut
 from reasonforge.corpus.packing.manifest import MANIFEST, Manifest, token_type
+from reasonforge.corpus.packing.reasons import CONTAMINATED, EMPTY_DOCUMENT, MASKED, NOT_ENCODABLE, NOT_SELECTED
+from reasonforge.corpus.packing.reasons import REASONS as PACKING_REASONS
 from reasonforge.corpus.packing.units import PackInput, plan_pack, publish
 from reasonforge.corpus.pool import InProcess, ProcessPool, quarantine, run_all
+from reasonforge.corpus.reasons import sentence
 from reasonforge.corpus.units import Counts, Receipt, Store, file_input, total
 from reasonforge.text.tokenizer import Tokenizer
 from reasonforge.text.train import SpecialTokens, characters
@@ -84,12 +89,18 @@ def test_text_that_looks_like_a_control_token_stays_text(tmp_path: Path) -> None
 def test_a_document_that_the_tokenizer_refuses_is_counted_and_takes_no_other_with_it(tmp_path: Path) -> None:
     _, manifest = packed(tmp_path, [["one", "日本", "two", "", "   "]])
     assert manifest.num_documents == 2
-    assert manifest.dropped == {"no_text": 2, "not_encodable": 1}
+    assert manifest.dropped == {"empty_document": 2, "not_encodable": 1}
 
 
 @pytest.mark.parametrize(
     ("row", "reason"),
-    [({"other": "x"}, "no_text"), ({"text": 5}, "no_text"), ({"text": None}, "no_text"), ({"text": "\ud800"}, "not_encodable")],
+    [
+        ({"other": "x"}, "missing_field"),
+        ({"text": 5}, "missing_field"),
+        ({"text": None}, "missing_field"),
+        ({"text": "\u3000\n"}, "empty_document"),
+        ({"text": "\ud800"}, "not_encodable"),
+    ],
 )
 def test_a_row_without_usable_text_is_dropped_for_a_reason(tmp_path: Path, row: dict[str, Any], reason: str) -> None:
     path = lines(tmp_path / "a.jsonl", [{"text": "fine"}, row])
@@ -102,7 +113,7 @@ def test_a_broken_line_costs_that_line(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"text": "fine"}\n{"text": \n[1, 2]\n{"text": "too"}\n{"text": "cut')
     (receipt,) = receipts_of(tmp_path, PackInput(file=file_input(path)))
-    assert (receipt.counts.taken, receipt.counts.kept, receipt.counts.dropped) == (5, 2, {"unreadable_row": 3})
+    assert (receipt.counts.taken, receipt.counts.kept, receipt.counts.dropped) == (5, 2, {"bad_row": 3})
 
 
 def test_a_file_without_the_column_is_refused_by_its_name(tmp_path: Path) -> None:
@@ -110,14 +121,14 @@ def test_a_file_without_the_column_is_refused_by_its_name(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"a\.jsonl: no row has a column 'text'"):
         receipts_of(tmp_path, PackInput(file=file_input(path)))
     path = table(tmp_path / "a.parquet", [{"body": "fine"}])
-    with pytest.raises(DataError, match=r"a\.parquet: has no column 'text' \(there are: body\)"):
+    with pytest.raises(DataError, match=r"a\.parquet: no row has a column 'text'"):
         receipts_of(tmp_path, PackInput(file=file_input(path)))
 
 
 def test_a_parquet_file_cut_short_is_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "a.parquet", [{"text": "fine"}])
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="not readable as Parquet"):
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
         receipts_of(tmp_path, PackInput(file=file_input(path)))
 
 
@@ -162,7 +173,9 @@ def test_what_is_left_is_what_no_span_covers(text: str, ends: list[tuple[int, in
 
 
 def test_a_mask_without_ids_is_refused(tmp_path: Path) -> None:
-    given = PackInput(file=file_input(lines(tmp_path / "a.jsonl", ["fine"])), drop=(file_input(table(tmp_path / "d", [{"id": "b"}])),))
+    given = PackInput(
+        file=file_input(lines(tmp_path / "a.jsonl", ["fine"])), drop=(file_input(table(tmp_path / "d.parquet", [{"id": "b"}])),)
+    )
     with pytest.raises(DataError, match="document 0 has no 'id'"):
         receipts_of(tmp_path, given)
 
@@ -196,14 +209,14 @@ def test_only_documents_longer_than_a_batch_are_watched_one_by_one(tmp_path: Pat
     assert (receipt.counts.kept, receipt.counts.dropped) == (3, {"kills_worker": 1})
 
 
-def test_a_file_with_nothing_in_it_makes_no_shard(tmp_path: Path) -> None:
-    shards, manifest = packed(tmp_path, [["ab"], [], ["c"]])
+def test_a_file_without_a_document_makes_no_shard(tmp_path: Path) -> None:
+    shards, manifest = packed(tmp_path, [["ab"], [" "], ["c"]])
     assert [shard.name for shard in manifest.shards] == ["shard-00000", "shard-00001"]
     assert texts_in(shards, letters()) == ["ab", "c"]
 
 
 def test_nothing_at_all_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"made: no document to pack \(2 no_text\)"):
+    with pytest.raises(DataError, match=r"made: no document to pack \(2 empty_document\)"):
         packed(tmp_path, [["", " "]])
 
 
@@ -293,3 +306,34 @@ def test_memory_does_not_grow_with_the_number_of_documents(tmp_path: Path) -> No
     written = sum(len(batch.lengths) for batch in encode.encode_documents(texts, letters(), counts))
     assert written == counts.kept == 12_000
     assert most < 3 * 1024
+
+
+def test_every_reason_is_described() -> None:
+    codes = {NOT_SELECTED, MASKED, CONTAMINATED, EMPTY_DOCUMENT, NOT_ENCODABLE}
+    assert codes == PACKING_REASONS.keys()
+    assert {code for code in codes if sentence(code) == code} == set()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
+def test_every_kind_of_file_packs_to_the_same_bytes(tmp_path: Path, suffix: str) -> None:
+    _, plain = packed(tmp_path / "plain", [["one", "two"]])
+    path = tmp_path / f"a.{suffix}"
+    content = b'{"doc": {"text": "one"}}\n{"doc": {"text": "two"}}\n'
+    if suffix == "parquet":
+        table(path, [{"doc": {"text": "one"}}, {"doc": {"text": "two"}}])
+    else:
+        compress = {"jsonl": bytes, "jsonl.gz": gzip.compress, "jsonl.zst": zstandard.ZstdCompressor().compress}[suffix]
+        path.write_bytes(compress(content))
+    receipts = receipts_of(tmp_path, PackInput(file=file_input(path), text_field="doc.text"))
+    found = publish(receipts, Store(tmp_path / "units"), tmp_path / "out", source="made")
+    assert found.shards == plain.shards
+
+
+@pytest.mark.parametrize("suffix", ["jsonl.gz", "jsonl.zst"])
+def test_a_compressed_file_cut_short_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    content = "".join(json.dumps({"text": f"document {i}"}) + "\n" for i in range(200)).encode()
+    compress = gzip.compress if suffix.endswith("gz") else zstandard.ZstdCompressor().compress
+    path.write_bytes(compress(content)[:-30])
+    with pytest.raises(DataError, match="the file is cut"):
+        receipts_of(tmp_path, PackInput(file=file_input(path)))

@@ -7,7 +7,7 @@ from random import Random
 from urllib.parse import unquote
 
 import pytest
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # a module in C
 
 from reasonforge.corpus.synthetic import formula
 from reasonforge.corpus.synthetic.carriers import CARRIERS, TEXT

@@ -129,8 +129,12 @@ def test_pages_that_are_no_copies_are_far_from_duplicates() -> None:
 
 
 def _jaccard(left: str, right: str) -> float:
-    a, b = ({tuple(words[i : i + 5]) for i in range(len(words) - 4)} for words in (left.split(), right.split()))
+    a, b = ({tuple(words[i : i + 5]) for i in range(len(words) - 4)} for words in (_words(left), _words(right)))
     return len(a & b) / max(1, len(a | b))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", text)
 
 
 def test_a_problem_said_to_be_planted_stands_in_its_page_word_for_word() -> None:

@@ -2,7 +2,7 @@
 
 The rules, all on the bytes of UTF-8, so that they are the same on every machine and in every version of Python:
 
-- letters are lower case, and a run of them is a token; a backslash belongs to the letters after it (``\\alpha``);
+- letters up to U+07FF (Latin, Greek, Cyrillic, Armenian) are lower case; and a run of them is a token; a backslash belongs to the letters after it (``\\alpha``);
 - a run of digits is a token, and every digit is written ``0``: how long a number is tells something, which number it is does not;
 - every other ASCII character is a token of its own; so is every character from U+0080 to U+00BF, ``×``, ``÷``, and every symbol, CJK
   character and kana from U+2000 on, Hangul excepted;
@@ -69,7 +69,34 @@ def _emitted() -> np.ndarray:
     return np.concatenate([emitted.ravel(), np.zeros(256 - 64, np.uint8)])
 
 
+def _lower() -> np.ndarray:
+    """Return the lower case of each character that takes two bytes, where it takes two bytes as well."""
+    lower = np.arange(0x800, dtype=np.uint16)
+    for code in range(0x80, 0x800):
+        folded = chr(code).lower()
+        if len(folded) == 1 and 0x80 <= ord(folded) < 0x800:
+            lower[code] = ord(folded)
+    return lower
+
+
+def _is_blank() -> np.ndarray:
+    """Return which characters from U+0080 to U+FFFF are white space, control or of no width."""
+    blank = np.zeros(1 << 16, bool)
+    for first, last in (
+        (0x80, 0xA0),
+        (0xAD, 0xAD),
+        (0x2000, 0x200F),
+        (0x2028, 0x202F),
+        (0x205F, 0x206F),
+        (0x3000, 0x3000),
+        (0xFEFF, 0xFEFF),
+    ):
+        blank[first : last + 1] = True
+    return blank
+
+
 _KINDS, _WRITTEN, _EMITTED = _kinds().tobytes(), _written().tobytes(), _emitted().tobytes()
+_LOWER, _IS_BLANK = _lower(), _is_blank()
 
 
 def tokens(text: str) -> str:
@@ -100,42 +127,42 @@ def tokenised(texts: Sequence[str] | pl.Series, *, max_chars: int = 0) -> bytes:
         column = column.fill_null("")
     if max_chars:
         column = column.str.head(max_chars)
-    num_bytes = column.str.len_bytes()
-    if (num_bytes != column.str.len_chars()).any():
-        column = column.str.to_lowercase()  # of other scripts; of ASCII the table does it
-        num_bytes = column.str.len_bytes()
-    text = _bytes_of(column + "\n")
-    ends = np.cumsum(num_bytes.to_numpy().astype(np.int64) + 1)
+    ends = np.cumsum(column.str.len_bytes().to_numpy().astype(np.int64) + 1)
     parts, start, first = [], 0, 0
+    workspace = np.empty(_BLOCK_BYTES, np.int64)
     while first < len(ends):
         last = max(first + 1, int(np.searchsorted(ends, start + _BLOCK_BYTES, "right")))
-        parts.append(_block(text[start : ends[last - 1]].tobytes(), ends[first:last] - start - 1))
+        parts.append(_block(_bytes_of(column[first:last] + "\n"), ends[first:last] - start - 1, workspace))
         start, first = int(ends[last - 1]), last
     return b"".join(parts)
 
 
-def _block(text: bytes, ends: np.ndarray) -> bytes:
+def _block(text: bytes, ends: np.ndarray, workspace: np.ndarray) -> bytes:
     """Return the tokens of a few whole texts, each of which ends with a line feed, at ``ends``."""
     # bytes.translate is twice as fast as an index into a table: NumPy would make 8 bytes of every index first.
     kinds = np.frombuffer(bytearray(text.translate(_KINDS)), np.uint8)
     written = np.frombuffer(bytearray(text.translate(_WRITTEN)), np.uint8)
-    _mark_wide(np.frombuffer(text, np.uint8), kinds, written)
+    _read_wide(np.frombuffer(text, np.uint8), kinds, written)
     kinds[ends] = _END
     written[ends] = _LINE_FEED
     pairs = kinds << 3
     pairs[1:] = pairs[:-1] | kinds[1:]
     pairs[0] = _END << 3 | kinds[0]
-    positions = np.cumsum(np.frombuffer(pairs.tobytes().translate(_EMITTED), np.uint8), dtype=np.int64)
+    emitted = np.frombuffer(pairs.tobytes().translate(_EMITTED), np.uint8)
+    positions = np.cumsum(emitted, dtype=np.int64, out=workspace[: len(text)] if len(text) <= len(workspace) else None)
     out = np.full(positions[-1] + 1, _SPACE, np.uint8)
     out[positions] = written  # in order: the end of a line takes the place of a blank before it
-    return out[1:].tobytes().removeprefix(b" ").replace(b"\n ", b"\n")
+    lines = out[1:].tobytes()
+    if kinds[0] == _BLANK or (kinds[ends[:-1] + 1] == _BLANK).any():
+        lines = lines.removeprefix(b" ").replace(b"\n ", b"\n")
+    return lines
 
 
 @functools.cache
 def digest() -> str:
     """Return what tells this tokenisation from any other: a model that was trained by another one is refused."""
     hasher = xxhash.xxh3_128(VERSION.encode())
-    for table in (_KINDS, _WRITTEN, _EMITTED):
+    for table in (_KINDS, _WRITTEN, _EMITTED, _LOWER.astype("<u2").tobytes(), _IS_BLANK.tobytes()):
         hasher.update(table)
     hasher.update(tokenised([_PROBE]))
     return hasher.hexdigest()
@@ -148,33 +175,37 @@ def _series(texts: Sequence[str]) -> pl.Series:
         return pl.Series([text.encode("utf-8", "replace").decode() for text in texts], dtype=pl.String)
 
 
-def _bytes_of(column: pl.Series) -> memoryview:
+def _bytes_of(column: pl.Series) -> bytes:
     """Return the bytes of all texts, one after the other."""
     array = column.rechunk().to_arrow()
     _, offsets_buffer, data_buffer = array.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
-    return memoryview(data_buffer)[offsets[0] : offsets[-1]]
+    return memoryview(data_buffer)[offsets[0] : offsets[-1]].tobytes()
 
 
-def _mark_wide(data: np.ndarray, kinds: np.ndarray, written: np.ndarray) -> None:
-    """Mark the bytes of characters that are tokens of their own, and blank those that are white space."""
-    cross = np.flatnonzero(data == 0xC3)
-    kinds[cross[np.isin(data[cross + 1], (0x97, 0xB7))]] = _WIDE  # the signs × and ÷ among letters
+def _read_wide(data: np.ndarray, kinds: np.ndarray, written: np.ndarray) -> None:
+    """Read the characters of several bytes: lower their case, blank the white space, part those that are tokens of their own."""
+    pairs = np.flatnonzero(data - np.uint8(0xC3) <= 0xDF - 0xC3)
+    if len(pairs):
+        codes = (data[pairs].astype(np.uint16) & 0x1F) << 6 | (data[pairs + 1] & 0x3F)
+        kinds[pairs[(codes == 0xD7) | (codes == 0xF7)]] = _WIDE  # the signs × and ÷ among letters
+        lower = _LOWER[codes]
+        written[pairs] = 0xC0 | (lower >> 6)
+        written[pairs + 1] = 0x80 | (lower & 0x3F)
     leads = np.flatnonzero(kinds == _WIDE)
     if not len(leads):
         return
-    first, second = data[leads], data[leads + 1]
-    third = data[np.minimum(leads + 2, len(data) - 1)]  # the last byte of all is a line feed
-    num_rest = 1 + (first >= 0xE0).astype(np.uint8) + (first >= 0xF0)
-    blank = (first == 0xC2) & ((second < 0xA1) | (second == 0xAD))  # U+0080..U+00A0, soft hyphen
-    blank |= (first == 0xE2) & (second == 0x80) & ((third < 0x90) | ((third >= 0xA8) & (third < 0xB0)))  # U+2000..200F, U+2028..202F
-    blank |= (first == 0xE2) & (second == 0x81) & (third >= 0x9F) & (third < 0xB0)  # U+205F..206F
-    blank |= (first == 0xE3) & (second == 0x80) & (third == 0x80)  # U+3000
-    blank |= (first == 0xEF) & (second == 0xBB) & (third == 0xBF)  # U+FEFF
-    for step in range(4):
-        at = leads[num_rest >= step] + step
-        if step:
-            kinds[at] = _REST
-        white = leads[blank & (num_rest >= step)] + step
-        kinds[white] = _BLANK
-        written[white] = _SPACE
+    first = data[leads]
+    kinds[leads + 1] = _REST
+    long = leads[first >= 0xE0]
+    kinds[long + 2] = _REST
+    kinds[leads[first >= 0xF0] + 3] = _REST
+    codes = data[leads + 1].astype(np.uint16)  # of U+0080 to U+00BF the second byte is the number
+    of_three = (first >= 0xE0) & (first < 0xF0)
+    threes = leads[of_three]
+    codes[of_three] = (data[threes] & 0x0F).astype(np.uint16) << 12 | (codes[of_three] & 0x3F) << 6 | (data[threes + 2] & 0x3F)
+    blank = leads[_IS_BLANK[codes] & (first != 0xC3) & (first < 0xF0)]
+    if len(blank):
+        for step in range(3):
+            at = blank[data[blank] >= 0xE0] + step if step == 2 else blank + step
+            kinds[at], written[at] = _BLANK, _SPACE

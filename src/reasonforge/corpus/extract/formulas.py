@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"
-INDENT = "\ufdd2"
-"""Two spaces of indentation that survive whitespace collapsing."""
 RESERVED = {code: None for code in (*range(0xFDD0, 0xFDF0), 0xFFFE, 0xFFFF)}
 """For ``str.translate``: noncharacters of the page's own, taken out."""
 

@@ -52,8 +52,9 @@ class _Walk:
 
     def children(self, element: Any) -> list[Any]:
         nodes = [node for node in children(element) if _name(node)]
+        nodes = nodes[: max(self.left, 0)]
         self.left -= len(nodes)
-        return nodes if self.left > 0 else []
+        return nodes
 
     def latex(self, element: Any, depth: int) -> str:
         if depth > _MAX_DEPTH:
@@ -70,7 +71,8 @@ class _Walk:
     def base(self, nodes: list[Any], depth: int) -> str:
         """Return what scripts hang on, in braces where it is more than one atom."""
         text = self.argument(nodes, 0, depth)
-        return text if _ATOM.fullmatch(text) or text in _BIG_NAMES else f"{{{text}}}"
+        closed = text[:1] in ("(", "[", "|") and text[-1:] in (")", "]", "|")
+        return text if closed or _ATOM.fullmatch(text) or text in _BIG_NAMES else f"{{{text}}}"
 
     def row(self, nodes: list[Any], depth: int) -> str:
         """Return elements side by side; matching fences around tall content grow with it, fences around a table make a matrix."""

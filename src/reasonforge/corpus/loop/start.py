@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -62,9 +63,20 @@ def run_corpus(loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Callabl
     check_stage(loaded.recipe, options)
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console, StopRequest() as stop:
         stop.waits_for = lambda: "finishing the unit in hand"
-        if options.world_size > 1:
-            return _share(loaded, root, executor(), options, console, stop)
-        return _drive(loaded, root, executor(), options, console, stop)
+        with _kept(executor()) as workers:
+            if options.world_size > 1:
+                return _share(loaded, root, workers, options, console, stop)
+            return _drive(loaded, root, workers, options, console, stop)
+
+
+@contextmanager
+def _kept(executor: Executor) -> Iterator[Executor]:
+    """Keep the executor's workers from step to step, where it has any."""
+    if hasattr(executor, "__exit__"):
+        with executor:  # pyright: ignore[reportGeneralTypeIssues]
+            yield executor
+    else:
+        yield executor
 
 
 def check_stage(recipe: CorpusRecipe, options: RunOptions) -> None:

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as arrow
-from pyarrow import parquet
-
 from reasonforge.core.errors import DataError
+from reasonforge.corpus.ingest.inputs import opened
+from reasonforge.corpus.ingest.rows import field, json_rows, parquet_rows
+from reasonforge.corpus.packing.reasons import CONTAMINATED, EMPTY_DOCUMENT, MASKED, NOT_SELECTED
+from reasonforge.corpus.pages import read_table
+from reasonforge.corpus.reasons import MISSING_FIELD, TRUNCATED
 from reasonforge.corpus.units import Counts
-from reasonforge.tasks.files import read_json_lines
-
-NOT_SELECTED = "not_selected"
-"""The selection does not name it."""
-MASKED = "masked"
-"""A mask names it: a duplicate, say."""
-CONTAMINATED = "contaminated"
-"""It holds benchmark text, or nothing is left when that is cut out."""
-NO_TEXT = "no_text"
-"""Its text is missing, empty, or no text."""
-UNREADABLE_ROW = "unreadable_row"
-"""A line that is no JSON object."""
-
-REASONS: Mapping[str, str] = {
-    NOT_SELECTED: "the selection does not name the document",
-    MASKED: "a mask names the document: it is a duplicate, say",
-    CONTAMINATED: "the document holds benchmark text, or nothing is left when that is cut out",
-    NO_TEXT: "the document's text is missing, empty, or no text",
-    UNREADABLE_ROW: "the line is no JSON object",
-    "not_encodable": "the tokenizer refuses the text: a character outside its alphabet, a lone surrogate",
-}
-
-_ROWS = 1024
 
 
 class Text(NamedTuple):
@@ -79,31 +57,48 @@ def read_masks(*, keep: str | None, drop: Sequence[str], actions: str | None) ->
     Raises:
         DataError: a table is missing, broken, or lacks a column.
     """
-    kept = None if keep is None else frozenset(_column(keep, "id"))
-    dropped = frozenset(entry for path in drop for entry in _column(path, "id"))
+    kept = None if keep is None else frozenset(read_table(keep, ["id"])["id"])
+    dropped = frozenset(entry for path in drop for entry in read_table(path, ["id"])["id"])
     return Masks(kept, dropped, {} if actions is None else _cuts(actions))
 
 
-def documents(path: Path, masks: Masks, counts: Counts, *, text_field: str, id_field: str) -> Iterator[Text]:
-    """Yield the documents of a JSON Lines or Parquet file that go on; count all of them, and drop those that do not.
+def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_field: str) -> Iterator[Text]:
+    """Yield the documents of a file that go on; count all of them, and drop those that do not.
+
+    Args:
+        path: Parquet (``.parquet``), or JSON Lines, plain or compressed with gzip or zstandard; a local path or a URL.
+        masks: which go on.
+        counts: told what became of each.
+        text_field: column of the text; of one inside another, the names joined by dots.
+        id_field: column of the ids that the masks name; read only where there is a mask.
 
     Raises:
-        DataError: the file is missing, cut or corrupt, or a mask decides by ids that the file does not have.
+        DataError: the file is missing, cut or corrupt, has no such column, or a mask decides by ids that the file does not have.
     """
-    for number, (identity, text) in enumerate(_rows(path, text_field, id_field, with_ids=masks.needs_ids, counts=counts)):
+    found = False
+    for number, row in enumerate(_rows(path, (text_field, id_field) if masks.needs_ids else (text_field,))):
         counts.taken += 1
+        if isinstance(row, str):
+            counts.drop(row)
+            continue
+        text, identity = field(row, text_field), field(row, id_field) if masks.needs_ids else None
+        found = found or text is not None
         if masks.needs_ids and not isinstance(identity, str):
             raise DataError(f"{path}: document {number} has no {id_field!r}, by which masks name documents: name its column")
         if masks.keep is not None and identity not in masks.keep:
             counts.drop(NOT_SELECTED)
         elif identity in masks.drop:
             counts.drop(MASKED)
-        elif not isinstance(text, str) or not text.strip():
-            counts.drop(NO_TEXT)
-        elif (left := cut(text, masks.cuts.get(identity))) is None:
+        elif not isinstance(text, str):
+            counts.drop(MISSING_FIELD)
+        elif not text.strip():
+            counts.drop(EMPTY_DOCUMENT)
+        elif (left := cut(text, masks.cuts.get(identity) if identity else None)) is None:
             counts.drop(CONTAMINATED)
         else:
-            yield Text(identity if isinstance(identity, str) else str(number), left)
+            yield Text(identity or str(number), left)
+    if counts.taken and not found:
+        raise DataError(f"{path}: no row has a column {text_field!r}, which is to hold the text: name its column")
 
 
 def cut(text: str, what: Cut | None) -> str | None:
@@ -125,52 +120,24 @@ def cut(text: str, what: Cut | None) -> str | None:
     return left or None
 
 
-def _rows(path: Path, text_field: str, id_field: str, *, with_ids: bool, counts: Counts) -> Iterator[tuple[Any, Any]]:
-    if path.name.lower().endswith(".parquet"):
-        columns = [text_field, id_field] if with_ids else [text_field]
-        for batch in _batches(path, columns):
-            texts = batch.column(text_field).to_pylist()
-            yield from zip(batch.column(id_field).to_pylist() if with_ids else [None] * len(texts), texts, strict=True)
-        return
-    found = False
-    for row in read_json_lines(path):
-        if isinstance(row, DataError):
-            counts.taken += 1
-            counts.drop(UNREADABLE_ROW)
-            continue
-        found = found or text_field in row.values
-        yield row.values.get(id_field), row.values.get(text_field)
-    if not found and counts.taken:
-        raise DataError(f"{path}: no row has a column {text_field!r}, which is to hold the text. Name it with --text-field")
-
-
-def _column(path: str, name: str) -> Iterator[str]:
-    for batch in _batches(Path(path), [name]):
-        yield from batch.column(name).to_pylist()
+def _rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any] | str]:
+    """Yield rows, and in place of one that is none its reason code."""
+    with opened(path) as file:
+        if path.lower().endswith(".parquet"):
+            yield from parquet_rows(file, path, columns)
+            return
+        for row in json_rows(file):
+            if row == TRUNCATED:
+                raise DataError(f"{path}: the file is cut: its compressed data ends too early. Copy it again")
+            yield row
 
 
 def _cuts(path: str) -> dict[str, Cut]:
     whole: set[str] = set()
     spans: dict[str, list[tuple[int, int]]] = {}
-    for batch in _batches(Path(path), ["id", "action", "start", "end"]):
-        for row in batch.to_pylist():
-            if row["action"] == "drop_doc":
-                whole.add(row["id"])
-            else:
-                spans.setdefault(row["id"], []).append((row["start"], row["end"]))
+    for identity, action, start, end in read_table(path, ["id", "action", "start", "end"]).iter_rows():
+        if action == "drop_doc":
+            whole.add(identity)
+        else:
+            spans.setdefault(identity, []).append((start, end))
     return {identity: Cut(identity in whole, tuple(spans.get(identity, ()))) for identity in {*whole, *spans}}
-
-
-def _batches(path: Path, columns: Sequence[str]) -> Iterator[arrow.RecordBatch]:
-    try:
-        with parquet.ParquetFile(path) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names]
-            if missing:
-                raise DataError(f"{path}: has no column {missing[0]!r} (there are: {', '.join(file.schema_arrow.names)})")
-            yield from file.iter_batches(batch_size=_ROWS, columns=list(columns))
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (arrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable as Parquet: {(str(error).splitlines() or ['?'])[0][:120]}. Copy or make it again") from None

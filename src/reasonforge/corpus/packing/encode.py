@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.packing.documents import Text
 from reasonforge.corpus.packing.manifest import dtype_of, token_type
+from reasonforge.corpus.packing.reasons import NOT_ENCODABLE
 from reasonforge.corpus.units import Counts
 from reasonforge.text.tokenizer import Tokenizer
-
-NOT_ENCODABLE = "not_encodable"
-"""The tokenizer refuses the text: a character outside its alphabet, a lone surrogate, a vocabulary that makes control tokens of text."""
 
 _BATCH_DOCUMENTS = 1024
 _BATCH_CHARACTERS = 1 << 20

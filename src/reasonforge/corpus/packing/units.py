@@ -89,7 +89,7 @@ def pack_file(work: Work) -> None:
     keep = masks.pop(0) if settings["keep"] else None
     actions = masks.pop() if settings["actions"] else None
     texts = documents(
-        Path(file),
+        file,
         read_masks(keep=keep, drop=masks, actions=actions),
         work.counts,
         text_field=settings["text_field"],

@@ -47,7 +47,8 @@ def _annotated(formula: Formula) -> str:
 
 
 def _katex(formula: Formula, alone: bool) -> str:
-    seen = f'<span class="katex-html" aria-hidden="true"><span class="base"><span class="mord mathnormal">{escape(formula.plain)}</span></span></span>'
+    drawn = f'<span class="base"><span class="mord mathnormal">{escape(formula.plain)}</span></span>'
+    seen = f'<span class="katex-html" aria-hidden="true">{drawn}</span>'
     inner = f'<span class="katex"><span class="katex-mathml">{_annotated(formula)}</span>{seen}</span>'
     return f'<span class="katex-display">{inner}</span>' if alone else inner
 
@@ -55,10 +56,9 @@ def _katex(formula: Formula, alone: bool) -> str:
 def _wiki(formula: Formula, alone: bool) -> str:
     kind = "display" if alone else "inline"
     alt = escape(f"{{\\displaystyle {formula.latex}}}")
-    return (
-        f'<span class="mwe-math-element"><span class="mwe-math-mathml-{kind} mwe-math-mathml-a11y" style="display: none;">{_annotated(formula)}</span>'
-        f'<img src="https://render.example/svg/{abs(len(alt)):04x}" class="mwe-math-fallback-image-{kind}" aria-hidden="true" alt="{alt}"></span>'
-    )
+    tree = f'<span class="mwe-math-mathml-{kind} mwe-math-mathml-a11y" style="display: none;">{_annotated(formula)}</span>'
+    picture = f'<img src="https://render.example/svg/{len(alt):04x}" class="mwe-math-fallback-image-{kind}" aria-hidden="true" alt="{alt}">'
+    return f'<span class="mwe-math-element">{tree}{picture}</span>'
 
 
 def _codecogs(formula: Formula, alone: bool) -> str:

@@ -17,7 +17,7 @@ class Block(NamedTuple):
     """A piece of a document."""
 
     kind: str
-    """``h`` a heading, ``p`` a paragraph, ``d`` a paragraph with a formula of its own, ``pre`` source text, ``post`` what a member wrote."""
+    """``h`` a heading, ``p`` a paragraph, ``d`` one that ends in a formula, ``pre`` source text, ``post`` what a member wrote."""
     html: str
     by: str = ""
     """Who wrote a post."""
@@ -140,13 +140,12 @@ def with_aside(rng: Random, document: Document) -> Document:
 
 
 def edited(rng: Random, document: Document) -> Document:
-    """Return a near duplicate: two words changed and a line of the copier's own, so that most shingles stay."""
+    """Return a near duplicate: a word changed and a line of the copier's own, so that most shingles stay."""
     blocks = list(document.blocks)
-    for _ in range(2):
-        place = rng.randrange(len(blocks))
-        words = blocks[place].html.split(" ")
-        plain = [i for i, word in enumerate(words) if word.isalpha()]
-        if plain:
-            words[rng.choice(plain)] = name_of(rng)
-            blocks[place] = blocks[place]._replace(html=" ".join(words))
+    place = rng.randrange(len(blocks))
+    words = blocks[place].html.split(" ")
+    plain = [i for i, word in enumerate(words) if word.isascii() and word.isalpha()]
+    if plain:
+        words[rng.choice(plain)] = name_of(rng)
+        blocks[place] = blocks[place]._replace(html=" ".join(words))
     return document._replace(blocks=[*blocks, Block("p", f"Mirrored by {name_of(rng)}.")])

@@ -76,7 +76,7 @@ _MAKERS: dict[str, Callable[[], Response]] = {
     "pdf": lambda: Response(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj<</Type/Catalog>>endobj\n" + bytes(range(256)) * 12),
     "picture": lambda: Response(b"\x89PNG\r\n\x1a\n" + bytes(range(255, -1, -1)) * 12),
     "feed": lambda: Response(
-        f"<?xml version='1.0'?><rss version='2.0'><channel><item><title>a</title><description>{_PROSE}</description></item></channel></rss>".encode()
+        f"<?xml version='1.0'?><rss version='2.0'><channel><item><title>{_PROSE}</title></item></channel></rss>".encode()
     ),
     "label_injection": lambda: Response(_page(f"<p>{INJECTION * 20}{_PROSE}</p><p>{INJECTION}\u2028{INJECTION}\u0085{INJECTION}</p>")),
     "xss": _xss,

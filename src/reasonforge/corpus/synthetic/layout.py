@@ -26,7 +26,8 @@ class Site:
         self.title = f"{name} | {host}"
         self._nav = f'<nav class="menu"><ul>{links}</ul></nav>'
         self._footer = f"<footer><p>© {name}. {' '.join(line.format(name=name) for line in rng.sample(_FOOTER, 3))}</p></footer>"
-        self._sidebar = f'<aside class="sidebar"><h4>Related</h4><ul>{"".join(f"<li><a href=/r/{i}>{name_of(rng)}</a></li>" for i in range(5))}</ul></aside>'
+        related = "".join(f"<li><a href=/r/{i}>{name_of(rng)}</a></li>" for i in range(5))
+        self._sidebar = f'<aside class="sidebar"><h4>Related</h4><ul>{related}</ul></aside>'
         self._wide = rng.random() < 0.5
 
     def html(self, document: Document, carrier: Carrier | None = None, *, charset: str = "utf-8") -> str:
@@ -34,10 +35,13 @@ class Site:
         head = carrier.head if carrier is not None else ""
         body = "\n".join(map(_block, document.blocks))
         aside = self._sidebar if self._wide else ""
+        title = f"<title>{document.title} - {escape(self.title)}</title>"
+        style = "<style>body{margin:0} .menu li{display:inline}</style>"
+        script = f'<script>var t=[];t.push("{len(body)}");</script>'
         return (
-            f'<!DOCTYPE html>\n<html lang="{document.language}"><head><meta charset="{charset}"><title>{document.title} - {escape(self.title)}</title>\n'
-            f"{head}<style>body{{margin:0}} .menu li{{display:inline}}</style></head>\n<body>\n<header>{self._nav}</header>\n{aside}"
-            f'<main><article><h1>{document.title}</h1>\n{body}\n</article></main>\n{self._footer}\n<script>var t=[];t.push("{len(body)}");</script></body></html>\n'
+            f'<!DOCTYPE html>\n<html lang="{document.language}"><head><meta charset="{charset}">{title}\n{head}{style}</head>\n'
+            f"<body>\n<header>{self._nav}</header>\n{aside}<main><article><h1>{document.title}</h1>\n{body}\n</article></main>\n"
+            f"{self._footer}\n{script}</body></html>\n"
         )
 
 

@@ -24,8 +24,8 @@ def _orchard(rng: Random, key: str) -> Item:
     who, town, a, b, c = name_of(rng), name_of(rng, 3), rng.randint(31, 97), rng.randint(4, 9), rng.randint(11, 29)
     return Item(
         key,
-        f"On market day {who} fills {a} wooden crates, each holding {b} quinces from {town}, before {c} of the quinces roll under the cart of {who}. "
-        f"How many of the quinces from {town} has {who} left to sell?",
+        f"On market day {who} fills {a} wooden crates, each holding {b} quinces from {town}, before {c} of the quinces "
+        f"roll under the cart of {who}. How many of the quinces from {town} has {who} left to sell?",
         f"{who} packs {a} * {b} = {a * b} quinces. Without the {c} lost ones {a * b - c} are left.",
         str(a * b - c),
         f"{who} brought {b} quinces per box to the fair, {a} boxes in all. After losing {c}, what number can still be sold by {who}?",
@@ -37,8 +37,9 @@ def _ferry(rng: Random, key: str) -> Item:
     who, town, a, b, c = name_of(rng), name_of(rng, 3), rng.randint(3, 9), rng.randint(12, 48), rng.randint(3, 11)
     return Item(
         key,
-        f"Captain {who} rows {a} passengers across the {town} strait at every crossing and makes {b} crossings between dawn and dusk, except that {who} "
-        f"skips {c} crossings for fog. Count the passengers whom {who} carries over the {town} strait on that day.",
+        f"Captain {who} rows {a} passengers across the {town} strait at every crossing and makes {b} crossings "
+        f"between dawn and dusk, except that {who} skips {c} crossings for fog. "
+        f"Count the passengers whom {who} carries over the {town} strait on that day.",
         f"There are {b} - {c} = {b - c} crossings with {a} passengers each, {a * (b - c)} in all.",
         str(a * (b - c)),
         f"Fog cancels {c} out of {b} trips planned by {who}, whose boat seats {a} people and is always full. Find how many people travel.",
@@ -50,8 +51,8 @@ def _ribbon(rng: Random, key: str) -> Item:
     who, town, a, b = name_of(rng), name_of(rng, 3), rng.randint(13, 60), rng.randint(5, 12)
     return Item(
         key,
-        f"A silk ribbon of {a * b} handspans is cut by {who} into equal pieces of {b} handspans, and {who} ties one piece around every lantern of {town}. "
-        f"Exactly how many lanterns of {town} wear a ribbon tied by {who}?",
+        f"A silk ribbon of {a * b} handspans is cut by {who} into equal pieces of {b} handspans, and {who} ties one piece around "
+        f"every lantern of {town}. Exactly how many lanterns of {town} wear a ribbon tied by {who}?",
         f"{a * b} / {b} = {a} pieces, one per lantern.",
         str(a),
         f"Lanterns in {town} get {b} handspans of silk apiece. {who} owns {a * b} handspans. To what number of lanterns does that come?",

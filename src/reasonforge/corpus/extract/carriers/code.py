@@ -1,0 +1,43 @@
+"""Code: its lines and dollars are its own. Blocks are kept behind a mark and written between fences; a dollar in a line is kept in backticks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reasonforge.corpus.extract.carriers.page import MarkupPage
+from reasonforge.corpus.extract.formulas import MARK
+from reasonforge.corpus.extract.tree import attached, class_of, select
+
+_CLASSES = ("highlight", "code", "lang-", "language-", "brush", "prettyprint", "source", "listing", "programlisting", "sh_", "r ")
+
+
+def convert(page: MarkupPage) -> None:
+    """Put marks in the place of code blocks, and of code in lines that holds delimiters of formulas."""
+    for element in page.select("pre"):
+        if attached(element) and _is_code(element):
+            text = _lines(page, element)
+            if text.strip():
+                element.text = page.formulas.keep("block", text)
+    if "$" in page.html or "\\(" in page.html or "`" in page.html:
+        for element in page.select("code, kbd, samp, tt"):
+            text = element.text or ""
+            if ("$" in text or "\\(" in text or "\\[" in text or "`" in text) and not MARK.search(text):
+                element.text = page.formulas.keep("code", " ".join(text.split()))
+
+
+def _is_code(pre: Any) -> bool:
+    parent = pre.parent
+    names = class_of(pre) + (class_of(parent) if parent is not None and parent.tag not in ("#document", "body") else "")
+    return pre.query_selector("code") is not None or any(name in names for name in _CLASSES)
+
+
+def _lines(page: MarkupPage, pre: Any) -> str:
+    """Return the text of a code block with its lines, whether newlines, ``<br>`` or one element each make them."""
+    for line_break in select(pre, "br"):
+        line_break.replace_with(page.document.create_text_node("\n"))
+    text = pre.text or ""
+    if "\n" not in text.strip("\n"):
+        lines = select(pre, "div, li, tr")
+        if len(lines) > 1:
+            text = "\n".join(line.text or "" for line in lines)
+    return MARK.sub(lambda mark: page.formulas.expand(mark[0]), text).strip("\n")

@@ -1,0 +1,63 @@
+"""Formulas in elements that say so: an attribute with the source, or a class and the source as text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from reasonforge.corpus.extract.carriers.page import MarkupPage
+from reasonforge.corpus.extract.formulas import unwrapped
+from reasonforge.corpus.extract.tree import attached
+
+ATTRIBUTES = ("data-tex", "data-latex", "data-formula", "data-equation", "data-math", "data-katex", "data-math-style", "data-value")
+WORDS = (
+    'class="math', "class='math", "class=math", " math\"", "arithmatex", "math-renderer", "mathquill", 'class="tex', 'class="latex', "math-tex",
+    "wp-katex-eq", "js-render-math",
+)  # fmt: skip
+_CLASSES = (
+    "span.math, div.math, p.math, code.math, pre.math, .math-container, .math-tex, .math-display, .math-inline, .arithmatex, math-renderer, span.tex, "
+    "div.tex, span.latex, div.latex, .mathquill-embedded-latex, .wp-katex-eq"
+)
+_TEX_SIGN = re.compile(r"\\[A-Za-z,;!\[(]|[\^_]")
+_NAMES = re.compile(r"math|tex|formula|equation|katex|eq\b", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]{4,}")
+
+
+def convert_attributes(page: MarkupPage) -> None:
+    """Replace elements whose source stands in an attribute."""
+    present = [name for name in ATTRIBUTES if name + "=" in page.html and name != "data-math-style"]
+    for element in page.select(", ".join(f"[{name}]" for name in present)) if present else []:
+        if not attached(element):
+            continue
+        source = next(value for name in present if (value := element.getattr(name)) is not None).strip()
+        named = element.getattr("class") or element.tag or ""
+        if source and _NAMES.search(named) and (_TEX_SIGN.search(source) or not _WORD.search(source)):
+            page.replace(element, source, display=_is_display(element, source))
+
+
+def convert_classes(page: MarkupPage) -> None:
+    """Replace elements whose class says that their text is a formula."""
+    for element in page.select(_CLASSES):
+        if not attached(element):
+            continue
+        text = (element.text or "").strip()
+        inner = unwrapped(text)
+        if inner == text and (element.child_element_count or not _is_bare_source(text)):
+            continue
+        page.replace(element, inner, display=_is_display(element, text))
+
+
+def _is_bare_source(text: str) -> bool:
+    """Return whether text without delimiters is TeX and nothing else."""
+    if "\\(" in text or "\\[" in text or "$" in text or "\ufdd0" in text:
+        return False
+    return bool(_TEX_SIGN.search(text)) or (0 < len(text) <= 60 and not _WORD.search(text))
+
+
+def _is_display(element: Any, source: str) -> bool:
+    if source.startswith(("\\[", "$$", "\\begin{")):
+        return True
+    if source.startswith(("\\(", "$")):
+        return False
+    names = f"{element.getattr('class') or ''} {element.getattr('data-math-style') or ''} {element.getattr('data-display') or ''}"
+    return element.tag in ("div", "p", "pre") or "display" in names or "block" in names or " true" in names

@@ -1,0 +1,33 @@
+"""MathJax as a browser leaves it: version 3 and 4 containers with assistive MathML, version 2 frames with MathML in an attribute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reasonforge.corpus.extract.carriers.math_elements import latex_of
+from reasonforge.corpus.extract.carriers.page import MarkupPage
+from reasonforge.corpus.extract.carriers.scripts import mathml_text
+from reasonforge.corpus.extract.tree import attached
+
+
+def convert(page: MarkupPage) -> None:
+    """Replace each container by the formula it draws."""
+    if "mjx-container" in page.html:
+        for element in page.select("mjx-container"):
+            if attached(element):
+                page.replace(element, _container(element), display=element.getattr("display") in ("true", "block"))
+    if "data-mathml" in page.html:
+        for element in page.select("[data-mathml]"):
+            if attached(element):
+                source = element.getattr("data-mathml") or ""
+                wrapped = "MathJax_Display" in (element.parent.getattr("class") or "") if element.parent.tag else False
+                page.replace(element, mathml_text(source), display=wrapped or 'display="block"' in source[:200])
+
+
+def _container(element: Any) -> str:
+    """Return the formula of one container: its source where version 4 keeps it, else the MathML for screen readers."""
+    source = element.query_selector("[data-latex]")
+    if source is not None and (source.tag or "").endswith(("math", "mjx-math")):
+        return source.getattr("data-latex") or ""
+    math = element.query_selector("math")
+    return latex_of(math) if math is not None else ""

@@ -1,0 +1,27 @@
+"""What a carrier works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from reasonforge.corpus.extract.formulas import Formulas
+from reasonforge.corpus.extract.tree import put_text, select
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkupPage:
+    """A parsed page, its HTML (for tests of words) and its formulas so far."""
+
+    document: Any
+    html: str
+    formulas: Formulas
+
+    def select(self, selector: str) -> list[Any]:
+        """Return the elements that a CSS selector names, in document order."""
+        return select(self.document, selector)
+
+    def replace(self, element: Any, latex: str, *, display: bool = False) -> None:
+        """Put a formula in an element's place; an empty one removes the element."""
+        if element.parent is not None:
+            put_text(self.document, element, self.formulas.mark(latex, display=display))

@@ -1,0 +1,29 @@
+"""``<sub>`` and ``<sup>``: ``x<sup>2</sup>`` becomes ``x^{2}``, where every plain extraction says ``x2``; ordinals and notes stay words."""
+
+from __future__ import annotations
+
+from reasonforge.corpus.extract.carriers.page import MarkupPage
+from reasonforge.corpus.extract.formulas import MARK
+from reasonforge.corpus.extract.symbols import symbol
+from reasonforge.corpus.extract.tree import attached, put_text
+
+_WORDS = frozenset("st nd rd th er re e ème o a os as tm sm ® © ™ * ** † ‡ §".split())
+_MAX_CHARS = 60
+
+
+def convert(page: MarkupPage) -> None:
+    """Write scripts with ``^`` and ``_``, innermost first, and Wikipedia's formulas in HTML as formulas."""
+    for element in reversed(page.select("sub, sup")):
+        if not attached(element):
+            continue
+        text = " ".join((element.text or "").split())
+        if not text:
+            element.remove()
+        elif element.query_selector("a") is None and text.lower() not in _WORDS and len(text) <= _MAX_CHARS and text[0] != "[":
+            mark = "_" if (element.tag or "").lower() == "sub" else "^"
+            put_text(page.document, element, f"{mark}{{{text}}}")
+    if "texhtml" in page.html:
+        for element in page.select("span.texhtml"):
+            text = element.text or ""
+            if attached(element) and not MARK.search(text):
+                page.replace(element, "".join(char if char.isascii() else symbol(char) for char in text))

@@ -1,0 +1,95 @@
+"""HTML to text that keeps mathematics: formulas become marks in the tree, resiliparse takes the main content, marks become ``$...$`` again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.html import HTMLTree
+
+from reasonforge.corpus.extract import boilerplate
+from reasonforge.corpus.extract.bounds import beyond_bounds
+from reasonforge.corpus.extract.carriers import convert_all
+from reasonforge.corpus.extract.carriers.page import MarkupPage
+from reasonforge.corpus.extract.config import ExtractConfig
+from reasonforge.corpus.extract.delimiters import mark_delimited
+from reasonforge.corpus.extract.flat import flat_text
+from reasonforge.corpus.extract.formulas import Formulas
+from reasonforge.corpus.extract.render import plain, render
+from reasonforge.corpus.pages import Flag
+
+_UNUSABLE = re.compile("[\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\x00]")
+_MIN_MAIN_CHARS = 80
+_MIN_MAIN_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """The text of one page."""
+
+    title: str
+    text: str
+    """Main content, formulas as ``$...$`` and ``$$...$$``; empty where ``reason`` says why."""
+    num_formulas: int
+    flags: int
+    """Bits of ``corpus.pages.Flag``: ``HTML_CUT``, ``TEXT_CUT``, ``FLAT``."""
+    reason: str = ""
+    """Why there is no text (``empty_html``, ``no_text``) or only flat text (``too_deep``, ``parser_failed``, ...); empty = all went well."""
+
+
+def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = None) -> Extracted:
+    """Return the main text of a page with its formulas.
+
+    Whatever the HTML is, this returns: what a tree would cost is counted first, a parser that fails leaves flat text, nothing is waited for.
+
+    Args:
+        html: the page, decoded. Lone surrogates and noncharacters in it are dropped.
+        url: where it was found; read for nothing yet that its HTML does not say.
+        config: limits; None = the defaults.
+    """
+    config = config or ExtractConfig()
+    flags = 0
+    if len(html) > config.max_html_chars:
+        html, flags = html[: config.max_html_chars], Flag.HTML_CUT
+    if not html.isascii() and _UNUSABLE.search(html) or "\0" in html:
+        html = _UNUSABLE.sub("", html)
+    if not html or html.isspace():
+        return Extracted(title="", text="", num_formulas=0, flags=flags, reason="empty_html")
+    formulas = Formulas(max_chars=config.max_formula_chars)
+    reason = beyond_bounds(html, max_depth=config.max_depth).replace(" ", "_")
+    title = text = ""
+    if not reason:
+        try:
+            title, text = _through_tree(html, formulas, main_content=config.main_content)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+            raise
+        except BaseException:  # noqa: BLE001  resiliparse's panics are no Exception, and a page that breaks the parser is still a page
+            reason = "parser_failed"
+            formulas.entries.clear()
+    if reason:
+        flags |= Flag.FLAT
+        title, text = flat_text(html)
+    text, num_formulas, cut = render(mark_delimited(text, html, formulas), formulas, max_chars=config.max_text_chars)
+    if cut:
+        flags |= Flag.TEXT_CUT
+    return Extracted(title=plain(title), text=text, num_formulas=num_formulas, flags=flags, reason=reason if text else reason or "no_text")
+
+
+def _through_tree(html: str, formulas: Formulas, *, main_content: bool) -> tuple[str, str]:
+    tree = HTMLTree.parse(html)
+    document = tree.document
+    title = tree.title or ""
+    if document is None:
+        return title, ""
+    convert_all(MarkupPage(document=document, html=html, formulas=formulas))
+    if not main_content:
+        return title, extract_plain_text(tree, main_content=False)
+    boilerplate.clear(document, html)
+    boilerplate.keep_lists(document)
+    text = extract_plain_text(tree, main_content=True)
+    if len(text) < _MIN_MAIN_CHARS:  # a page whose template hides its content from every rule
+        everything = extract_plain_text(tree, main_content=False)
+        if len(text) < _MIN_MAIN_SHARE * len(everything) or not text:
+            text = everything
+    return title, text

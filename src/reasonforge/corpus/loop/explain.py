@@ -1,0 +1,226 @@
+"""Every decision about one page, from the capture to the shard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from reasonforge.core.errors import DataError
+from reasonforge.corpus.classifier.score import SCORES
+from reasonforge.corpus.decontaminate.units import ACTIONS, HITS
+from reasonforge.corpus.domains import wilson_low
+from reasonforge.corpus.loop.reader import CorpusReader
+from reasonforge.corpus.loop.units import CANDIDATES, LABELS, POSITIVES, read_labels
+from reasonforge.corpus.pages import PAGES
+from reasonforge.corpus.reasons import sentence
+from reasonforge.corpus.selection.cut import hashes
+from reasonforge.corpus.selection.units import SELECTED
+from reasonforge.corpus.units import total
+from reasonforge.corpus.urls.dedup import DROPPED
+from reasonforge.corpus.urls.normal import Refused, normalise
+from reasonforge.runs.text import clean_text
+
+_COLUMNS = [
+    "id",
+    "url",
+    "found_url",
+    "host",
+    "domain",
+    "path",
+    "crawl",
+    "warc",
+    "offset",
+    "fetched_at",
+    "title",
+    "num_chars",
+    "num_formulas",
+]
+_MOST_CAPTURES = 20
+
+
+def explain_page(root: Path, asked: str) -> dict[str, Any]:
+    """Return what was decided about a page, as JSON-able values: a list of steps for each of its captures.
+
+    Args:
+        root: the corpus folder.
+        asked: a URL in any spelling, or the id of a capture.
+
+    Raises:
+        DataError: there is no corpus, or what is asked for is neither URL nor id.
+    """
+    reader = CorpusReader(root)
+    normal = None if _is_id(asked) else normalise(asked)
+    if isinstance(normal, Refused):
+        return {"asked": asked, "url": None, "captures": [], "why_none": f"{normal.reason}: {sentence(normal.reason)}"}
+    wanted = pl.col("id") == asked if normal is None else pl.col("url") == normal.url
+    captures: list[dict[str, Any]] = []
+    for path in reader.outputs("pages", None, PAGES):
+        for row in _rows(path, wanted, _COLUMNS):
+            captures.append({"page": row, "steps": _Captured(reader, row).steps()})
+    captures.sort(key=lambda capture: (capture["page"]["fetched_at"], capture["page"]["id"]), reverse=True)
+    url = asked if normal is None else normal.url
+    return {"asked": asked, "url": url, "captures": captures[:_MOST_CAPTURES], "why_none": None if captures else _why_none(reader)}
+
+
+def explained_text(found: dict[str, Any]) -> str:
+    """Return the decisions for people to read."""
+    lines = [clean_text(found["url"] or found["asked"])]
+    if found["why_none"]:
+        lines.append(f"  not in the corpus: {found['why_none']}")
+    for capture in found["captures"]:
+        page = capture["page"]
+        lines += ["", f"capture {page['id']}"]
+        lines += [f"  {name:16} {clean_text(text)}" for name, text in capture["steps"]]
+    return "\n".join(lines)
+
+
+class _Captured:
+    """One capture of a page on its way through the stages."""
+
+    def __init__(self, reader: CorpusReader, page: dict[str, Any]) -> None:
+        self._reader, self._page, self._id = reader, page, page["id"]
+        self._gone = False
+
+    def steps(self) -> list[tuple[str, str]]:
+        """Return name and outcome of every step that had something to say about it."""
+        page = self._page
+        steps = [
+            ("captured", f"{page['found_url']} in {page['warc']} at {page['offset']}, {page['crawl']}, {page['fetched_at'] or 'no date'}"),
+            ("extracted", f"{page['title'] or '(no title)'}: {page['num_chars']:,} characters, {page['num_formulas']} formulas"),
+            *self._mask("urls", "URL"),
+        ]
+        where = self._reader.recipe.near_duplicates.where
+        if where == "crawl" and not self._gone:
+            steps += self._mask("near_duplicates", "near duplicates")
+        if self._gone:
+            return steps
+        for number in self._reader.rounds:
+            steps += self._round(number)
+        last = self._reader.last_selected
+        if last is None or self._row("select", last, SELECTED) is None:
+            return [*steps, ("end", "not selected" if last is not None else "no round has selected its pages yet")]
+        if where == "selection":
+            steps += self._mask("near_duplicates", "near duplicates")
+        if not self._gone:
+            steps += self._contamination()
+        if not self._gone:
+            steps += self._shard()
+        return steps
+
+    def _row(self, stage: str, number: int | None, name: str) -> dict[str, Any] | None:
+        for path in self._reader.outputs(stage, number, name):
+            if found := _rows(path, pl.col("id") == self._id):
+                return found[0]
+        return None
+
+    def _mask(self, stage: str, title: str) -> list[tuple[str, str]]:
+        if not self._reader.outputs(stage, None, DROPPED):
+            return []
+        row = self._row(stage, None, DROPPED)
+        if row is None:
+            return [(title, "kept")]
+        self._gone = True
+        return [(title, f"dropped, {row['reason']}: {sentence(row['reason'])}; kept is {row['kept_id']}")]
+
+    def _round(self, number: int) -> list[tuple[str, str]]:
+        steps: list[tuple[str, str]] = []
+        reader = self._reader
+        if (candidate := self._row("sample", number, CANDIDATES)) is not None:
+            steps.append(("", f"offered to the classifier as a {'positive' if candidate['positive'] else 'negative'}"))
+        score = self._row("score", number, SCORES)
+        if score is not None:
+            selected = self._row("select", number, SELECTED) is not None
+            outcome = ("selected" if selected else "not selected") if reader.outputs("select", number, SELECTED) else "not decided yet"
+            steps.append(
+                ("", f"score {score['score'] / 65535:.4f}, about {score['num_tokens']:,} tokens: {outcome}{self._tie(number, score)}")
+            )
+        steps += self._domain(number)
+        if (labels := reader.outputs("annotate", number, LABELS)) and self._row("worklist", number, "worklist.parquet") is not None:
+            label = read_labels(labels[0]).label_of(self._page["host"], self._page["path"])
+            steps.append(("", f"path: {label or 'nobody said anything about it'}{self._said(number, label)}"))
+        if reader.outputs("expand", number, POSITIVES) and self._row("expand", number, POSITIVES) is not None:
+            steps.append(("", "a positive from the next round on"))
+        return [(f"round {number}" if index == 0 else "", text) for index, (_, text) in enumerate(steps)]
+
+    def _tie(self, number: int, score: dict[str, Any]) -> str:
+        receipts = self._reader.receipts("select", number)
+        settings = receipts[-1].unit.settings if receipts else {}
+        if settings.get("score") != score["score"] or not 0 < settings.get("hash_below", 0) < 65536:
+            return ""
+        mine = int(hashes(pl.Series([self._id]))[0])
+        return f" (on the edge of the budget: its hash {mine} decides against {settings['hash_below']})"
+
+    def _domain(self, number: int) -> list[tuple[str, str]]:
+        domains = self._reader.domains(number)
+        if domains is None:
+            return []
+        config = self._reader.recipe.domains
+        found = domains.filter(pl.col("name") == self._page[config.key]).rows(named=True)
+        if not found:
+            return []
+        row = found[0]
+        few = row["pages"] < config.min_pages
+        judged = "mathematical" if row["mathematical"] else "too few pages to be judged" if few else "not mathematical"
+        low = wilson_low(row["collected"], row["pages"])
+        share = f"{row['collected']:,} of {row['pages']:,} pages collected, {row['share']:.1%} (95 %: at least {low:.1%})"
+        return [("", f"domain {row['name']}: {share}: {judged}")]
+
+    def _said(self, number: int, label: str | None) -> str:
+        """Return which pattern it was."""
+        if label is None:
+            return ""
+        labels = self._reader.labels(number) or {}
+        annotations = read_labels(self._reader.outputs("annotate", number, LABELS)[0])
+        matching = [pattern for pattern in annotations.patterns if pattern.matches(self._page["host"], self._page["path"])]
+        best = max(matching, key=lambda pattern: pattern.rank)
+        assert labels.get(str(best)) == label, "two roads to one label"
+        return f", by {best}"
+
+    def _contamination(self) -> list[tuple[str, str]]:
+        reader = self._reader
+        if not reader.outputs("decontaminate", None, ACTIONS):
+            return []
+        hits = [row for path in reader.outputs("decontaminate", None, HITS) for row in _rows(path, pl.col("id") == self._id)]
+        cuts = [row for path in reader.outputs("decontaminate", None, ACTIONS) for row in _rows(path, pl.col("id") == self._id)]
+        if not hits:
+            return [("contamination", "no benchmark text")]
+        steps = [("contamination", f"{row['benchmark']} {row['item']}, {row['length']} words in a row: {row['gram'][:80]}") for row in hits]
+        self._gone = any(cut["action"] == "drop_doc" for cut in cuts)
+        done = "the page is dropped" if self._gone else f"{len(cuts)} stretches are cut out"
+        return [*steps, ("", done)]
+
+    def _shard(self) -> list[tuple[str, str]]:
+        """Return the shard that its file became; shards have the order of the files, less those that are empty."""
+        page = self._page
+        pages = [path for path in self._reader.outputs("pages", None, PAGES) if _rows(path, pl.col("id") == page["id"])]
+        packed = [receipt for receipt in self._reader.receipts("pack") if receipt.unit.stage == "pack/mined"]
+        relative = pages[0].relative_to(self._reader.root).as_posix()
+        full = [receipt for receipt in packed if receipt.outputs["shard.bin"].size]
+        for index, receipt in enumerate(full):
+            if any(given.path == relative for given in receipt.unit.inputs):
+                return [("packed", f"shards/mined/shard-{index:05d}")]
+        return [("end", "selected" if not packed else "selected, and not packed")]
+
+
+def _why_none(reader: CorpusReader) -> str:
+    """Say why nothing is known of a URL, as far as anything can be said."""
+    receipts = reader.receipts("pages")
+    if not receipts:
+        return "no page was extracted yet"
+    counts = total(receipts)
+    dropped = ", ".join(f"{number:,} {code}" for code, number in sorted(counts.dropped.items(), key=lambda entry: -entry[1]))
+    return f"no capture of it became a page. Captures that did not, by reason: {dropped or 'none'}"
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)
+
+
+def _rows(path: Path, where: pl.Expr, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    try:
+        found = pl.scan_parquet(path, glob=False).filter(where)
+        return (found if columns is None else found.select(columns)).collect().rows(named=True)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: cannot read this Parquet file: {str(error).splitlines()[0]}") from error

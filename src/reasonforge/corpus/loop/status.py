@@ -1,0 +1,115 @@
+"""What a corpus folder has come to: stages and counts, and a line per round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reasonforge.corpus.classifier.train import MANIFEST
+from reasonforge.corpus.loop.reader import CorpusReader
+from reasonforge.corpus.reasons import sentence
+from reasonforge.corpus.units import total
+from reasonforge.runs.text import clean_text, format_number, text_table
+
+_MOST_REASONS = 3
+
+
+def status_of(root: Path) -> dict[str, Any]:
+    """Return the state of a corpus as JSON-able values.
+
+    Raises:
+        DataError: there is no corpus in the folder.
+    """
+    reader = CorpusReader(root)
+    ended = reader.ledger.ended()
+    stages: dict[tuple[str, int | None], dict[str, Any]] = {}
+    for step, receipts, units in reader.progress():
+        counts = total(receipts)
+        entry = stages.setdefault((step.stage, step.round), {"stage": step.stage, "round": step.round, "units": 0, "done": 0})
+        entry["units"] += units
+        entry["done"] += len(receipts)
+        # Of a stage of several steps the last one tells what became of the pages.
+        entry |= {"taken": counts.taken, "kept": counts.kept, "dropped": counts.dropped, "noted": counts.noted}
+    return {
+        "name": reader.recipe.name,
+        "folder": str(root),
+        "state": ended.get("state", "running or killed"),
+        "message": ended.get("message", ""),
+        "reason": ended.get("reason"),
+        "stages": list(stages.values()),
+        "rounds": [_round(reader, number) for number in reader.rounds],
+    }
+
+
+def _round(reader: CorpusReader, number: int) -> dict[str, Any]:
+    selected = reader.selected(number)
+    overlap, domains, manifest = reader.overlap(number), reader.domains(number), reader.json("train", number, MANIFEST)
+    matrix = None if overlap is None else [overlap.share(number, other) for other in range(1, number + 1)]
+    token_matrix = None if overlap is None else [overlap.token_share(number, other) for other in range(1, number + 1)]
+    labels = reader.labels(number)
+    return {
+        "round": number,
+        "pages": selected.height,
+        "tokens": int(selected["num_tokens"].cast(int).sum()) if selected.height else 0,
+        "pr_auc": None if manifest is None else manifest["pr_auc"],
+        "overlap_pages": matrix,
+        "overlap_tokens": token_matrix,
+        "domains": None if domains is None else int(domains["mathematical"].sum()),
+        "labels": None if labels is None else {name: list(labels.values()).count(name) for name in sorted(set(labels.values()))},
+        "positives": reader.positives(number),
+        "quality": reader.quality(number),
+    }
+
+
+def status_text(status: dict[str, Any]) -> str:
+    """Return the state for people to read."""
+    state = status["state"] + (f": {status['message']}" if status["message"] else "")
+    if status["reason"] is not None:
+        state += {"converged": " (nothing new came in)", "max_rounds": " (rounds.max_rounds is reached)"}.get(status["reason"], "")
+    lines = [f"{clean_text(status['name'])}: {clean_text(state)}", ""]
+    rows = [
+        (
+            "" if entry["round"] is None else str(entry["round"]),
+            entry["stage"],
+            f"{entry['done']}/{entry['units']}",
+            f"{entry['taken']:,}",
+            f"{entry['kept']:,}",
+            _reasons(entry["dropped"]),
+        )
+        for entry in status["stages"]
+    ]
+    lines += text_table(("round", "stage", "units", "taken", "kept", "dropped"), rows)
+    if status["rounds"]:
+        lines += ["", *text_table(_HEADER, [_row(entry) for entry in status["rounds"]])]
+    if any(entry["quality"] for entry in status["rounds"]):
+        lines += ["recall and precision are by the truth that the recipe names, among the pages that were scored"]
+    codes = sorted({code for entry in status["stages"] for code in entry["dropped"] if sentence(code) != code})
+    if codes:
+        lines += ["", *(f"{code}: {sentence(code)}" for code in codes)]
+    return "\n".join(lines)
+
+
+_HEADER = ("round", "pages", "tokens", "PR-AUC", "in the round before", "domains", "labels", "positives added", "recall", "precision")
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    overlap, quality = entry["overlap_pages"], entry["quality"] or {}
+    labels = entry["labels"] or {}
+    return (
+        str(entry["round"]),
+        f"{entry['pages']:,}",
+        format_number(entry["tokens"]),
+        "" if entry["pr_auc"] is None else f"{entry['pr_auc']:.3f}",
+        "" if overlap is None or len(overlap) < 2 else f"{overlap[-2]:.1%}",
+        "" if entry["domains"] is None else str(entry["domains"]),
+        ", ".join(f"{count} {label}" for label, count in labels.items()),
+        "" if entry["positives"] is None else f"{entry['positives']:,}",
+        *("" if name not in quality else f"{quality[name]:.1%}" for name in ("recall", "precision")),
+    )
+
+
+def _reasons(dropped: dict[str, int]) -> str:
+    most = sorted(dropped.items(), key=lambda entry: (-entry[1], entry[0]))
+    shown = ", ".join(f"{number:,} {reason}" for reason, number in most[:_MOST_REASONS])
+    rest = sum(number for _, number in most[_MOST_REASONS:])
+    return shown + (f", {rest:,} for other reasons" if rest else "")

@@ -1,0 +1,152 @@
+"""``reasonforge corpus extract``: files in, one file of pages out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import zstandard
+
+from reasonforge.cli.corpus_extract import extract
+from reasonforge.core.errors import DataError, RecipeError, ReasonforgeError
+from reasonforge.corpus.ingest.config import IngestConfig
+from reasonforge.corpus.ingest.export import extract_files
+from reasonforge.corpus.pages import SCHEMA, read_table
+from reasonforge.corpus.pool import InProcess
+from tests.corpus.warcs import members, page, starts, warcinfo, write, write_warc
+
+UNPACK = {
+    ".jsonl": bytes,
+    ".jsonl.gz": gzip.decompress,
+    ".jsonl.zst": lambda packed: zstandard.ZstdDecompressor().decompressobj().decompress(packed),
+}
+
+
+def files(*paths: Path, **more: Any) -> IngestConfig:
+    return IngestConfig.model_validate({"inputs": [{"type": "warc", "paths": [str(path) for path in paths], **more}]})
+
+
+def warc(folder: Path, name: str = "a.warc.gz", count: int = 3) -> Path:
+    return write_warc(folder / name, [warcinfo(), *(page(f"<title>T</title><p>Page {n} of {name}.", f"http://h{n}.example/") for n in range(count))])
+
+
+@pytest.mark.parametrize("ending", UNPACK)
+def test_pages_are_written_in_the_layout_of_datatrove(ending: str, tmp_path: Path) -> None:
+    extract_files(files(warc(tmp_path)), tmp_path / f"pages{ending}", InProcess())
+    lines = UNPACK[ending]((tmp_path / f"pages{ending}").read_bytes()).decode().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["text"] for row in rows] == [f"Page {n} of a.warc.gz." for n in range(3)]
+    assert all(set(row) == {"text", "id", "metadata"} for row in rows)
+    about = rows[0]["metadata"]
+    assert (about["url"], about["normal_url"], about["date"], about["title"]) == ("http://h0.example/", "https://h0.example/", "2024-05-06T07:08:09Z", "T")
+
+
+def test_parquet_has_the_columns_of_pages(tmp_path: Path) -> None:
+    extract_files(files(warc(tmp_path), warc(tmp_path, "b.warc")), tmp_path / "pages.parquet", InProcess())
+    table = read_table(tmp_path / "pages.parquet")
+    assert table.schema == SCHEMA
+    assert table["warc"].to_list() == ["a.warc.gz"] * 3 + ["b.warc"] * 3
+
+
+def test_what_was_written_can_be_read_in_again(tmp_path: Path) -> None:
+    extract_files(files(warc(tmp_path)), tmp_path / "pages.jsonl.zst", InProcess())
+    again = IngestConfig.model_validate({"inputs": [{"type": "jsonl", "paths": [str(tmp_path / "pages.jsonl.zst")]}]})
+    counts = extract_files(again, tmp_path / "again.parquet", InProcess())
+    extract_files(files(warc(tmp_path)), tmp_path / "pages.parquet", InProcess())
+    same = ["url", "domain", "found_url", "text", "fetched_at"]
+    assert read_table(tmp_path / "again.parquet", same).equals(read_table(tmp_path / "pages.parquet", same))
+    assert counts.kept == 3
+
+
+def test_the_same_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    path = warc(tmp_path)
+    assert extract_files(files(path, path), tmp_path / "pages.jsonl", InProcess()).taken == 3
+
+
+def test_nothing_is_left_beside_the_output(tmp_path: Path) -> None:
+    path = warc(tmp_path)
+    extract_files(files(path), tmp_path / "pages.jsonl", InProcess())
+    with pytest.raises(DataError):
+        extract_files(files(path, write(tmp_path / "b.warc.gz", [b"x"])), tmp_path / "more.jsonl", InProcess())
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.warc.gz", "b.warc.gz", "pages.jsonl"]
+
+
+def rows_file(folder: Path, name: str = "rows.jsonl") -> Path:
+    """Write text that needs no extraction, for workers in processes of their own."""
+    lines = [json.dumps({"url": f"http://h{n}.example/", "text": f"Words {n}."}) for n in range(5)]
+    return write(folder / name, ["\n".join([*lines, "nonsense", '{"url": "mailto:a@example.org", "text": "x"}']).encode()])
+
+
+def test_counts_and_reasons_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert extract([str(rows_file(tmp_path))], out=tmp_path / "pages.jsonl.zst", workers=1) == 0
+    said = capsys.readouterr().out
+    for line in ("rows.jsonl: 5 of 7 pages", "bad_row                1  a row that is no JSON object", "url_other_scheme       1", "7 pages in, 5 out"):
+        assert line in said
+
+
+def test_counts_are_one_object_of_json_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extract([str(rows_file(tmp_path, "a.jsonl")), str(rows_file(tmp_path, "b.jsonl"))], out=tmp_path / "pages.parquet", workers=2, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert (said["taken"], said["kept"], said["dropped"]) == (14, 10, {"bad_row": 2, "url_other_scheme": 2})
+    assert pl.read_parquet(tmp_path / "pages.parquet").height == 10
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    given = [str(rows_file(tmp_path, f"{name}.jsonl")) for name in "abc"]
+    for workers in (1, 3):
+        extract(given, out=tmp_path / f"{workers}.jsonl.zst", workers=workers, quiet=True)
+    assert (tmp_path / "1.jsonl.zst").read_bytes() == (tmp_path / "3.jsonl.zst").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.warc.gz", None, "no such file"),
+        ("empty.warc.gz", b"", "is empty"),
+        ("foreign.warc.gz", b"PK\x03\x04" + b"x" * 500, "no WARC record in it"),
+        ("cut.warc.gz", b"".join(members([page("<p>a"), page("<p>b")]))[:-30], "the file is cut"),
+        ("foreign.parquet", b"PK\x03\x04" + b"x" * 500, "cannot be read as Parquet"),
+    ],
+)
+def test_a_bad_file_is_exit_code_65_and_no_output(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
+    if content is not None:
+        write(tmp_path / name, [content])
+    kind = "parquet" if name.endswith("parquet") else "warc"
+    asked = IngestConfig.model_validate({"inputs": [{"type": kind, "paths": [str(tmp_path / name)]}]})
+    with pytest.raises(ReasonforgeError, match=message) as caught:
+        extract_files(asked, tmp_path / "pages.jsonl", InProcess())
+    assert caught.value.exit_code == 65
+    assert not (tmp_path / "pages.jsonl").exists()
+
+
+def test_a_name_that_does_not_say_what_a_file_is_must_be_helped(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="Say it with --type"):
+        extract(["crawl.bin"], out=tmp_path / "pages.jsonl")
+
+
+def test_an_output_of_an_unknown_kind_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"its ending must say what to write: \.jsonl, "):
+        extract([str(tmp_path / "absent.warc.gz")], out=tmp_path / "pages.txt", workers=1)
+
+
+def test_an_output_that_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
+    path, out = rows_file(tmp_path), tmp_path / "pages.jsonl"
+    out.write_text("mine")
+    with pytest.raises(RecipeError, match="--overwrite"):
+        extract([str(path)], out=out, workers=1)
+    assert out.read_text() == "mine"
+    extract([str(path)], out=out, workers=1, overwrite=True, quiet=True)
+    assert len(out.read_text().splitlines()) == 5
+
+
+def test_a_cut_file_is_taken_with_the_option(tmp_path: Path) -> None:
+    packed = gzip.compress(rows_file(tmp_path).read_bytes() * 500)
+    path = write(tmp_path / "cut.jsonl.gz", [packed[:-50]])
+    with pytest.raises(DataError):
+        extract([str(path)], out=tmp_path / "pages.jsonl", workers=1)
+    assert extract([str(path)], out=tmp_path / "pages.jsonl", workers=1, allow_truncated=True, quiet=True) == 0
+    assert starts([path.read_bytes()])[1] == len(packed) - 50

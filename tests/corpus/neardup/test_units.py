@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import random
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from reasonforge.corpus.neardup.config import NearDupConfig
+from reasonforge.corpus.neardup.units import near_dedup
+from reasonforge.corpus.pages import Page
+from reasonforge.corpus.pool import ProcessPool, run_all
+from reasonforge.corpus.units import Receipt, Store, digest_of, file_input
+from reasonforge.corpus.urls.dedup import DROPPED
+from tests.corpus.neardup.test_signatures import exact, words
+from tests.corpus.urls.made import driven, ids, page, rows, stored, table_of_ids
+
+
+def crawl(seed: int) -> list[list[Page]]:
+    """Return three files of pages: texts of their own, and copies of some with a few words changed, from none to many."""
+    draw = random.Random(seed)
+    originals = [words(draw, 150) for _ in range(20)]
+    files: list[list[Page]] = [[], [], []]
+    for number in range(60):
+        text = list(originals[number % 20])
+        for _ in range(number // 20 * draw.randrange(8)):
+            text[draw.randrange(150)] = "changed"
+        files[number % 3].append(page(number, text=" ".join(text), fetched_at=f"20{10 + number // 20}"))
+    return files
+
+
+def dropped(store: Store, masks: list[Receipt]) -> dict[str, str]:
+    return {identity: kept for mask in masks for identity, _, kept in rows(store, mask, DROPPED)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_dropped_is_what_comparing_all_pairs_finds(tmp_path: Path, seed: int) -> None:
+    files = crawl(seed)
+    store, pages = stored(tmp_path, files)
+    # Bands so fine that no pair is missed: then nothing is left to chance.
+    config = NearDupConfig(bands=64, rows=2, partitions=3)
+    found = dropped(store, driven(near_dedup(pages, store, config), store))
+    everything = [entry for file in files for entry in file]
+    group = {entry.id: {entry.id} for entry in everything}
+    for one, other in combinations(everything, 2):
+        if exact(one.text, other.text, 5) >= 0.8:
+            joined = group[one.id] | group[other.id]
+            group |= dict.fromkeys(joined, joined)
+    by_id = {entry.id: entry for entry in everything}
+    expected = {}
+    for identity, joined in group.items():
+        newest = max(by_id[name].fetched_at for name in joined)
+        kept = min(name for name in joined if by_id[name].fetched_at == newest)
+        if kept != identity:
+            expected[identity] = kept
+    assert found == expected
+    assert expected
+
+
+@pytest.mark.parametrize(("partitions", "backwards"), [(1, False), (5, True)])
+def test_masks_depend_neither_on_partitions_nor_on_the_order_of_work(tmp_path: Path, partitions: int, backwards: bool) -> None:
+    results = []
+    for name, config, order in (("one", NearDupConfig(), False), ("other", NearDupConfig(partitions=partitions), backwards)):
+        (tmp_path / name).mkdir()
+        store, pages = stored(tmp_path / name, crawl(0))
+        masks = driven(near_dedup(pages, store, config), store, backwards=order)
+        results.append([mask.outputs[DROPPED].xxh3 for mask in masks])
+    assert results[0] == results[1]
+
+
+def test_the_same_on_worker_processes(tmp_path: Path) -> None:
+    results = []
+    for name in ("one", "pool"):
+        (tmp_path / name).mkdir()
+        store, pages = stored(tmp_path / name, crawl(0))
+        chain = near_dedup(pages, store, NearDupConfig(partitions=2))
+        if name == "one":
+            results.append(digest_of(driven(chain, store)))
+            continue
+        units = next(chain)
+        try:
+            while True:
+                units = chain.send(run_all(units, store, ProcessPool(2)))
+        except StopIteration as ended:
+            results.append(digest_of(ended.value))
+    assert results[0] == results[1]
+
+
+def test_pages_that_were_dropped_before_take_no_part(tmp_path: Path) -> None:
+    text = " ".join(words(random.Random(0), 50))
+    store, pages = stored(tmp_path, [[page(0, text=text, fetched_at="2024"), page(1, text=text, fetched_at="2023"), page(2, text=text)]])
+    newest, older, oldest = ids(0, 1, 2)
+    mask = file_input(table_of_ids(tmp_path / "mask.parquet", [newest]))
+    assert dropped(store, driven(near_dedup(pages, store, NearDupConfig(), drop=[[mask]]), store)) == {oldest: older}
+    selection = file_input(table_of_ids(tmp_path / "selection.parquet", [newest, oldest]))
+    assert dropped(store, driven(near_dedup(pages, store, NearDupConfig(), keep=[[selection]]), store)) == {oldest: newest}
+    assert dropped(store, driven(near_dedup(pages, store, NearDupConfig(), keep=[[]]), store)) == {}
+
+
+def test_short_pages_are_duplicates_only_of_the_same_words_and_empty_ones_of_nothing(tmp_path: Path) -> None:
+    texts = ["Not found", "not FOUND.", "found", "", " ", "!?"]
+    store, pages = stored(tmp_path, [[page(number, text=text) for number, text in enumerate(texts)]])
+    first, second = sorted(ids(0, 1))
+    assert dropped(store, driven(near_dedup(pages, store, NearDupConfig()), store)) == {second: first}
+
+
+def test_a_crawl_without_pages_has_empty_masks(tmp_path: Path) -> None:
+    store, pages = stored(tmp_path, [[], []])
+    assert dropped(store, driven(near_dedup(pages, store, NearDupConfig()), store)) == {}
+
+
+def test_hundreds_of_copies_of_one_page_leave_one_and_are_not_all_paired(tmp_path: Path) -> None:
+    text = " ".join(words(random.Random(0), 60))
+    store, pages = stored(tmp_path, [[page(number, text=text) for number in range(300)]])
+    config = NearDupConfig(max_bucket=4, partitions=1)
+    chain = near_dedup(pages, store, config)
+    found = dropped(store, driven(chain, store))
+    assert set(found.values()) == {min(ids(*range(300)))}
+    assert len(found) == 299
+    (receipt,) = (Receipt.from_json(path.read_bytes(), path) for path in store.root.glob("neardup/pairs/*/receipt.json"))
+    assert receipt.counts.noted["pairs"] < 4 * 300
+    assert receipt.counts.noted["large_buckets"] == config.bands

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reasonforge.corpus import hashing
+from reasonforge.corpus.hashing import grams, hash_gram, hash_run, hash_texts, run_hashes, segment_bounds, spans
+
+_TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.lists(
+        st.sampled_from(["\\", "\\frac", "\\\\", "a", "B", "x_1", "求", "和", "か゛", " ", "\n", "\n \n", "3.14", "é", "é", "İ", "ß", "K", "²", "$", "\0"]),
+        max_size=12,
+    ).map("".join),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Let $x_1 = 3.14$, y=27: find \\frac{12}{5}!", ["let", "x", "1", "3", "14", "y", "27", "find", "\\frac", "12", "5"]),
+        ("小明有3个苹果。", ["小", "明", "有", "3", "个", "苹", "果"]),
+        ("Привет, мир", ["привет", "мир"]),
+        ("Straße STRASSE", ["strasse", "strasse"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        (r"\alpha\Beta1\\x \\\gamma \, \(", ["\\alpha", "\\beta", "1", "x", "gamma"]),
+        ("x² x2", ["x²", "x2"]),
+        ("don't re-use", ["don", "t", "re", "use"]),
+        (" \n!?", []),
+    ],
+)
+def test_grams_are_words_single_chinese_characters_and_latex_commands(text: str, expected: list[str]) -> None:
+    assert grams(text) == expected
+
+
+@given(st.lists(_TEXTS, max_size=5))
+@example(["\\", "a"])
+@example(["a\\b\\", "\\c", ""])
+@example(["x" * 10, ""] * 3)
+def test_hashing_all_texts_at_once_gives_the_hash_of_each_gram(texts: list[str]) -> None:
+    hashed = hash_texts(texts)
+    for number, text in enumerate(texts):
+        found = hashed.hashes[hashed.offsets[number] : hashed.offsets[number + 1]]
+        assert found.tolist() == [hash_gram(gram) for gram in grams(text)]
+    assert hashed.offsets[-1] == len(hashed.hashes)
+
+
+@given(st.lists(_TEXTS, min_size=1, max_size=5))
+def test_segments_begin_where_the_text_has_blank_lines(texts: list[str]) -> None:
+    expected = [0]
+    for text in texts:
+        bounds = segment_bounds(text)
+        for start, end in zip(bounds, bounds[1:]):
+            expected.append(expected[-1] + len(grams(text[start:end])))
+    assert hash_texts(texts, segments=True).segments.tolist() == sorted(set(expected))
+
+
+@given(_TEXTS)
+def test_a_gram_stands_where_it_says(text: str) -> None:
+    found = spans(text)
+    assert [gram.text for gram in found] == grams(text)
+    for gram in found:
+        assert gram.text in text[gram.start : gram.end].casefold()
+    assert all(before.start < after.start or before.end <= after.end for before, after in zip(found, found[1:]))
+
+
+def test_case_folding_turns_no_word_character_into_another_kind() -> None:
+    kinds = hashing._kinds().tolist()
+    folding = ((code, chr(code).casefold()) for code in range(0x110000))
+    changed = [code for code, folded in folding if folded != chr(code) and any((kinds[ord(one)] != 0) != (kinds[code] != 0) for one in folded)]
+    assert changed == []
+
+
+def test_a_text_longer_than_a_chunk_is_hashed_like_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["eins zwei drei 四五 \\sechs " * 200, "kurz", "", "eins zwei " * 300]
+    whole = hash_texts(texts)
+    monkeypatch.setattr(hashing, "_CHUNK_CHARS", 64)
+    monkeypatch.setattr(hashing, "_power_tables", [])
+    parts = hash_texts(texts)
+    assert np.array_equal(whole.hashes, parts.hashes)
+    assert np.array_equal(whole.offsets, parts.offsets)
+    assert whole.hashes[:3].tolist() == [hash_gram("eins"), hash_gram("zwei"), hash_gram("drei")]
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=12), st.integers(1, 6))
+def test_a_run_has_the_hash_of_its_grams(words: list[str], length: int) -> None:
+    hashed = hash_texts([" ".join(words)])
+    expected = [hash_run(words[at : at + length]) for at in range(len(words) - length + 1)]
+    assert run_hashes(hashed.hashes, length).tolist() == expected
+
+
+def test_runs_that_reach_into_the_next_text_are_told_apart() -> None:
+    hashed = hash_texts(["a b c", "d", "", "e f"])
+    at = np.arange(len(hashed.runs(2)))
+    assert hashed.whole(at, 2).tolist() == [True, True, False, False, True]
+    assert hashed.text_of(at).tolist() == [0, 0, 0, 1, 3]
+
+
+def test_hashes_are_those_that_are_stored_on_disks() -> None:
+    # Whoever changes these raises the version of every unit that writes or compares them.
+    assert hash_gram("x") == 0x178631649ea56d8a
+    assert hash_run(["let", "x"]) == 0xdf721a65623aeba3
