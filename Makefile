@@ -8,19 +8,25 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check
 CORE := $(VENV)/.installed-core
 DEV := $(VENV)/.installed-dev
+CORPUS := $(VENV)/.installed-corpus
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 # The first Python that is new enough; `make demo PYTHON=/path/to/python` chooses another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	if $$python -c '$(OLD_ENOUGH)' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: help demo test test-fast test-slow attacks soak check bench clean
+.PHONY: help demo demo-corpus test test-fast test-slow attacks soak check bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(CORE) ## train the toy R1-Zero recipe into a new folder under runs/ (SEED=0)
 	$(RUN) -m reasonforge run recipes/toy/r1_zero.toml --seed $(SEED) --out "runs/demo-$$(date +%Y%m%d-%H%M%S)" $(ARGS)
+
+demo-corpus: $(CORPUS) ## mine a synthetic web in four rounds, and write a report page, under corpus/ (SEED=0)
+	@test -e corpus/web/summary.json || $(RUN) -m reasonforge corpus synthesise --out corpus/web --pages 2000 --seed $(SEED)
+	$(RUN) -m reasonforge corpus run recipes/toy/corpus.toml --out corpus/toy $(ARGS)
+	@$(RUN) -m reasonforge corpus status corpus/toy
 
 test: $(DEV) ## run the tests: minutes (ARGS="-k name" for some)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 $(ARGS)
@@ -60,6 +66,11 @@ $(CORE): pyproject.toml constraints.txt
 	@$(PIP) install --upgrade pip
 	@$(PIP) install -c constraints.txt torch
 	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(CORPUS): $(CORE)
+	@echo "installing what the corpus needs into $(VENV), once"
+	@$(PIP) install -c constraints.txt -e '.[corpus]'
 	@touch $@
 
 $(DEV): $(CORE)

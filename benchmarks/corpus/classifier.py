@@ -1,12 +1,13 @@
 """The classifier's rate: the folded model with our tokenisation beside the library's predict, documents per CPU second.
 
-    python benchmarks/corpus/classifier.py [--repeats 5] [--documents 5000] [--train 6000] [--small]
+    python benchmarks/corpus/classifier.py [--repeats 5] [--documents 5000] [--train 6000] [--untrained | --small]
 
 Trains the paper's model (256 wide, word 3-grams, 2,000,000 buckets: 2 GB of memory and of disk) on generated documents, folds it, and
 scores other documents of the same kind, all ways in turns: the whole model one document a call, as datatrove's filter calls it, on raw
 text (``raw``: it knows fewer of those words, and they are fewer) and on tokens; the whole model on lists; the folded model on lists; the
 folded model from raw text, tokenisation included, which is what scores pages. Medians of CPU seconds. Memory is that of a process of its
-own that loads the model and scores, above what it had before. ``--small`` is for trying the script out.
+own that loads the model, above what it had before. ``--untrained`` trains nothing but the dictionary and draws the weights, which costs a
+third and makes most labels a close call; the result says so. ``--small`` is for trying the script out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -31,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import cpu_seconds, medians, report
 
-from reasonforge.corpus.classifier.binary import fold
+from reasonforge.corpus.classifier.binary import fold, read_layout
 from reasonforge.corpus.classifier.config import ClassifierConfig
 from reasonforge.corpus.classifier.library import NEGATIVE, POSITIVE, Classifier, train
 from reasonforge.corpus.classifier.tokenise import tokenised, tokens_of
@@ -39,6 +41,8 @@ from reasonforge.corpus.classifier.tokenise import tokenised, tokens_of
 TARGET, TARGET_MEMORY, TARGET_DIFFERENCE = 4.0, 50, 1e-5
 NUM_WORDS = 40_000
 BATCH = 1024
+DIM_AT, BUCKET_AT = 8, 40
+"""Where a model file says them."""
 SEED = 0
 
 
@@ -87,16 +91,34 @@ def documents(count: int, seed: int) -> tuple[list[bool], list[str]]:
     return kinds, [writer.document(maths=kind) for kind in kinds]
 
 
-def trained(folder: Path, config: ClassifierConfig, count: int) -> tuple[Path, Path, dict[str, float]]:
+def trained(folder: Path, config: ClassifierConfig, count: int, *, untrained: bool) -> tuple[Path, Path, dict[str, float]]:
     """Train and fold; return both files, and CPU seconds."""
     kinds, texts = documents(count, seed=1)
     with (folder / "train.txt").open("w", encoding="utf-8") as file:
         file.writelines(f"{POSITIVE if kind else NEGATIVE} {line}\n" for kind, line in zip(kinds, tokens_of(texts), strict=True))
     start = time.process_time()
-    train(folder / "train.txt", config, folder / "model.bin")
+    if untrained:
+        train(folder / "train.txt", config.model_copy(update={"dim": 1, "bucket": 1, "epochs": 1}), folder / "words.bin")
+        widened(folder / "words.bin", folder / "model.bin", config)
+    else:
+        train(folder / "train.txt", config, folder / "model.bin")
     middle = time.process_time()
     fold(folder / "model.bin", folder / "folded.bin")
     return folder / "model.bin", folder / "folded.bin", {"train": middle - start, "fold": time.process_time() - middle}
+
+
+def widened(source: Path, target: Path, config: ClassifierConfig) -> None:
+    """Write a model with the dictionary of another, as wide and with as many buckets as ``config`` says, and weights drawn at random."""
+    layout, draw = read_layout(source), np.random.default_rng(SEED)
+    head = bytearray(layout.head)
+    struct.pack_into("<i", head, DIM_AT, config.dim)
+    struct.pack_into("<i", head, BUCKET_AT, config.bucket)
+    with target.open("wb") as out:
+        out.write(head)
+        for num_rows in (layout.num_words + config.bucket, 2):
+            out.write(b"\0" + struct.pack("<2q", num_rows, config.dim))
+            for first in range(0, num_rows, 1 << 14):
+                out.write(draw.standard_normal((min(1 << 14, num_rows - first), config.dim), np.float32).tobytes())
 
 
 def memory_of(model: Path, lines: Path) -> int:
@@ -112,8 +134,10 @@ def print_memory(model: Path, lines: Path) -> None:
     import fasttext  # noqa: F401  (the library itself does not count)
 
     before = process.memory_info().rss
-    Classifier(model).probabilities(texts)
-    print(process.memory_info().rss - before)
+    classifier = Classifier(model)
+    used = process.memory_info().rss - before
+    assert len(classifier.probabilities(texts)) == len(texts)
+    print(used)
 
 
 def compare(whole_path: Path, folded_path: Path, texts: list[str], repeats: int) -> dict[str, Any]:
@@ -172,6 +196,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--train", type=int, default=6000)
+    parser.add_argument("--untrained", action="store_true", help="the whole model with random weights: rates and memory are the same")
     parser.add_argument("--small", action="store_true", help="a small model: no figure to quote")
     parser.add_argument("--memory", nargs=2, type=Path, metavar=("MODEL", "LINES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -182,7 +207,7 @@ def main() -> None:
     kinds, texts = documents(options.documents, seed=2)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        whole, folded, seconds = trained(folder, config, options.train)
+        whole, folded, seconds = trained(folder, config, options.train, untrained=options.untrained)
         (folder / "lines.txt").write_bytes(tokenised(texts))
         memory = {path.stem: memory_of(path, folder / "lines.txt") for path in (whole, folded)}
         size = {path.stem: path.stat().st_size for path in (whole, folded)}
@@ -190,7 +215,8 @@ def main() -> None:
         accuracy = float(((Classifier(folded).probabilities(tokens_of(texts)) > 0.5) == np.array(kinds)).mean())
     result = {
         **found,
-        "accuracy": round(accuracy, 4),
+        "weights": "random" if options.untrained else "trained",
+        "accuracy": None if options.untrained else round(accuracy, 4),
         "file_bytes": {**size, "ratio": round(size["model"] / size["folded"], 1)},
         "memory_bytes": {**memory, "ratio": round(memory["model"] / memory["folded"], 1)},
         "cpu_seconds": {name: round(value, 1) for name, value in seconds.items()},

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -11,7 +13,31 @@ from reasonforge.corpus.hashing import grams, hash_gram, hash_run, hash_texts, r
 _TEXTS = st.one_of(
     st.text(max_size=40),
     st.lists(
-        st.sampled_from(["\\", "\\frac", "\\\\", "a", "B", "x_1", "求", "和", "か゛", " ", "\n", "\n \n", "3.14", "é", "é", "İ", "ß", "K", "²", "$", "\0"]),
+        st.sampled_from(
+            [
+                "\\",
+                "\\frac",
+                "\\\\",
+                "a",
+                "B",
+                "x_1",
+                "求",
+                "和",
+                "か゛",
+                " ",
+                "\n",
+                "\n \n",
+                "3.14",
+                "é",
+                "é",
+                "İ",
+                "ß",
+                "K",
+                "²",
+                "$",
+                "\0",
+            ]
+        ),
         max_size=12,
     ).map("".join),
 )
@@ -52,7 +78,7 @@ def test_segments_begin_where_the_text_has_blank_lines(texts: list[str]) -> None
     expected = [0]
     for text in texts:
         bounds = segment_bounds(text)
-        for start, end in zip(bounds, bounds[1:]):
+        for start, end in pairwise(bounds):
             expected.append(expected[-1] + len(grams(text[start:end])))
     assert hash_texts(texts, segments=True).segments.tolist() == sorted(set(expected))
 
@@ -63,13 +89,15 @@ def test_a_gram_stands_where_it_says(text: str) -> None:
     assert [gram.text for gram in found] == grams(text)
     for gram in found:
         assert gram.text in text[gram.start : gram.end].casefold()
-    assert all(before.start < after.start or before.end <= after.end for before, after in zip(found, found[1:]))
+    assert all(before.start < after.start or before.end <= after.end for before, after in pairwise(found))
 
 
 def test_case_folding_turns_no_word_character_into_another_kind() -> None:
     kinds = hashing._kinds().tolist()
     folding = ((code, chr(code).casefold()) for code in range(0x110000))
-    changed = [code for code, folded in folding if folded != chr(code) and any((kinds[ord(one)] != 0) != (kinds[code] != 0) for one in folded)]
+    changed = [
+        code for code, folded in folding if folded != chr(code) and any((kinds[ord(one)] != 0) != (kinds[code] != 0) for one in folded)
+    ]
     assert changed == []
 
 
@@ -100,5 +128,5 @@ def test_runs_that_reach_into_the_next_text_are_told_apart() -> None:
 
 def test_hashes_are_those_that_are_stored_on_disks() -> None:
     # Whoever changes these raises the version of every unit that writes or compares them.
-    assert hash_gram("x") == 0x178631649ea56d8a
-    assert hash_run(["let", "x"]) == 0xdf721a65623aeba3
+    assert hash_gram("x") == 0x178631649EA56D8A
+    assert hash_run(["let", "x"]) == 0xDF721A65623AEBA3

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reasonforge.cli.main import main
+from reasonforge.config.loader import load_recipe
 from reasonforge.corpus.packing.units import PackInput, plan_pack, publish
 from reasonforge.corpus.pool import InProcess, run_all
 from reasonforge.corpus.units import Store, file_input
+from reasonforge.pipelines.config import Recipe
 from reasonforge.runs.directory import RunDirectory
-from reasonforge.tasks.config import DocumentMixture, TaskSource
+from reasonforge.stages.pretrain.config import PretrainConfig
+from reasonforge.tasks.config import DocumentMixture, ShardsSource, TaskSource
 from reasonforge.tasks.registry import get_task
 from reasonforge.tasks.streams import DocumentStream
 from reasonforge.text.config import CharacterTokenizer
 from reasonforge.text.train import build_tokenizer
+from tests import oracle
 from tests.pipelines.conftest import Call
 from tests.pipelines.micro import outcome
 from tests.pipelines.processes import forked, run_with_kills
@@ -96,8 +102,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(root: Path) -> Path:
-    from reasonforge.cli.main import main
-
     assert main(["run", str(root / "recipe.toml"), "--out", str(root / "run"), "--quiet"]) == 0
     return root / "run"
 
@@ -183,6 +187,41 @@ def test_shards_of_another_tokenizer_are_refused(call: Call, root: Path, tmp_pat
             found = call("run", root / "recipe.toml", *arguments, *dry)
             assert found.code == 65
             assert message in found.err
+
+
+CORPORA = Path(__file__).parents[2] / "recipes" / "toy" / "corpus_comparison"
+
+
+def test_the_corpora_that_are_compared_differ_in_nothing_but_the_corpus(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = runpy.run_path(str(CORPORA / "make.py"))
+    made["make"].__globals__["DOCUMENTS"] = 600
+    made["make"](Path("runs/corpora"))
+    made["make"](Path("runs/corpora"))  # again: what is there is left as it is
+    whole = {"clean", "noisy", "off_topic", "small", "mix"}
+    recipes = {path.stem: load_recipe(Recipe, [path]).recipe for path in CORPORA.glob("*.toml") if path.stem != "base"}
+    assert recipes.keys() == whole
+    rest = {recipe.model_dump_json(exclude={"name": True, "description": True, "data": {"corpus"}}) for recipe in recipes.values()}
+    assert len(rest) == 1
+    for name in whole:
+        found = call("run", CORPORA / f"{name}.toml", "--out", tmp_path / "run", "--dry-run")
+        assert found.code == 0, found.err
+        assert "307,200 tokens in windows of 48" in " ".join(found.out.split())
+
+
+def test_the_papers_mixture_is_the_recipes() -> None:
+    recipe = load_recipe(Recipe, [CORPORA.parents[1] / "pretrain" / "math_mixture.toml"]).recipe
+    row = oracle.case("schedules_and_selection", "mixture")
+    source, stage = recipe.data["corpus"], recipe.stages["pretrain"]
+    assert isinstance(source, ShardsSource)
+    assert isinstance(stage, PretrainConfig)
+    assert list(row.inputs["weights"].values()) == [folder.weight for folder in source.sources.values()]
+    assert stage.tokens_per_step is not None
+    assert stage.steps * stage.tokens_per_step == pytest.approx(row.inputs["total_tokens"], rel=1e-4)
+    assert source.max_epochs is not None
+    assert source.max_epochs > row.expected["epochs_over_120.2B_corpus"]
 
 
 def test_one_folder_is_read_without_weights(call: Call, root: Path, tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from reasonforge.cli.arguments import Invocation, check_names
+from reasonforge.cli.corpus_annotate import annotate
+from reasonforge.cli.corpus_extract import extract
 from reasonforge.cli.corpus_pack import export, pack, verify
+from reasonforge.cli.corpus_report import report
+from reasonforge.cli.corpus_synthesise import synthesise
 from reasonforge.core.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -164,6 +168,20 @@ def explain(
     return 0
 
 
+corpus_app.command("report", epilog="Example:  reasonforge corpus report corpus/toy", rich_help_panel="Look at a corpus")(report)
+corpus_app.command(
+    "annotate",
+    epilog="Example:  reasonforge corpus annotate corpus/toy  ·  Then:  reasonforge corpus run --out corpus/toy",
+    rich_help_panel="Make a corpus",
+)(annotate)
+corpus_app.command(
+    "extract",
+    epilog="Example:  reasonforge corpus extract CC-MAIN.warc.gz --out pages.jsonl.zst",
+    rich_help_panel="Beside a corpus",
+)(extract)
+corpus_app.command(
+    "synthesise", epilog="Example:  reasonforge corpus synthesise --out corpus/web --pages 2000", rich_help_panel="Beside a corpus"
+)(synthesise)
 corpus_app.command(
     "pack",
     epilog="Example:  reasonforge corpus pack code.jsonl --tokenizer models/base --out shards/code",

@@ -146,6 +146,7 @@ def _export(data: AnnotationData, journal: Journal, path: Path, *, seed: int, sh
 
 def _import(journal: Journal, path: Path, number: int, by: str) -> int:
     from reasonforge.corpus.annotate.sheet import read_sheet
+    from reasonforge.runs.text import counted
 
     try:
         content = path.read_bytes()
@@ -154,7 +155,7 @@ def _import(journal: Journal, path: Path, number: int, by: str) -> int:
     with journal.exclusive():
         decisions = read_sheet(content, str(path), journal, round_number=number, by=by, clock=_now)
         journal.append(decisions)
-    print(f"{len(decisions)} labels of {path} are in {journal.path}")
+    print(f"{counted(len(decisions), 'label')} of {path} written to {journal.path}")
     return 0
 
 
@@ -193,29 +194,33 @@ def _propose(data: AnnotationData, journal: Journal, number: int, endpoint: str,
 
 def _accept(journal: Journal, number: int, by: str) -> int:
     from reasonforge.corpus.annotate.proposals import accept
+    from reasonforge.runs.text import counted
 
     with journal.exclusive():
         accepted = accept(journal, round_number=number, by=by, clock=_now)
         journal.append(accepted)
-    print(f"{len(accepted)} proposals are accepted by {by}, in {journal.path}")
+    print(f"{counted(len(accepted), 'proposal')} accepted by {by}, in {journal.path}")
     return 0
 
 
 def _auto(data: AnnotationData, journal: Journal, number: int, min_ratio: float) -> int:
     from reasonforge.corpus.annotate.automatic import NOT_THE_PAPERS, label_by_share
+    from reasonforge.runs.text import counted
 
     with journal.exclusive():
         decisions = label_by_share(data, journal, min_ratio=min_ratio, round_number=number, clock=_now)
         journal.append(decisions)
-    print(f"{len(decisions)} paths are labelled {NOT_THE_PAPERS}; in {journal.path}")
+    print(f"{counted(len(decisions), 'path')} labelled {NOT_THE_PAPERS}; in {journal.path}")
     return 0
 
 
 def _serve(data: AnnotationData, journal: Journal, number: int, by: str, folder: Path, *, port: int, seed: int, browser: bool) -> int:
     import webbrowser
 
+    from reasonforge.core.files import storage_errors
     from reasonforge.corpus.annotate.server import AnnotationServer
     from reasonforge.corpus.annotate.session import Session
+    from reasonforge.corpus.loop.graph import annotated_mark
     from reasonforge.runs.text import counted, program_name
 
     command = f"{program_name()} corpus run --out {folder}"
@@ -228,7 +233,13 @@ def _serve(data: AnnotationData, journal: Journal, number: int, by: str, folder:
     with contextlib.suppress(KeyboardInterrupt):
         server.serve()
     summary = session.summary()
-    print(f"{counted(summary['decided'], 'decision')}, {summary['gained']:,} pages gained. Next: {command}")
+    if server.is_finished and not summary["decided"]:
+        # Said by a person: there is nothing to add. Else the loop would wait for ever.
+        mark = annotated_mark(folder, number)
+        with storage_errors(mark):
+            mark.parent.mkdir(exist_ok=True)
+            mark.touch()
+    print(f"{counted(summary['decided'], 'decision')}, {counted(summary['gained'], 'page')} gained. Next: {command}")
     return 0
 
 

@@ -34,7 +34,9 @@ def extract(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="PAGES", help="Ends in .jsonl, .jsonl.gz, .jsonl.zst or .parquet.", show_default=False)
     ],
-    kind: Annotated[_Kind | None, typer.Option("--type", help="What the files are. Default: what their names say.", show_default=False)] = None,
+    kind: Annotated[
+        _Kind | None, typer.Option("--type", help="What the files are. Default: what their names say.", show_default=False)
+    ] = None,
     crawl: Annotated[str, typer.Option(metavar="NAME", help="Stands beside every page.")] = "crawl",
     allow_truncated: Annotated[
         bool, typer.Option("--allow-truncated", help="Take what is there of a file that is cut, instead of refusing it.")
@@ -93,7 +95,10 @@ def _summary(counts: Counts, out: Path, seconds: float) -> str:
     from reasonforge.runs.text import counted, format_seconds, text_table
 
     drops = sorted(counts.dropped.items(), key=lambda item: (-item[1], item[0]))
-    said = [f"{counts.noted.get('chars', 0):,} characters, {counts.noted.get('formulas', 0):,} formulas", *(sentence(code) for code, _ in drops)]
+    said = [
+        f"{counts.noted.get('chars', 0):,} characters, {counts.noted.get('formulas', 0):,} formulas",
+        *(sentence(code) for code, _ in drops),
+    ]
     head, *rows = text_table(["", "pages"], [("kept", f"{counts.kept:,}"), *((code, f"{number:,}") for code, number in drops)])
     lines = [head, *(f"{row}  {what}" for row, what in zip(rows, said, strict=True))]
     flags = {name.removeprefix("flag_"): number for name, number in sorted(counts.noted.items()) if name.startswith("flag_")}

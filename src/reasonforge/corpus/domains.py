@@ -14,7 +14,7 @@ import polars as pl
 from reasonforge.corpus.paths import MAX_DEPTH, prefixes
 
 DomainKey = Literal["host", "domain"]
-"""What the paper calls a domain, "the same base URL": the host of a page, or its registered domain."""
+"""What the paper calls a domain, the pages of one base URL: those of a host, or of a registered domain."""
 
 DOMAINS = pl.Schema({"name": pl.String, "pages": pl.UInt64, "collected": pl.UInt64, "tokens": pl.UInt64, "collected_tokens": pl.UInt64})
 """Columns of a partial table: pages and tokens of a domain, and those of them that the round collected."""
@@ -71,8 +71,7 @@ def mathematical(rated: pl.DataFrame, *, min_ratio: float, min_pages: int) -> pl
         min_pages: a domain with fewer pages is not judged.
 
     Source:
-        DeepSeekMath (arXiv:2402.03300), 2.1: "domains where over 10% of the web pages are collected". ``min_pages`` is ours: three pages
-        are no domain.
+        DeepSeekMath (arXiv:2402.03300), 2.1: more than 10 % of a domain's pages. ``min_pages`` is ours: three pages are no domain.
     """
     # In whole numbers where the ratio is a percentage: 0.1 * 30 is not 3 in floating point, and "over" means over.
     kept = rated.filter((pl.col("share") > min_ratio) & (pl.col("pages") >= min_pages) & ~_equal_share(min_ratio))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from reasonforge.corpus.classifier.reasons import REASONS as CLASSIFIER_REASONS
 from reasonforge.corpus.packing.reasons import REASONS as PACKING_REASONS
+from reasonforge.corpus.selection.reasons import REASONS as SELECTION_REASONS
 from reasonforge.corpus.units import KILLS_WORKER
 from reasonforge.corpus.urls.normal import REASONS as URL_REASONS
 
@@ -40,7 +42,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
         MISSING_FIELD: "a row without URL or content, or with something else than text in their place",
         KILLS_WORKER: "two workers died of this page, or it took too much processor time",
         **URL_REASONS,
+        **CLASSIFIER_REASONS,
         **PACKING_REASONS,
+        **SELECTION_REASONS,
     }
 )
 """Code to one sentence."""

@@ -67,6 +67,8 @@ def journal_of(path: Path, decisions: Sequence[Decision] = ()) -> Journal:
     return journal
 
 
-def session_of(path: Path, *, by: str = "human:ann", web: dict[str, Site] | None = None, texts: dict[str, PageText] | None = None) -> Session:
+def session_of(
+    path: Path, *, by: str = "human:ann", web: dict[str, Site] | None = None, texts: dict[str, PageText] | None = None
+) -> Session:
     data = table_of(web or WEB, texts=texts)
     return Session(data, Journal(path), round_number=1, by=by, clock=lambda: NOW, next_command="reasonforge corpus run --out x")

@@ -38,7 +38,13 @@ class Reply:
 
 
 def send(
-    server: AnnotationServer, method: str, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, host: str | None = None
+    server: AnnotationServer,
+    method: str,
+    path: str,
+    *,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    host: str | None = None,
 ) -> Reply:
     """Send headers as they are given, and a length only where one is among them or there is a body."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
@@ -66,4 +72,6 @@ def log_in(server: AnnotationServer) -> dict[str, str]:
 
 def post(server: AnnotationServer, path: str, content: Any, cookie: dict[str, str], **headers: str) -> Reply:
     given = {**cookie, "Origin": f"http://127.0.0.1:{server.port}", "Content-Type": "application/json"}
-    return send(server, "POST", path, body=json.dumps(content).encode(), headers=given | {k.replace("_", "-"): v for k, v in headers.items()})
+    return send(
+        server, "POST", path, body=json.dumps(content).encode(), headers=given | {k.replace("_", "-"): v for k, v in headers.items()}
+    )

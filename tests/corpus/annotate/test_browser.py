@@ -195,7 +195,10 @@ def test_keys_pressed_faster_than_the_disk_all_count_in_order(browser: Any, path
 def test_hostile_pages_do_nothing_but_stand_there(browser: Any, path: Path) -> None:
     web = {"forum.example": {f"/q{i}/#": (6, 3) for i in range(len(HOSTILE))}, "__proto__": {"/constructor/#": (30, 10)}}
     ids = frame_of(web)["id"].to_list()
-    texts = {name: PageText(HOSTILE[(i + 1) % len(HOSTILE)], HOSTILE[(i + 2) % len(HOSTILE)], HOSTILE[i % len(HOSTILE)]) for i, name in enumerate(ids)}
+    texts = {
+        name: PageText(HOSTILE[(i + 1) % len(HOSTILE)], HOSTILE[(i + 2) % len(HOSTILE)], HOSTILE[i % len(HOSTILE)])
+        for i, name in enumerate(ids)
+    }
     journal_of(path, [decision("forum.example/", "math", by="model:<img src=x onerror=window.PWNED=1>", why=HOSTILE[1])])
     with serving(session_of(path, web=web, texts=texts)) as server:
         tab = opened(browser, server)

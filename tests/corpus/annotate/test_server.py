@@ -33,7 +33,10 @@ def lines(path: Path) -> list[str]:
 
 
 def test_it_listens_on_this_machine_alone(server: AnnotationServer) -> None:
-    with pytest.raises(OSError), socket.create_connection((socket.gethostbyname(socket.gethostname()), server.port), timeout=2) as connection:
+    with (
+        pytest.raises(OSError),
+        socket.create_connection((socket.gethostbyname(socket.gethostname()), server.port), timeout=2) as connection,
+    ):
         if connection.getpeername()[0] == "127.0.0.1":  # a machine whose name is the loopback says nothing
             raise OSError
 
@@ -63,7 +66,9 @@ def test_a_wrong_token_opens_nothing_and_spoils_nothing(server: AnnotationServer
     assert log_in(server)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", "127.0.0.1:{port}.evil.example", "0x7f000001:{port}"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", "127.0.0.1:{port}.evil.example", "0x7f000001:{port}"]
+)
 def test_another_host_name_is_refused(server: AnnotationServer, host: str) -> None:
     cookie = log_in(server)
     reply = send(server, "GET", "/api/state", headers=cookie, host=host.format(port=server.port))
@@ -103,7 +108,16 @@ def test_the_page_holds_no_inline_script_or_style_and_asks_nobody_else(server: A
 
 @pytest.mark.parametrize(
     "path_",
-    ["/../journal.py", "/..%2fjournal.py", "//etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/annotate.html", "/static/annotate.js", "/annotate.js/", "/\\..\\x"],
+    [
+        "/../journal.py",
+        "/..%2fjournal.py",
+        "//etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/annotate.html",
+        "/static/annotate.js",
+        "/annotate.js/",
+        "/\\..\\x",
+    ],
 )
 def test_no_other_file_is_served(server: AnnotationServer, path_: str) -> None:
     assert send(server, "GET", path_, headers=log_in(server)).status == 404

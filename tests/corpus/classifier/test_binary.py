@@ -90,10 +90,9 @@ def test_no_change_of_the_header_crashes_the_reader(model: Path, tmp_path_factor
     broken.write_bytes(content)
     try:
         found = read_layout(broken)
-    except DataError as error:
-        assert "\n" not in str(error)
-    else:
-        assert (found.input_rows, found.output_rows, found.dim) == (layout.input_rows, layout.output_rows, layout.dim)
+    except DataError:
+        return
+    assert (found.input_rows, found.output_rows, found.dim) == (layout.input_rows, layout.output_rows, layout.dim)
 
 
 def at_offset(content: bytes, offset: int, form: str, value: int) -> bytes:

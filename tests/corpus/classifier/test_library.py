@@ -91,6 +91,16 @@ def test_no_texts_have_no_probabilities(tmp_path: Path) -> None:
     assert Classifier(small_model(tmp_path / "m.bin")).probabilities([]).shape == (0,)
 
 
+def test_weights_that_are_no_numbers_are_one_line(tmp_path: Path) -> None:
+    path = small_model(tmp_path / "m.bin")
+    content = bytearray(path.read_bytes())
+    content[-16 * SMALL.dim // 2 :] = np.full(2 * SMALL.dim, np.nan, "<f4").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"m\.bin: ") as error:
+        Classifier(path).probabilities(LINES)
+    assert "\n" not in str(error.value)
+
+
 def test_a_model_with_other_labels_is_refused(tmp_path: Path) -> None:
     path = small_model(tmp_path / "m.bin", also=["__label__third some text"] * 5)
     with pytest.raises(DataError, match="has the labels"):
@@ -100,7 +110,7 @@ def test_a_model_with_other_labels_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "\n", "__label__positive a\n__label__negative b\n"])
 def test_too_little_to_train_on_is_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "t.txt").write_text(content)
-    with pytest.raises(DataError, match="cannot train.*min_count = 3"):
+    with pytest.raises(DataError, match=r"cannot train.*min_count = 3"):
         train(tmp_path / "t.txt", SMALL, tmp_path / "m.bin")
 
 

@@ -12,6 +12,7 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier import tokenise
 from reasonforge.corpus.classifier.train import EVALUATION, HELD_OUT, MANIFEST, Manifest, held_out_domains, plan_train
 from reasonforge.corpus.pages import read_table
+from reasonforge.corpus.reasons import REASONS
 from reasonforge.corpus.units import Receipt, Store, digest_of, execute
 from tests.corpus.classifier.examples import SMALL, candidates, stored
 
@@ -38,6 +39,7 @@ def test_every_example_is_accounted_for(tmp_path: Path) -> None:
     assert receipt.counts.taken == 105
     assert receipt.counts.kept == 70
     assert receipt.counts.dropped == {"also_positive": 3, "repeated_example": 2, "not_drawn": 30}
+    assert set(receipt.counts.dropped) <= set(REASONS)
 
 
 def test_the_lowest_ranks_are_drawn(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def test_the_header_is_believed(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), WRITTEN)
-@pytest.mark.parametrize("form", ['<meta charset="{}">', "<META http-equiv=Content-Type content='text/html; charset={}'>", '<?xml version="1.0" encoding="{}"?>'])
+@pytest.mark.parametrize(
+    "form", ['<meta charset="{}">', "<META http-equiv=Content-Type content='text/html; charset={}'>", '<?xml version="1.0" encoding="{}"?>']
+)
 def test_the_page_is_believed_where_the_header_says_nothing(name: str, text: str, form: str) -> None:
     page = form.format(name) + f"<p>{text}"
     assert read(page.encode(name)).text == page
@@ -93,7 +95,9 @@ def test_utf8_cut_in_its_last_character_is_utf8() -> None:
     assert (found.charset, found.losses) == ("utf-8", 1)
 
 
-@pytest.mark.parametrize("name", ["utf-7", "idna", "punycode", "unicode_escape", "rot13", "zip", "base64", "undefined", "mbcs", "", "x" * 40, "..", "none"])
+@pytest.mark.parametrize(
+    "name", ["utf-7", "idna", "punycode", "unicode_escape", "rot13", "zip", "base64", "undefined", "mbcs", "", "x" * 40, "..", "none"]
+)
 def test_a_name_that_is_no_encoding_of_the_web_is_not_used(name: str) -> None:
     found = read(f"<p>+ADw- {POLISH}".encode(), f"text/html; charset={name}")
     assert (found.text, found.charset) == (f"<p>+ADw- {POLISH}", "utf-8")
@@ -104,7 +108,10 @@ def test_a_declaration_in_a_comment_is_none() -> None:
     assert read(page.encode("windows-1251")).text == page
 
 
-@given(st.binary(max_size=500), st.sampled_from(["", "text/html; charset=utf-8", "text/html; charset=shift_jis", "text/html;charset=utf-16", "charset"]))
+@given(
+    st.binary(max_size=500),
+    st.sampled_from(["", "text/html; charset=utf-8", "text/html; charset=shift_jis", "text/html;charset=utf-16", "charset"]),
+)
 def test_any_bytes_give_text_without_surrogates(content: bytes, content_type: str) -> None:
     found = read(content, content_type)
     found.text.encode()

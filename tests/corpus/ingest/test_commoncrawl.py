@@ -158,14 +158,40 @@ def test_an_answer_that_ends_too_early_is_an_error(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "0x7f000001", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "[fe80::1]", "100.64.0.1", "224.0.0.1"],
+    [
+        "127.0.0.1",
+        "localhost",
+        "0x7f000001",
+        "2130706433",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "[fe80::1]",
+        "100.64.0.1",
+        "224.0.0.1",
+    ],
 )
 def test_private_addresses_are_not_spoken_to(host: str) -> None:
-    with pytest.raises((DataError, UnavailableError), match="not an address of the public internet|cannot find"):
+    with pytest.raises((DataError, UnavailableError), match=r"not an address of the public internet|cannot find"):
         fetch.get(f"http://{host}:1/", max_bytes=10)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/", "http://", "http://user:pw@example.org/", "gopher://x/", "//x", "http://[::1", "http://x:99999/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://example.org/",
+        "http://",
+        "http://user:pw@example.org/",
+        "gopher://x/",
+        "//x",
+        "http://[::1",
+        "http://x:99999/",
+    ],
+)
 def test_what_is_no_web_address_is_not_fetched(url: str) -> None:
     with pytest.raises(DataError):
         fetch.get(url, max_bytes=10)
@@ -192,7 +218,9 @@ def test_the_connection_goes_to_the_address_that_was_judged(server: Server, monk
         gone_to.append(address[0])
         return _connected(server)
 
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, **given: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))])
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, port, **given: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+    )
     monkeypatch.setattr(socket, "create_connection", connect)
     fetch.get("http://rebinding.example/", max_bytes=1_000)
     assert gone_to == ["93.184.215.14"]

@@ -136,7 +136,9 @@ def test_noise_under_any_claim_is_no_crash(content: bytes, coding: str) -> None:
 
 
 def test_a_response_is_taken_apart() -> None:
-    found = decode.parse_response(http(b"body\r\n\r\nmore", headers={"X": "1", "x": "2", "Content-Encoding": "gzip", "content-encoding": "br"}))
+    found = decode.parse_response(
+        http(b"body\r\n\r\nmore", headers={"X": "1", "x": "2", "Content-Encoding": "gzip", "content-encoding": "br"})
+    )
     assert found is not None
     assert (found.status, found.body) == (200, b"body\r\n\r\nmore")
     assert (found.headers["x"], found.headers["content-encoding"]) == ("1", "gzip, br")
@@ -144,7 +146,14 @@ def test_a_response_is_taken_apart() -> None:
 
 @pytest.mark.parametrize(
     ("head", "status"),
-    [(b"HTTP/1.1 200 OK", 200), (b"HTTP/2 404", 404), (b"HTTP/1.0 200", 200), (b"HTTP/1.1 OK", 0), (b"HTTP/1.1", 0), (b"HTTP/1.1 99999 x", 0)],
+    [
+        (b"HTTP/1.1 200 OK", 200),
+        (b"HTTP/2 404", 404),
+        (b"HTTP/1.0 200", 200),
+        (b"HTTP/1.1 OK", 0),
+        (b"HTTP/1.1", 0),
+        (b"HTTP/1.1 99999 x", 0),
+    ],
 )
 def test_a_status_line_without_a_number_has_status_0(head: bytes, status: int) -> None:
     found = decode.parse_response(head + b"\r\nA: b\r\n\r\n<p>")

@@ -13,12 +13,17 @@ def judge(content: bytes, content_type: str | None = "text/html; charset=utf-8")
     return is_html(content, {} if content_type is None else {"content-type": content_type})
 
 
-@pytest.mark.parametrize("content_type", ["text/html", "TEXT/HTML;charset=x", "application/xhtml+xml", None, "", "application/octet-stream", "text/xml", "text/html, text/html"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/html", "TEXT/HTML;charset=x", "application/xhtml+xml", None, "", "application/octet-stream", "text/xml", "text/html, text/html"],
+)
 def test_a_page_is_one_under_every_type_that_pages_come_with(content_type: str | None) -> None:
     assert judge(PAGE, content_type)
 
 
-@pytest.mark.parametrize("content_type", ["application/pdf", "image/png", "text/plain", "application/json", "application/rss+xml", "text/css"])
+@pytest.mark.parametrize(
+    "content_type", ["application/pdf", "image/png", "text/plain", "application/json", "application/rss+xml", "text/css"]
+)
 def test_another_type_is_believed(content_type: str) -> None:
     assert not judge(PAGE, content_type)
 
@@ -59,6 +64,11 @@ def test_content_that_is_no_page_is_none_whatever_its_header_says(content: bytes
 )
 def test_a_page_need_not_look_like_one_if_its_type_says_so(content: bytes) -> None:
     assert judge(content)
+
+
+@pytest.mark.parametrize("piece", [b"<??>", b"<!---->", b"<!doctype[]>", b"<!doctype", b" "])
+def test_a_start_made_to_be_slow_is_judged_at_once(piece: bytes) -> None:
+    assert judge(piece * 2_000 + b"<")
 
 
 @pytest.mark.parametrize("content", [b"just text", b"<config><a/></config>", b"", b"a < b and b > c"])

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from reasonforge.corpus.ingest.warc import Lost, Record, records
 from tests.corpus.warcs import http, members, page, record, starts, warcinfo
 
-RECORDS = [warcinfo(), *(page("<p>" + " ".join(random.Random(number).choices("abcdefgh", k=900)), f"http://h{number}.example/") for number in range(5))]
+RECORDS = [
+    warcinfo(),
+    *(page("<p>" + " ".join(random.Random(number).choices("abcdefgh", k=900)), f"http://h{number}.example/") for number in range(5)),
+]
 MEMBERS = members(RECORDS)
 STARTS = starts(MEMBERS)
 

@@ -13,9 +13,7 @@ def keys(rows: list[tuple[int, str, int, int]]) -> pl.DataFrame:
 
 
 def members(rows: list[tuple[int, int, str, str]]) -> pl.DataFrame:
-    named = pl.DataFrame(
-        rows, schema={"file": pl.UInt32, "row": pl.UInt32, "id": pl.String, "fetched_at": pl.String}, orient="row"
-    )
+    named = pl.DataFrame(rows, schema={"file": pl.UInt32, "row": pl.UInt32, "id": pl.String, "fetched_at": pl.String}, orient="row")
     return named.with_columns(crawl=pl.lit(""))
 
 
@@ -55,7 +53,9 @@ def test_a_long_chain_is_one_component() -> None:
 
 
 def test_pages_that_share_a_key_are_paired_once_each() -> None:
-    pairs, large = bucket_pairs(keys([(7, "a", 0, 0), (7, "b", 1, 0), (7, "c", 0, 5), (8, "a", 0, 0), (8, "b", 1, 0), (9, "d", 2, 2)]), max_bucket=64)
+    pairs, large = bucket_pairs(
+        keys([(7, "a", 0, 0), (7, "b", 1, 0), (7, "c", 0, 5), (8, "a", 0, 0), (8, "b", 1, 0), (9, "d", 2, 2)]), max_bucket=64
+    )
     assert pairs.rows() == [(0, 0, 0, 5), (0, 0, 1, 0), (0, 5, 1, 0)]
     assert large == 0
 

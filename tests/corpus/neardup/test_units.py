@@ -33,7 +33,7 @@ def dropped(store: Store, masks: list[Receipt]) -> dict[str, str]:
     return {identity: kept for mask in masks for identity, _, kept in rows(store, mask, DROPPED)}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_what_is_dropped_is_what_comparing_all_pairs_finds(tmp_path: Path, seed: int) -> None:
     files = crawl(seed)
     store, pages = stored(tmp_path, files)
@@ -68,6 +68,7 @@ def test_masks_depend_neither_on_partitions_nor_on_the_order_of_work(tmp_path: P
     assert results[0] == results[1]
 
 
+@pytest.mark.slow  # every step starts its processes anew
 def test_the_same_on_worker_processes(tmp_path: Path) -> None:
     results = []
     for name in ("one", "pool"):

@@ -71,10 +71,10 @@ def test_a_larger_budget_takes_all_that_a_smaller_one_does(rows: list[tuple[int,
     assert small <= large
 
 
-@given(ROWS, st.integers(1, 800), st.integers(0, 40), st.randoms())
-def test_files_and_their_order_do_not_matter(rows: list[tuple[int, int]], budget: int, at: int, draw: object) -> None:
+@given(ROWS, st.integers(1, 800), st.integers(0, 40), st.integers(0, 99))
+def test_files_and_their_order_do_not_matter(rows: list[tuple[int, int]], budget: int, at: int, seed: int) -> None:
     pages = table(rows)
-    shuffled = pages.sample(fraction=1.0, shuffle=True, seed=draw.randrange(1 << 30))
+    shuffled = pages.sample(fraction=1.0, shuffle=True, seed=seed)
     assert cut_of([shuffled[at:], shuffled[:at]], token_budget=budget) == cut_of([pages], token_budget=budget)
 
 

@@ -154,6 +154,13 @@ def test_no_other_page_has_ten_words_or_characters_of_a_problem() -> None:
     assert hit == []
 
 
+def test_no_two_problems_share_ten_words_or_characters() -> None:
+    seen: dict[tuple[str, ...], str] = {}
+    for item in leaks.items(8, 200):
+        for gram in _grams(item.question):
+            assert seen.setdefault(gram, item.id) == item.id, gram
+
+
 def test_a_paraphrase_has_no_ten_words_of_any_problem() -> None:
     problems = leaks.items(8, 200)
     grams = {gram for item in problems for gram in _grams(item.question)}

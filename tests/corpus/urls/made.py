@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import polars as pl
 
 from reasonforge.corpus.pages import PAGES, Page, page_id, read_table, write_pages
-from reasonforge.corpus.units import Receipt, Store, Unit, Work, execute, file_input
+from reasonforge.corpus.units import Receipt, Store, Unit, UnitFunction, Work, execute, file_input
 from reasonforge.corpus.urls.dedup import Chain
 
 
@@ -54,10 +55,8 @@ def stored(root: Path, files: Sequence[Sequence[Page]]) -> tuple[Store, list[Rec
     return store, receipts
 
 
-def _execute_with(function, unit: Unit, store: Store) -> Receipt:
-    from unittest import mock
-
-    with mock.patch("reasonforge.corpus.units.function_of", lambda _: function):
+def _execute_with(function: UnitFunction, unit: Unit, store: Store) -> Receipt:
+    with mock.patch("reasonforge.corpus.units.function_of", return_value=function):
         return execute(unit, store)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -59,7 +60,9 @@ def test_a_crawl_without_pages_has_empty_masks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("partitions", "backwards"), [(1, False), (2, True), (7, True)])
-def test_masks_depend_neither_on_the_number_of_partitions_nor_on_the_order_of_work(tmp_path: Path, partitions: int, backwards: bool) -> None:
+def test_masks_depend_neither_on_the_number_of_partitions_nor_on_the_order_of_work(
+    tmp_path: Path, partitions: int, backwards: bool
+) -> None:
     files = [[page(10 * file + number, url=f"https://example.org/{number * (file + 1) % 7}") for number in range(10)] for file in range(3)]
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()
@@ -99,7 +102,7 @@ def test_ranges_of_hashes_cover_all_of_them_without_a_gap(partitions: int) -> No
     ranges = [hash_range(partition, partitions) for partition in range(partitions)]
     assert ranges[0][0] == 0
     assert ranges[-1][1] == (1 << 64) - 1
-    assert all(after[0] == before[1] + 1 for before, after in zip(ranges, ranges[1:]))
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(ranges))
 
 
 def test_a_broken_file_of_pages_is_an_error_that_names_it(tmp_path: Path) -> None:

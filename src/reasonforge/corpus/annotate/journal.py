@@ -181,6 +181,10 @@ class Journal:
         """Return the last proposal for each pattern that has one."""
         return {pattern: line for pattern in self._stacks if (line := self.proposal(pattern)) is not None}
 
+    def num_decided(self, round_number: int) -> int:
+        """Return how many patterns have a line of a round that counts: proposals and what was taken back do not."""
+        return sum(line.decision.round == round_number for line in self.decisions().values())
+
     def last_of(self, by: str, *, round_number: int) -> Line | None:
         """Return the last line that somebody wrote in a round and that stands: what undo takes back."""
         for line in reversed(self.lines):
@@ -276,7 +280,7 @@ class Journal:
         self.lines.append(line)
 
 
-_BLANK = Decision(round=1, pattern=Pattern("", ()), label=None, by="", at="")
+_BLANK = Decision(round=0, pattern=Pattern("", ()), label=None, by="", at="")
 
 
 def _read_line(text: bytes, place: str) -> Decision:

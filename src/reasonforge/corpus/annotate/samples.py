@@ -61,6 +61,6 @@ def draw_samples(data: AnnotationData, pattern: Pattern, *, seed: int, number: i
 
 def _drawn(pages: pl.DataFrame, number: int, seed: int) -> list[dict[str, Any]]:
     """Take the pages from a drawn place on, in the order of their ids: ids are hashes, so neighbours have nothing in common."""
-    start = f"{seed:016x}"
+    start = f"{seed << 1:016x}"  # seeds have 63 bits, and would never begin in the upper half
     ordered = pl.col("id").rank("ordinal") + pl.when(pl.col("id") >= start).then(0).otherwise(pl.len())
     return pages.sort(ordered).head(number).rows(named=True) if len(pages) else []

@@ -223,10 +223,9 @@ class Session:
         return label, ""
 
     def _totals(self) -> dict[str, Any]:
-        decided = sum(line.decision.round == self._round for line in self.journal.decisions().values())
         return {
             "gained": sum(progress["won"] for progress in self._progress.values()),
-            "decided": decided,
+            "decided": self.journal.num_decided(self._round),
             "revision": len(self.journal.lines),
         }
 
@@ -265,7 +264,7 @@ class Session:
             mine = self._labels_in(name)
             said, opened = Annotations(mine), self._opened(name)
             is_open = any(
-                row.pattern not in mine and said.label_of(row.pattern.host, "/".join(("", *row.pattern.segments))) not in _SETTLING
+                row.gain > 0 and row.pattern not in mine and said.label_of(row.pattern.host, "/".join(("", *row.pattern.segments))) not in _SETTLING
                 for row in opened.rows
             )
             self._progress[name] = {"won": opened.gains.won(mine), "settled": opened.gains.decided(mine), "closed": not is_open}

@@ -140,8 +140,13 @@ class Classifier:
             lines: tokens of a text each, see :func:`reasonforge.corpus.classifier.tokenise.tokens_of`.
         """
         # A list, never one text: packages built for NumPy 1 fail on one text under NumPy 2. Both labels, for the first need not be ours.
-        labels, found = self._model.predict(list(lines), k=2)
+        try:
+            labels, found = self._model.predict(list(lines), k=2)
+        except RuntimeError as error:
+            raise DataError(f"{self.layout.path}: fastText cannot score with it: {str(error).splitlines()[0]}. Train it again") from error
         values = np.fromiter(map(_positive, labels, found), np.float64, count=len(lines))
+        if not np.isfinite(values).all():
+            raise DataError(f"{self.layout.path}: its weights are not numbers, or too large. Train it again, with a smaller lr")
         return np.clip(values - _PROBABILITY_OFFSET, 0.0, 1.0)
 
 

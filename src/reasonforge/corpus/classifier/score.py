@@ -17,6 +17,7 @@ from reasonforge.corpus.classifier import tokenise
 from reasonforge.corpus.classifier.config import ClassifierConfig
 from reasonforge.corpus.classifier.library import Classifier
 from reasonforge.corpus.classifier.measure import to_score
+from reasonforge.corpus.classifier.reasons import MASKED
 from reasonforge.corpus.classifier.train import Manifest
 from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import read_table, write_table
@@ -27,9 +28,6 @@ SCORES = "scores.parquet"
 HISTOGRAM = "histogram.parquet"
 SCHEMA = pl.Schema({"id": pl.String, "score": pl.UInt16, "num_tokens": pl.UInt32})
 """One row per page that no mask drops, in the order of the pages."""
-
-MASKED = "masked"
-"""Reason code of a page that a mask without reasons drops."""
 
 _BATCH = 1024
 

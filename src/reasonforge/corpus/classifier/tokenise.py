@@ -2,7 +2,8 @@
 
 The rules, all on the bytes of UTF-8, so that they are the same on every machine and in every version of Python:
 
-- letters up to U+07FF (Latin, Greek, Cyrillic, Armenian) are lower case; and a run of them is a token; a backslash belongs to the letters after it (``\\alpha``);
+- letters up to U+07FF (Latin, Greek, Cyrillic, Armenian) are lower case; a run of letters is a token, and a backslash belongs to the
+  letters after it (``\\alpha``);
 - a run of digits is a token, and every digit is written ``0``: how long a number is tells something, which number it is does not;
 - every other ASCII character is a token of its own; so is every character from U+0080 to U+00BF, ``×``, ``÷``, and every symbol, CJK
   character and kana from U+2000 on, Hangul excepted;

@@ -20,6 +20,7 @@ from reasonforge.corpus.classifier.binary import Layout, fold
 from reasonforge.corpus.classifier.config import ClassifierConfig
 from reasonforge.corpus.classifier.library import NEGATIVE, POSITIVE, Classifier, provider, train
 from reasonforge.corpus.classifier.measure import evaluate, to_score
+from reasonforge.corpus.classifier.reasons import ALSO_POSITIVE, NOT_DRAWN, REPEATED_EXAMPLE
 from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.units import Input, Unit, Work
@@ -110,13 +111,13 @@ def _draw(work: Work, files: Sequence[str], config: ClassifierConfig) -> pl.Data
     work.counts.taken = whole.height
     positives = whole.filter("positive").unique("id", keep="first", maintain_order=True)
     negatives = whole.filter(~pl.col("positive")).unique("id", keep="first", maintain_order=True)
-    work.counts.drop("repeated_example", whole.height - positives.height - negatives.height)
+    work.counts.drop(REPEATED_EXAMPLE, whole.height - positives.height - negatives.height)
     fit = negatives.join(positives, on="id", how="anti", maintain_order="left")
-    work.counts.drop("also_positive", negatives.height - fit.height)
+    work.counts.drop(ALSO_POSITIVE, negatives.height - fit.height)
     taken = []
     for frame, number in ((positives, config.num_positives), (fit, config.num_negatives)):
         taken.append(frame.sort(["rank", "id"]).head(number))
-        work.counts.drop("not_drawn", frame.height - taken[-1].height)
+        work.counts.drop(NOT_DRAWN, frame.height - taken[-1].height)
     for frame, kind in zip(taken, ("positive", "negative"), strict=True):
         if not frame.height:
             raise DataError(f"{work.unit.stage}: no {kind} example among {whole.height} candidates. Check the seed documents and the pages")

@@ -15,6 +15,8 @@ _CELLS = re.compile(r"(?<=\S)\t+(?=\S)")
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 _MANY_LINES = re.compile(r"\n{3,}")
 _BARE_DOLLAR = re.compile(r"(?<!\\)\$")
+_BEHIND = re.compile(r"[.,;:。，；：]| \(\w{1,6}(?:\.\w{1,4})*\)(?=\s|$)")
+"""What stays on the line of a displayed formula: its full stop, its number."""
 _LINE_LEADS = ("•", "*", "-", "|")
 
 
@@ -108,8 +110,8 @@ def _on_lines_of_their_own(text: str, formulas: Formulas) -> str:
             if before:
                 lines += [before, ""]
             done = mark.end()
-            if line[done : done + 1] in tuple(".,;:。，；："):
-                done += 1
+            if found := _BEHIND.match(line, done):
+                done = found.end()
             lines += [line[mark.start() : done], ""]
             while line[done : done + 1] in (" ", "\t"):
                 done += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -76,7 +76,7 @@ def captures(file: BinaryIO, path: str, source: Files, limits: Limits) -> Iterat
         case JsonlFiles():
             yield from _from_rows(json_rows(file), source)
         case ParquetFiles():
-            columns = [source.url, source.html, source.text, source.date] + ["url", "metadata", "html", "text", "date"]
+            columns = [source.url, source.html, source.text, source.date, "url", "metadata", "html", "text", "date"]
             yield from _from_rows(parquet_rows(file, path, [name for name in columns if name]), source)
 
 
@@ -121,7 +121,7 @@ def _html_of(record: Record, limits: Limits) -> Callable[[], Content | str]:
     def read() -> Content | str:
         if record.kind == "resource":
             headers: Mapping[str, str] = {"content-type": record.headers.get("content-type", "")}
-            raw, claims_false = record.block, False
+            raw = record.block
         else:
             response = decode.parse_response(record.block)
             if response is None:
@@ -151,14 +151,14 @@ def _html_of(record: Record, limits: Limits) -> Callable[[], Content | str]:
 
 def _text_of(record: Record) -> Callable[[], Content | str]:
     def read() -> Content | str:
-        decoded = charset.Decoded(record.block.decode("utf-8", "replace"), "utf-8", 0)
-        flags = Flag.RECORD_CUT * record.is_cut | Flag.DECODING_LOSSES * ("\ufffd" in decoded.text)
-        return Content(text=plain_text(decoded.text), charset="utf-8", flags=flags)
+        text = record.block.decode("utf-8", "replace")
+        flags = Flag.RECORD_CUT * record.is_cut | Flag.DECODING_LOSSES * ("\ufffd" in text)
+        return Content(text=plain_text(text), charset="utf-8", flags=flags)
 
     return read
 
 
-def _from_rows(rows: Iterator[dict[str, Any] | str] | Iterator[dict[str, Any]], source: JsonlFiles | ParquetFiles) -> Iterator[Capture | Left]:
+def _from_rows(rows: Iterable[dict[str, Any] | str], source: JsonlFiles | ParquetFiles) -> Iterator[Capture | Left]:
     for number, row in enumerate(rows):
         if isinstance(row, str):
             yield Left(reason=row)
@@ -170,7 +170,8 @@ def _from_rows(rows: Iterator[dict[str, Any] | str] | Iterator[dict[str, Any]], 
         if not isinstance(url, str) or not isinstance(content, str):
             yield Left(reason=reasons.MISSING_FIELD)
             continue
-        yield Capture(url=url[:_MAX_URL_CHARS], fetched_at=_utc(date), offset=number, length=0, read=_row_content(content, is_markup=is_markup))
+        read = _row_content(content, is_markup=is_markup)
+        yield Capture(url=url[:_MAX_URL_CHARS], fetched_at=_utc(date), offset=number, length=0, read=read)
 
 
 def _row_content(content: str, *, is_markup: bool) -> Callable[[], Content | str]:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.core.files import fsync_dir, storage_errors, write_durable
 from reasonforge.corpus.ingest.fetch import Answer, get
-from reasonforge.corpus.ingest.warc import GZIP_MAGIC
+from reasonforge.corpus.ingest.members import GZIP_MAGIC
 
 INDEX: Final = "https://index.commoncrawl.org"
 DATA: Final = "https://data.commoncrawl.org"
@@ -89,7 +89,8 @@ class CommonCrawl:
         url = f"{self.data}/{quote(place.filename)}"
         answer = self._get(url, max_bytes=place.length, headers={"Range": f"bytes={place.offset}-{last}"})
         if answer.status != 206 or len(answer.content) != place.length:
-            raise UnavailableError(f"{url}: status {answer.status} and {len(answer.content)} bytes where bytes {place.offset}-{last} were asked for")
+            got = f"status {answer.status} and {len(answer.content)} bytes"
+            raise UnavailableError(f"{url}: {got} where bytes {place.offset}-{last} were asked for")
         if not answer.content.startswith(GZIP_MAGIC):
             raise DataError(f"{url}: bytes {place.offset}-{last} are no record. Is the index that of this crawl?")
         return answer.content

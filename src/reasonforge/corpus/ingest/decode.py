@@ -13,7 +13,7 @@ from typing import NamedTuple
 import brotli
 import zstandard
 
-from reasonforge.corpus.ingest.warc import GZIP_MAGIC
+from reasonforge.corpus.ingest.members import GZIP_MAGIC
 
 _STEP_BYTES = 1 << 20
 _ZSTD_PIECE_BYTES = 1 << 10

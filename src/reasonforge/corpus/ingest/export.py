@@ -34,8 +34,8 @@ def extract_files(config: IngestConfig, out: Path, executor: Executor, *, on_don
 
     Args:
         config: which files.
-        out: its ending says what is written: JSON Lines in datatrove's layout (``text``, ``id``, ``metadata.url`` ...), plain or compressed,
-            or Parquet with the columns of ``corpus.pages``. It is there when all is done, or not at all.
+        out: its ending says what is written: JSON Lines in datatrove's layout (``text``, ``id``, ``metadata.url`` ...), plain or
+            compressed, or Parquet with the columns of ``corpus.pages``. It is there when all is done, or not at all.
         executor: does the units.
         on_done: told of every file that is done.
 

@@ -28,7 +28,9 @@ class Answer(NamedTuple):
     content: bytes
 
 
-def get(url: str, *, max_bytes: int, seconds: float = 60.0, headers: Mapping[str, str] | None = None, allow_private: bool = False) -> Answer:
+def get(
+    url: str, *, max_bytes: int, seconds: float = 60.0, headers: Mapping[str, str] | None = None, allow_private: bool = False
+) -> Answer:
     """Fetch a URL, over redirects.
 
     The name is resolved once and the connection goes to the address that was judged, so that a second answer of a name server changes

@@ -116,7 +116,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
             system, inside = _file_system(path)
             raw = cast(BinaryIO, system.open(inside, "rb", block_size=_READ_BLOCK))
         else:
-            raw = open(path, "rb")
+            raw = open(path, "rb")  # noqa: SIM115  closed below, like the other
     with raw:
         file = cast(BinaryIO, _Checked(raw, path))
         start = file.read(256)

@@ -14,14 +14,13 @@ from typing import Any, BinaryIO, Final
 import zstandard
 
 from reasonforge.core.errors import DataError
+from reasonforge.corpus.reasons import BAD_ROW, TRUNCATED
 
 MAX_ROW_BYTES: Final = 64 << 20
 _READ_BYTES = 1 << 18
 _ZSTD_PIECE_BYTES = 1 << 10
 _STEP_BYTES = 1 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-BAD_ROW: Final = "bad_row"
-TRUNCATED: Final = "truncated"
 
 
 def json_rows(file: BinaryIO) -> Iterator[dict[str, Any] | str]:
@@ -31,7 +30,12 @@ def json_rows(file: BinaryIO) -> Iterator[dict[str, Any] | str]:
     """
     start = file.read(4)
     file.seek(0)
-    chunks = _gzip_chunks(file) if start[:2] == _GZIP else _zstd_chunks(file) if start == _ZSTD else iter(lambda: file.read(_READ_BYTES), b"")
+    if start[:2] == _GZIP:
+        chunks = _gzip_chunks(file)
+    elif start == _ZSTD:
+        chunks = _zstd_chunks(file)
+    else:
+        chunks = iter(lambda: file.read(_READ_BYTES), b"")
     is_first = True
     for line in _lines(chunks):
         if line is None:
@@ -52,7 +56,7 @@ def json_rows(file: BinaryIO) -> Iterator[dict[str, Any] | str]:
         yield row if isinstance(row, dict) else BAD_ROW
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes | None | str]:
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes | str | None]:
     """Yield lines; None for one that is too long; ``truncated`` where the compressed data ends too early."""
     pieces: list[bytes] = []
     size = 0
@@ -131,7 +135,8 @@ def parquet_rows(file: BinaryIO, path: str, columns: Sequence[str]) -> Iterator[
     try:
         with parquet.ParquetFile(file) as table:
             names = table.schema_arrow.names
-            roots = [name for name in dict.fromkeys(column if column in names else column.split(".")[0] for column in columns) if name in names]
+            wanted = dict.fromkeys(column if column in names else column.partition(".")[0] for column in columns)
+            roots = [name for name in wanted if name in names]
             for batch in table.iter_batches(batch_size=256, columns=roots, use_threads=False):
                 for row in batch.to_pylist():
                     number += 1

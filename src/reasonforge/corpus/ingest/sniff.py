@@ -7,13 +7,23 @@ from collections.abc import Mapping
 
 _HEAD_BYTES = 1024
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
-_DOUBTFUL_TYPES = frozenset({"", "application/xml", "text/xml", "application/octet-stream", "unknown/unknown", "application/unknown", "*/*"})
+_DOUBTFUL_TYPES = frozenset(
+    {"", "application/xml", "text/xml", "application/octet-stream", "unknown/unknown", "application/unknown", "*/*"}
+)
 """With these, the content decides."""
-_OTHER_KINDS = (b"%PDF-", b"%!PS", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"Rar!", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xd0\xcf\x11\xe0",
-                b"ID3", b"OggS", b"RIFF", b"\x7fELF", b"MZ", b"{\\rtf", b"wOFF", b"wOF2", b"\0\0\1\0", b"BZh", b"\xfd7zXZ")  # fmt: skip
+_OTHER_KINDS = (
+    b"%PDF-", b"%!PS", b"{\\rtf", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\0\0\1\0", b"RIFF", b"ID3", b"OggS",
+    b"PK\x03\x04", b"Rar!", b"BZh", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"\x7fELF", b"MZ", b"wOFF", b"wOF2",
+)  # fmt: skip
+"""How documents, pictures, sounds, archives, programs and fonts begin."""
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_ROOT = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!doctype[^>[]*(?:\[.*?\])?>\s*)*<([A-Za-z_][\w.:-]*)", re.DOTALL | re.IGNORECASE)
-_FEEDS = frozenset({b"rss", b"feed", b"rdf:rdf", b"urlset", b"sitemapindex", b"svg", b"opml", b"wml", b"kml", b"methodresponse", b"soap:envelope"})
+_ROOT = re.compile(
+    rb"(?>\s+|<\?(?>.*?\?>)|<!--(?>.*?-->)|<!doctype[^>[]*+(?:\[(?>.*?\]))?+\s*+>)*+<([A-Za-z_][\w.:-]*)", re.DOTALL | re.IGNORECASE
+)
+"""The first element. Nothing in it goes back on what it has read: pages exist that would make it try for years."""
+_FEEDS = frozenset(
+    {b"rss", b"feed", b"rdf:rdf", b"urlset", b"sitemapindex", b"svg", b"opml", b"wml", b"kml", b"methodresponse", b"soap:envelope"}
+)
 _JSON = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]\d-])")
 _TEXT_CONTROLS = bytes(range(32)).translate(None, b"\t\n\r\f\x1b")  # escape is part of ISO-2022
 

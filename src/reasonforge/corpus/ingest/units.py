@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -23,8 +22,10 @@ VERSION = 1
 """Raised when the same files give other pages."""
 
 _FILES: TypeAdapter[Files] = TypeAdapter(Files)
-_NOT_FOUND = re.compile(r"(?:error\s*)?404\b|(?:(?:page|file|document|url|site) (?:was |could |can)?(?:not be |not )?(?:found|missing))\b|not found\b",
-                        re.IGNORECASE)  # fmt: skip
+_NOT_FOUND = re.compile(
+    r"(?:error\s*)?404\b|not found\b|(?:page|file|document|url|site) (?:(?:was|is|could|can) ?)?(?:not be |not )?(?:found|missing)\b",
+    re.IGNORECASE,
+)
 _SOFT_404_CHARS = 1_500
 """A longer page says more than that it is not there."""
 _FLAG_NAMES = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
@@ -191,5 +192,3 @@ def _extracted(content: Content, url: str, extract: ExtractConfig) -> tuple[str,
     if len(content.text) > extract.max_text_chars:
         return "", content.text[: extract.max_text_chars].rstrip(), 0, Flag.TEXT_CUT
     return "", content.text, 0, 0
-
-

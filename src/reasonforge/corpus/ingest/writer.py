@@ -16,7 +16,13 @@ from reasonforge.corpus.pages import ROW_GROUP, Page
 MAX_GROUP_CHARS: Final = 32 << 20
 """Characters of text in a row group: long pages make it shorter than ``ROW_GROUP``."""
 
-_TYPES = {"offset": arrow.uint64(), "length": arrow.uint32(), "num_chars": arrow.uint32(), "num_formulas": arrow.uint32(), "flags": arrow.uint32()}
+_TYPES = {
+    "offset": arrow.uint64(),
+    "length": arrow.uint32(),
+    "num_chars": arrow.uint32(),
+    "num_formulas": arrow.uint32(),
+    "flags": arrow.uint32(),
+}
 _NAMES = tuple(entry.name for entry in fields(Page))
 _SCHEMA = arrow.schema([(name, _TYPES.get(name, arrow.string())) for name in _NAMES])
 _REPEATED = ["host", "domain", "crawl", "warc", "charset"]
@@ -31,9 +37,8 @@ class PageWriter:
         self._columns: dict[str, list[Any]] = {name: [] for name in _NAMES}
         self._chars = 0
         with storage_errors(path):
-            self._writer = parquet.ParquetWriter(
-                path, _SCHEMA, compression="zstd", compression_level=3, use_dictionary=_REPEATED, write_statistics=_SEARCHED
-            )
+            options: dict[str, Any] = {"use_dictionary": _REPEATED, "write_statistics": _SEARCHED}
+            self._writer = parquet.ParquetWriter(path, _SCHEMA, compression="zstd", compression_level=3, **options)
 
     def add(self, page: Page) -> None:
         """Add a page.

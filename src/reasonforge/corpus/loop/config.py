@@ -40,9 +40,9 @@ class DomainsConfig(Section):
     """Which domains are mathematical."""
 
     key: Literal["host", "domain"] = "host"
-    """What a domain is: the ``host``, as in the paper ("the same base URL"), or the registered ``domain`` with all its hosts."""
+    """What a domain is: the ``host``, as in the paper (one base URL), or the registered ``domain`` with all its hosts."""
     min_collected_ratio: float = Field(default=0.10, ge=0, lt=1)
-    """A domain is mathematical if a larger share of its pages was collected: larger, not equal. The paper's "over 10%"."""
+    """A domain is mathematical if a larger share of its pages was collected: larger, not equal. The paper's 10 %."""
     min_pages: int = Field(default=20, ge=1)
     """A domain with fewer pages in the crawl is not judged. Ours: three pages are no domain."""
 

@@ -25,7 +25,7 @@ def new_positives(pages: pl.DataFrame, labels: Labels, *, earlier: pl.DataFrame 
         earlier: ids that became positives in earlier rounds; they stay, even if collected since.
 
     Source:
-        DeepSeekMath (arXiv:2402.03300), 2.1: "web pages linked to these URLs, yet uncollected, will be added to the seed corpus".
+        DeepSeekMath (arXiv:2402.03300), 2.1: uncollected pages under the annotated URLs join the seed corpus.
     """
     uncollected = pages.filter(~pl.col("selected"))
     accepted = uncollected.filter(labels.labels_of(uncollected) == "math").select("id")

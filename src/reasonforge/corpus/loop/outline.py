@@ -5,11 +5,13 @@ from __future__ import annotations
 from reasonforge.corpus.config import CorpusRecipe
 
 BEFORE = ("pages", "seed", "urls", "near_duplicates")
-ROUND = ("sample", "train", "score", "select", "domains", "worklist", "annotate", "expand")
+MINE = ("sample", "train", "score", "select", "domains")
 """Stages of every round."""
+GROW = ("worklist", "annotate", "expand")
+"""Stages of every round but the last."""
 AFTER = ("near_duplicates", "decontaminate", "pack")
 
-STAGES = tuple(dict.fromkeys((*BEFORE, *ROUND, *AFTER)))
+STAGES = tuple(dict.fromkeys((*BEFORE, *MINE, *GROW, *AFTER)))
 
 
 def outline(recipe: CorpusRecipe) -> list[tuple[str, int | None]]:
@@ -23,4 +25,6 @@ def outline(recipe: CorpusRecipe) -> list[tuple[str, int | None]]:
     }
     before = [(stage, None) for stage in BEFORE if f"{stage} before" not in left_out]
     after = [(stage, None) for stage in AFTER if f"{stage} after" not in left_out]
-    return [*before, *((stage, number) for number in range(1, recipe.rounds.max_rounds + 1) for stage in ROUND), *after]
+    last = recipe.rounds.max_rounds
+    rounds = [(stage, number) for number in range(1, last + 1) for stage in (*MINE, *(GROW if number < last else ()))]
+    return [*before, *rounds, *after]

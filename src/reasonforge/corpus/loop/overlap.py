@@ -74,8 +74,7 @@ def converged(found: Overlap, *, threshold: float) -> bool:
     """Return whether the last round brought nothing new: so much of it was in the round before, in pages.
 
     Source:
-        DeepSeekMath (arXiv:2402.03300), 2.1: "nearly 98% of the data has already been collected in the third iteration, so we decide to
-        cease data collection".
+        DeepSeekMath (arXiv:2402.03300), 2.1: stopped when nearly 98 % of the fourth iteration's data was that of the third.
     """
     last = found.num_rounds
     return last >= 2 and found.pages[-1][-1] > 0 and found.share(last, last - 1) >= threshold

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reasonforge.config.loader import LoadedRecipe
 from reasonforge.core.errors import RecipeError
-from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe
 from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, differences, done
 from reasonforge.corpus.loop.outline import STAGES, outline
 from reasonforge.runs.console import Console
@@ -101,9 +101,15 @@ def check_stage(recipe: CorpusRecipe, options: RunOptions) -> None:
     if options.round is not None and not rounds:
         raise RecipeError(f"--round {options.round}: {options.stage} stands outside the rounds")
     if options.round is not None and options.round not in rounds:
-        raise RecipeError(f"--round {options.round}: rounds.max_rounds is {recipe.rounds.max_rounds}")
+        raise RecipeError(
+            f"--round {options.round}: with rounds.max_rounds {recipe.rounds.max_rounds}, {_rounds_of(options.stage, rounds)}"
+        )
     if options.only and options.round is None and len(rounds) > 1:
-        raise RecipeError(f"--stage {options.stage}: of which round? Say --round 1 to {len(rounds)}")
+        raise RecipeError(f"--stage {options.stage}: of which round? Say --round: {_rounds_of(options.stage, rounds)}")
+
+
+def _rounds_of(stage: str, rounds: list[int]) -> str:
+    return f"{stage} comes in rounds 1 to {rounds[-1]}" if len(rounds) > 1 else f"{stage} comes in round {rounds[0]} alone"
 
 
 def print_plan(loaded: LoadedRecipe[CorpusRecipe], root: Path, options: RunOptions) -> int:
@@ -168,6 +174,7 @@ def _drive(
 ) -> int:
     from reasonforge.corpus.loop.drive import Until, driving, run_graph
     from reasonforge.corpus.loop.graph import corpus_graph
+    from reasonforge.corpus.report.page import write_corpus_report
     from reasonforge.corpus.units import Store
 
     recipe, store = loaded.recipe, Store(root)
@@ -180,6 +187,8 @@ def _drive(
         whole = outcome.ended is not None or outcome.waits is not None
         ledger.end(outcome.steps if whole else None, **_end_of(outcome))
         _publish(recipe, store, outcome, console)
+        if outcome.ended is not None:
+            write_corpus_report(root)
     _tell(root, outcome, console)
     return 0
 
@@ -198,9 +207,22 @@ def _publish(recipe: CorpusRecipe, store: Store, outcome: Outcome, console: Cons
     if outcome.ended is None or not outcome.ended.packed:
         return
     from reasonforge.corpus.loop.shards import publish_all
+    from reasonforge.corpus.mixing.mixture import plan_mixture
 
-    for name, manifest in publish_all(store, outcome.ended.packed).items():
-        console.note(f"shards/{name}: {manifest.num_tokens:,} tokens of {manifest.num_documents:,} documents")
+    manifests = publish_all(store, outcome.ended.packed)
+    pack = recipe.pack
+    assert pack is not None
+    weights = {name: pack.weight if name == OWN_SOURCE else pack.sources[name].weight for name in manifests}
+    tokens = {name: manifest.num_tokens for name, manifest in manifests.items()}
+    planned = plan_mixture(weights, pack.total_tokens or sum(tokens.values()), tokens)
+    for name, manifest in manifests.items():
+        epochs = planned[name].epochs if pack.total_tokens is not None else None
+        read = "" if epochs is None else f", read {epochs:.2f} times in a mixture of {pack.total_tokens:,}"
+        console.note(f"shards/{name}: {manifest.num_tokens:,} tokens of {manifest.num_documents:,} documents{read}")
+        if epochs is not None and epochs > pack.max_epochs:
+            console.warn(
+                f"{name} would be read {epochs:.2f} times, pack.max_epochs is {pack.max_epochs:g}: pack more of it, or lower its weight"
+            )
 
 
 def _say_changes(console: Console, changes: dict[str, tuple[object, object]]) -> None:

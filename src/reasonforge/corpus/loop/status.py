@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from reasonforge.corpus.classifier.train import MANIFEST
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.reasons import sentence
-from reasonforge.corpus.units import total
+from reasonforge.corpus.units import Counts, total
 from reasonforge.runs.text import clean_text, format_number, text_table
 
 _MOST_REASONS = 3
@@ -28,8 +29,12 @@ def status_of(root: Path) -> dict[str, Any]:
         entry = stages.setdefault((step.stage, step.round), {"stage": step.stage, "round": step.round, "units": 0, "done": 0})
         entry["units"] += units
         entry["done"] += len(receipts)
-        # Of a stage of several steps the last one tells what became of the pages.
-        entry |= {"taken": counts.taken, "kept": counts.kept, "dropped": counts.dropped, "noted": counts.noted}
+        if step.stage == "pack":  # a step per source
+            counts = entry.get("counts", Counts()) + total(receipt for receipt in receipts if receipt.unit.stage.startswith("pack/"))
+        # Of another stage of several steps the last one tells what became of the pages.
+        entry["counts"] = counts
+    for entry in stages.values():
+        entry |= asdict(entry.pop("counts"))
     return {
         "name": reader.recipe.name,
         "folder": str(root),

@@ -70,18 +70,18 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
         masks: which go on.
         counts: told what became of each.
         text_field: column of the text; of one inside another, the names joined by dots.
-        id_field: column of the ids that the masks name; read only where there is a mask.
+        id_field: column of the ids that the masks name; may be missing where there is no mask.
 
     Raises:
         DataError: the file is missing, cut or corrupt, has no such column, or a mask decides by ids that the file does not have.
     """
     found = False
-    for number, row in enumerate(_rows(path, (text_field, id_field) if masks.needs_ids else (text_field,))):
+    for number, row in enumerate(_rows(path, (text_field, id_field))):
         counts.taken += 1
         if isinstance(row, str):
             counts.drop(row)
             continue
-        text, identity = field(row, text_field), field(row, id_field) if masks.needs_ids else None
+        text, identity = field(row, text_field), field(row, id_field)
         found = found or text is not None
         if masks.needs_ids and not isinstance(identity, str):
             raise DataError(f"{path}: document {number} has no {id_field!r}, by which masks name documents: name its column")
@@ -93,10 +93,10 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
             counts.drop(MISSING_FIELD)
         elif not text.strip():
             counts.drop(EMPTY_DOCUMENT)
-        elif (left := cut(text, masks.cuts.get(identity) if identity else None)) is None:
+        elif (left := cut(text, masks.cuts.get(identity) if masks.cuts else None)) is None:
             counts.drop(CONTAMINATED)
         else:
-            yield Text(identity or str(number), left)
+            yield Text(identity if isinstance(identity, str) else str(number), left)
     if counts.taken and not found:
         raise DataError(f"{path}: no row has a column {text_field!r}, which is to hold the text: name its column")
 

@@ -44,7 +44,7 @@ class PackInput:
     text_field: str = "text"
     """Column of the text."""
     id_field: str = "id"
-    """Column of the ids that the tables name; read only where there is a table."""
+    """Column of the ids that the tables name; may be missing where there is no table."""
 
 
 def plan_pack(inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pack") -> list[Unit]:

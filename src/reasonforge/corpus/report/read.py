@@ -166,12 +166,13 @@ def _pages(reader: CorpusReader, ids: Sequence[str]) -> dict[str, tuple[str, str
 
 
 def _stages(reader: CorpusReader) -> Iterator[Stage]:
-    """Yield the sums of every stage outside the rounds; a stage of several steps is several."""
+    """Yield the sums of the stages outside the rounds that documents go through; what they reckon on the way is left out."""
     groups: dict[str, list[Receipt]] = {}
     for step, receipts, _ in reader.progress():
-        if step.round is None:
-            for receipt in receipts:
-                groups.setdefault(receipt.unit.stage, []).append(receipt)
+        for receipt in receipts if step.round is None else []:
+            name = receipt.unit.stage
+            if "/" not in name or name.startswith("pack/"):
+                groups.setdefault(name, []).append(receipt)
     for name, receipts in groups.items():
         counts = total(receipts)
         yield Stage(

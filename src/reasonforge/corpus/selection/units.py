@@ -9,14 +9,12 @@ from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.selection.config import SelectionConfig
 from reasonforge.corpus.selection.cut import Cut, Histogram, cut, empty, read_histogram, selected, tie_histogram, write_histogram
+from reasonforge.corpus.selection.reasons import BELOW_CUT, OTHER_SCORE
 from reasonforge.corpus.units import Input, Unit, Work
 
 TIES = "ties.parquet"
 SELECTED = "selected.parquet"
 """``id``, ``score`` and ``num_tokens`` of the selected pages of a file."""
-
-BELOW_CUT = "below_cut"
-"""Reason code: the page's rank is beyond the cut."""
 
 _COLUMNS = ["id", "score", "num_tokens"]
 
@@ -62,7 +60,7 @@ def sum_ties(work: Work) -> None:
     scores = read_table(roles(work)["scores"][0], _COLUMNS)
     found = tie_histogram(scores, work.settings["score"])
     work.counts.taken, work.counts.kept = scores.height, int(found.pages.sum())
-    work.counts.drop("other_score", work.counts.taken - work.counts.kept)
+    work.counts.drop(OTHER_SCORE, work.counts.taken - work.counts.kept)
     write_histogram(work.output(TIES), found)
 
 

@@ -36,6 +36,8 @@ _SAME_URL, _OTHER_URL, _NEAR = 0.03, 0.02, 0.02
 """Shares of responses that repeat a page: in the other crawl, under another spelling of its address, with small changes elsewhere."""
 _DILUTED, _ASIDES = 0.12, 0.06
 """Shares of mathematical pages that are mostly about something else, and of others that have a formula or two: hard to tell apart."""
+_LEAKS_IN_MATHS = 0.75
+"""Share of the planted problems that stand in mathematical pages; the others are where no classifier would look."""
 _CARRIERS = {
     "textbook": ("mathml", "katex", "brackets", "script", "dollars"),
     "wiki": ("wiki",),
@@ -240,16 +242,16 @@ def _respelled(url: str, rng: Random) -> str:
 
 def _plant(first: list[Plan], problems: Sequence[leaks.Item], rng: Random, *, barred: frozenset[int]) -> None:
     """Put half of the problems into pages word for word and a quarter in other words; the last quarter stays out."""
-    by_language: dict[str, list[int]] = {"en": [], "zh": []}
+    places: dict[tuple[str, bool], list[int]] = {(language, is_math): [] for language in ("en", "zh") for is_math in (True, False)}
     for i, entry in enumerate(first):
         if i not in barred and entry.dialect != "formal":
-            by_language["zh" if is_chinese(entry.dialect) else "en"].append(i)
-    for places in by_language.values():
-        rng.shuffle(places)
+            places["zh" if is_chinese(entry.dialect) else "en", entry.dialect in KINDS].append(i)
+    for pages in places.values():
+        rng.shuffle(pages)
     for j, item in enumerate(problems):
         way = ("exact", "paraphrase", "exact", None)[j // 5 % 4]
         if way is not None:
-            i = by_language[item.language].pop()
+            i = places[item.language, rng.random() < _LEAKS_IN_MATHS].pop()
             first[i] = replace(first[i], leak=way, item=j)
 
 

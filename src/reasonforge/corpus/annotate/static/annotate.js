@@ -71,7 +71,7 @@ function merge(update) {
   showDomains();
 }
 
-const isOpen = (row) => row.label === null && row.inherited !== "math" && row.inherited !== "not_math";
+const isOpen = (row) => row.gain > 0 && row.label === null && row.inherited !== "math" && row.inherited !== "not_math";
 const isClosed = (name) => Boolean(state.progress.get(name)?.closed);
 
 function setRows(rows) {
@@ -246,6 +246,7 @@ function showSamples() {
   }
   const known = samples.get(row.pattern);
   showPages(row, known ? known.answer : null);
+  if (known && known.revision !== state.revision) by("adds").textContent = "…"; // the pages are the same, what they add may not be
   fetchSamples(row.pattern).then(
     (answer) => {
       if (current.rows[current.index] && current.rows[current.index].pattern === row.pattern) showPages(row, answer);

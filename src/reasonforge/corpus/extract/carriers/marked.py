@@ -42,7 +42,8 @@ def convert_classes(page: MarkupPage) -> None:
             continue
         text = (element.text or "").strip()
         inner = unwrapped(text)
-        if inner == text and (element.child_element_count or not _is_bare_source(text)):
+        nested = element.child_element_count and not (element.tag == "pre" and element.query_selector("code :first-child") is None)
+        if inner == text and (nested or not _is_bare_source(text)):
             continue
         page.replace(element, inner, display=_is_display(element, text))
 

@@ -12,7 +12,6 @@ from reasonforge.corpus.extract.tree import attached, class_of, put_text, select
 
 _TEX = ("application/x-tex", "tex", "latex", "application/x-latex", "text/x-tex", "texvc")
 _TEX_SIGN = re.compile(r"\\[A-Za-z]|[\^_{}]")
-_NAMES = ("math", "mml\\:math", "m\\:math")
 
 
 def latex_of(math: Any) -> str:
@@ -37,7 +36,7 @@ def convert(page: MarkupPage) -> None:
             page.replace(element, latex_of(element), display=_is_display(element))
     for prefix in ("mml", "m"):
         if f"<{prefix}:math" in page.html:
-            for element in page.document.get_elements_by_tag_name(f"{prefix}:math").values():
+            for element in page.select(f"{prefix}\\:math"):
                 if attached(element):
                     page.replace(element, mathml.to_latex(element), display=_is_display(element))
 

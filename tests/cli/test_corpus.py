@@ -1,0 +1,126 @@
+"""``reasonforge corpus ...`` as people type it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reasonforge.config.loader import load_recipe
+from reasonforge.corpus.config import CorpusRecipe
+from tests.cli.test_start_up import loaded_by
+from tests.corpus.loop import web
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = [ROOT / "recipes" / "toy" / "corpus.toml", *sorted((ROOT / "recipes" / "corpus").glob("*.toml"))]
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = web.build(tmp_path_factory.mktemp("cli") / "web")
+    web.load(folder)
+    return folder / "recipe-file.toml"
+
+
+@pytest.mark.parametrize("arguments", [["corpus", "--help"], ["corpus", "run", "--help"], ["corpus", "explain", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    assert loaded_by(*arguments) == (0, set())
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_dry_run_loads_nothing_heavy(path: Path, tmp_path: Path) -> None:
+    assert loaded_by("corpus", "run", str(path), "--dry-run", cwd=tmp_path) == (0, set())
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_read_again_as_it_was_stored(path: Path) -> None:
+    loaded = load_recipe(CorpusRecipe, [path])
+    assert CorpusRecipe.model_validate_json(json.dumps(loaded.resolved)) == loaded.recipe
+
+
+def test_the_papers_recipe_has_the_papers_numbers() -> None:
+    recipe = load_recipe(CorpusRecipe, [ROOT / "recipes" / "corpus" / "deepseek_math.toml"]).recipe
+    classifier, rounds = recipe.classifier, recipe.rounds
+    assert (classifier.num_positives, classifier.num_negatives) == (500_000, 500_000)
+    options = (classifier.dim, classifier.lr, classifier.word_ngrams, classifier.min_count, classifier.epochs)
+    assert options == (256, 0.1, 3, 3, 3)
+    assert (rounds.max_rounds, rounds.converged_overlap, rounds.budget(1), rounds.budget(2)) == (4, 0.98, 40 * 10**9, 89 * 10**9)
+    assert recipe.domains.min_collected_ratio == 0.10
+    assert recipe.annotation.type == "human"
+    assert recipe.decontamination is not None
+    assert recipe.pack is not None
+    assert (recipe.decontamination.n, recipe.decontamination.min_n) == (10, 3)
+    assert [recipe.pack.weight, *(source.weight for source in recipe.pack.sources.values())] == [56, 4, 10, 20, 10]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("corpus run", "no recipe given. For example: reasonforge corpus run recipes/toy/corpus.toml --out corpus/toy"),
+        ("corpus run RECIPE --rounds.treshold 0.5", "command line: rounds.treshold: no such setting. Did you mean rounds.threshold?"),
+        ("corpus run RECIPE --round.max_rounds 2", "command line: round: no such setting. Did you mean rounds?"),
+        ("corpus run RECIPE --worker 2", "--worker: no such option. Did you mean --workers?"),
+        ("corpus run RECIPE --rounds.token_budgets [5]", "token_budgets or threshold selects the pages, one of them: both are given"),
+        ("corpus run RECIPE --stage scor", "stage scor: no such stage. Did you mean score?"),
+        ("corpus run RECIPE --stage score --until train", "--stage does one stage and --until all up to one: choose one"),
+        ("corpus run RECIPE --round 2", "--round: of which stage? Name it with --stage or --until"),
+        ("corpus run RECIPE --rank 1", "--rank and --world-size belong together: rank K of W shares"),
+        ("corpus run RECIPE --rank 1 --world-size 2", "--rank does a share of one stage: name it with --stage"),
+        ("corpus run RECIPE --stage pages --rank 2 --world-size 2", "--rank 2: of 2 ranks the last is 1"),
+        ("corpus run RECIPE --executor ray --workers 2", "--workers is about this machine: with --executor ray the cluster's size decides"),
+        ("corpus rum", "No such command 'rum'."),
+        ("corpus explain", "Missing argument"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    call: Call, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = call(*(str(recipe) if word == "RECIPE" else word for word in arguments.split()))
+    assert code == 2
+    assert line in errors
+    assert not any(tmp_path.iterdir())
+
+
+def test_settings_are_listed_with_their_meaning(call: Call) -> None:
+    code, out, _ = call("corpus", "run", "--settings", "domains")
+    assert code == 0
+    assert "domains.min_collected_ratio  (a number, >= 0, < 1; default 0.1)" in out
+
+
+def test_a_corpus_is_made_looked_at_and_gone_on_with(call: Call, recipe: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "corpus")
+    code, _, errors = call("corpus", "run", str(recipe), "--out", out, "--until", "select", "--round", "1", "--workers", "2", "--quiet")
+    assert (code, errors) == (0, "")
+    code, text, _ = call("corpus", "status", out, "--json")
+    status = json.loads(text)
+    assert (code, status["state"], [entry["round"] for entry in status["rounds"]]) == (0, "stopped", [1])
+    # Without a recipe it is the one of the folder, and settings lie on top of it.
+    code, text, errors = call("corpus", "run", "--out", out, "--rounds.max_rounds", "1", "--workers", "1")
+    assert (code, errors) == (0, "")
+    assert "rounds.max_rounds: 4 -> 1" in text
+    assert "the corpus is complete" in text
+    assert call("corpus", "status", out)[0] == 0
+    code, text, _ = call("corpus", "explain", out, "https://book.org/chapters/3", "--json")
+    assert code == 0
+    assert json.loads(text)["captures"][0]["page"]["host"] == "book.org"
+
+
+def test_a_dry_run_shows_what_is_done_already_and_what_changes(call: Call, recipe: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "corpus")
+    assert call("corpus", "run", str(recipe), "--out", out, "--until", "pages", "--workers", "1", "--quiet")[0] == 0
+    code, text, _ = call("corpus", "run", str(recipe), "--out", out, "--dry-run", "--seed", "7")
+    assert code == 0
+    assert "3 of 3" in text
+    assert "seed: 0 -> 7" in text
+    assert "nothing was done: this was a dry run" in text
+
+
+def test_a_folder_without_a_corpus_is_exit_code_65(call: Call, tmp_path: Path) -> None:
+    code, _, errors = call("corpus", "status", str(tmp_path))
+    assert code == 65
+    assert "no corpus here" in errors

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasonforge.corpus.decontaminate import find as find_module
+from reasonforge.corpus.decontaminate.config import BenchmarkSource
+from reasonforge.corpus.decontaminate.find import find_hits, find_matches
+from reasonforge.corpus.decontaminate.index import BenchmarkText, Index
+from reasonforge.corpus.decontaminate.sources import texts_of
+from reasonforge.corpus.hashing import grams, segment_bounds
+from tests.oracle import case
+
+VARIABLE = "REASONFORGE_DATA"
+DATA = Path(os.environ.get(VARIABLE) or Path(__file__).resolve().parents[4] / "shared" / "data")
+
+TEN = "one two three four five six seven eight nine ten"
+
+
+def index(*texts: str, n: int = 10, min_n: int = 3) -> Index:
+    return Index([BenchmarkText("made", str(number), "question", text) for number, text in enumerate(texts)], n=n, min_n=min_n)
+
+
+def items(page: str, made: Index, **options) -> list[str]:
+    return [hit.item for hit in find_hits([page], made, **options)]
+
+
+def test_the_oracles_segments_are_found() -> None:
+    row = case("decontamination", "basic")
+    hits = find_hits(row.inputs["segments"], index(*row.inputs["benchmark"]), short_match="substring")
+    found = {hit.page for hit in hits}
+    assert [number in found for number in range(len(row.inputs["segments"]))] == row.expected["remove"]
+
+
+def slow_hits(page: str, texts: list[str], n: int, min_n: int, *, substring: bool) -> set[tuple[int, int]]:
+    """Return (text, first gram) of all that is shared, by comparing lists of words."""
+    found = set()
+    words = grams(page)
+    segments, at = [], 0
+    for start, end in zip(bounds := segment_bounds(page), bounds[1:]):
+        segments.append((at, grams(page[start:end])))
+        at += len(segments[-1][1])
+    for number, text in enumerate(texts):
+        wanted = grams(text)
+        if len(wanted) >= n:
+            runs = {tuple(wanted[at : at + n]) for at in range(len(wanted) - n + 1)}
+            found |= {(number, at) for at in range(len(words) - n + 1) if tuple(words[at : at + n]) in runs}
+        elif len(wanted) >= min_n and substring:
+            found |= {(number, at) for at in range(len(words)) if words[at : at + len(wanted)] == wanted}
+        elif len(wanted) >= min_n:
+            found |= {(number, at) for at, segment in segments if segment == wanted}
+    return found
+
+
+_PAGE = st.lists(st.sampled_from(["a", "b", "B", "3", "27", "求", "\\frac", " ", "\n", "\n\n", " , ", "\n \n"]), max_size=40).map(
+    lambda pieces: " ".join(pieces)
+)
+
+
+@given(st.lists(_PAGE, min_size=1, max_size=3), st.lists(_PAGE, min_size=1, max_size=4), st.booleans())
+def test_what_is_found_is_what_comparing_all_words_finds(pages: list[str], texts: list[str], substring: bool) -> None:
+    made = index(*texts, n=5, min_n=2)
+    matches = find_matches(pages, made, short_match="substring" if substring else "whole_segment")
+    for number, page in enumerate(pages):
+        found = {(place.text, match.position) for match in matches if match.page == number for place in made.places(match.run)}
+        assert found == slow_hits(page, texts, 5, 2, substring=substring)
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        (TEN, ["0"]),
+        ("One, TWO three: four\n\nfive six; seven (eight) $nine$ ten!", ["0"]),
+        ("one two three four five six seven eight nine eleven ten", []),
+        ("one two three four five six seven eight nine", []),
+        (f"before it {TEN} behind it", ["0"]),
+    ],
+)
+def test_ten_grams_in_a_row_are_found_whatever_stands_between_them(page: str, found: list[str]) -> None:
+    assert items(page, index(TEN)) == found
+
+
+def test_numbers_are_never_folded() -> None:
+    text = "a train runs 60 miles in 2 hours how far in 5"
+    assert items(text.replace("60", "61"), index(text)) == []
+    assert items(text, index(text)) == ["0"]
+
+
+def test_a_short_text_is_found_as_a_whole_paragraph_and_by_option_anywhere() -> None:
+    made = index("what is half of nine", "two words")
+    alone, within = "Some text.\n\nWhat is half of nine?\n\nMore text.", "Tell me, what is half of nine, please."
+    assert items(alone, made) == items(alone, made, short_match="substring") == ["0"]
+    assert items(within, made) == []
+    assert items(within, made, short_match="substring") == ["0"]
+
+
+def test_texts_of_fewer_than_three_grams_are_not_looked_for() -> None:
+    made = index("two words", "42", "")
+    assert made.num_unchecked == 3
+    assert items("two words\n\n42", made, short_match="substring") == []
+
+
+def test_chinese_is_compared_by_characters() -> None:
+    made = index("小明有三个红苹果和两个梨")
+    assert items("题目：小明有三个红苹果和两个桃", made) == ["0"]
+    assert items("题目：小明有四个红苹果和两个梨", made) == []
+
+
+def test_long_latex_commands_count_as_one_gram() -> None:
+    text = r"Evaluate $\int_0^1 \frac{x^2 + 1}{x} \, dx$ for all real x"
+    assert items(text.replace(r"\,", " ").replace("$", "$$"), index(text)) == ["0"]
+    assert items(text.replace(r"\frac", r"\dfrac"), index(text)) == []
+
+
+def test_composed_and_decomposed_letters_of_a_benchmark_are_the_same() -> None:
+    decomposed = "cafe\N{COMBINING ACUTE ACCENT} " + TEN
+    assert find_hits(["caf\N{LATIN SMALL LETTER E WITH ACUTE} " + TEN], index(decomposed))[0].length == 11
+
+
+def test_a_hit_says_where_it_stands() -> None:
+    page = f"intro\n\nsee: {TEN.upper()} and more\n\nend"
+    (hit,) = find_hits([page], index(TEN))
+    assert page[hit.start : hit.end] == TEN.upper()
+    assert (hit.gram, hit.n, hit.length, hit.segment, hit.last_segment) == (TEN, 10, 10, 1, 1)
+
+
+def test_what_is_shared_without_a_gap_is_one_hit_of_its_full_length() -> None:
+    long = TEN + " eleven twelve"
+    hits = find_hits([f"x {long} y {TEN} z"], index(long))
+    assert [(hit.length, hit.gram) for hit in hits] == [(12, long), (10, TEN)]
+
+
+def test_a_run_of_two_items_is_listed_for_both() -> None:
+    assert items(TEN, index(f"{TEN} here", f"{TEN} there", "something else that has more than ten words in it all right")) == ["0", "1"]
+
+
+def test_nothing_is_found_across_two_pages() -> None:
+    half = TEN.split()
+    assert find_hits([" ".join(half[:5]), " ".join(half[5:])], index(TEN)) == []
+
+
+def test_a_hash_that_collides_is_no_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = index(TEN, "three short words")
+    real = find_module.hash_texts
+
+    def colliding(texts, *, segments=False):
+        hashed = real([TEN if text == "clean" else text for text in texts], segments=segments)
+        assert made.long.find(hashed.runs(10))[0].size == 1  # the hashes are the benchmark's
+        return hashed
+
+    monkeypatch.setattr(find_module, "hash_texts", colliding)
+    assert find_hits(["clean"], made) == []
+
+
+def test_an_index_of_short_texts_alone_finds_them_and_one_of_nothing_finds_nothing() -> None:
+    assert items("three short words", index("three short words")) == ["0"]
+    assert items(TEN, index()) == []
+    assert find_hits([], index(TEN)) == []
+    assert find_hits(["", " \n\n "], index(TEN)) == []
+
+
+def test_every_planted_leak_is_found_and_no_clean_page_is() -> None:
+    draw = random.Random(0)
+    vocabulary = [f"word{number}" for number in range(3000)]
+    texts = [" ".join(draw.choices(vocabulary, k=draw.randrange(10, 60))) for _ in range(400)]
+    pages = ["\n\n".join(" ".join(draw.choices(vocabulary, k=40)) for _ in range(5)) for _ in range(1500)]
+    leaks = {}
+    for number in draw.sample(range(1500), 60):
+        words = texts[item := draw.randrange(400)].split()
+        at = draw.randrange(len(words) - 9)
+        pages[number] += f" {' '.join(words[at : at + draw.randrange(10, 30)])} end"
+        leaks[number] = str(item)
+    hits = find_hits(pages, index(*texts))
+    assert {hit.page: hit.item for hit in hits} == leaks
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_every_hash_in_a_table_is_found_and_any_other_is_not(value: int) -> None:
+    table = index(*(f"{number} {TEN}" for number in range(50))).long
+    wanted = np.append(table.hashes, np.uint64(value))
+    at, runs = table.find(wanted)
+    assert at[: len(table.hashes)].tolist() == runs[: len(table.hashes)].tolist() == list(range(len(table.hashes)))
+    assert (len(at) > len(table.hashes)) == (value in table.hashes.tolist())
+
+
+@pytest.mark.skipif(not (DATA / "gsm8k").is_dir(), reason=f"set {VARIABLE} to the folder in which gsm8k/ lies")
+@pytest.mark.parametrize(("name", "folder"), [("gsm8k", "gsm8k"), ("cmath", "cmath"), ("mgsm_zh", "mgsm_zh")])
+def test_every_question_of_a_published_benchmark_is_found_in_a_page_that_quotes_it(name: str, folder: str) -> None:
+    texts = texts_of(BenchmarkSource(name=name, path=str(DATA / folder)), DATA / folder, ["question"])
+    made = Index(texts, n=10, min_n=3)
+    pages = [f"Somebody asked:\n\n{text.text}\n\nand nobody knew." for text in texts]
+    found = {(hit.page, hit.item) for hit in find_hits(pages, made)}
+    assert {(number, text.item) for number, text in enumerate(texts) if len(grams(text.text)) >= 3} <= found
+
+
+@pytest.mark.skipif(not (DATA / "gsm8k").is_dir(), reason=f"set {VARIABLE} to the folder in which gsm8k/ lies")
+def test_the_training_questions_of_gsm8k_share_ten_words_with_few_test_questions() -> None:
+    test = texts_of(BenchmarkSource(name="gsm8k", path=str(DATA / "gsm8k")), DATA / "gsm8k", ["question"])
+    train = texts_of(BenchmarkSource(name="gsm8k", path=str(DATA / "gsm8k"), split="train"), DATA / "gsm8k", ["question"])
+    hits = find_hits([text.text for text in train], Index(test, n=10, min_n=3))
+    assert 0 < len({hit.page for hit in hits}) < 0.05 * len(train)

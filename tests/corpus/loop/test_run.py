@@ -1,0 +1,226 @@
+"""A corpus from a recipe: the loop finds what the seed does not know, waits for people, stops, and does nothing twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reasonforge.core.errors import DataError, RecipeError, UnavailableError
+from reasonforge.corpus.classifier.score import SCORES
+from reasonforge.corpus.loop.drive import driving
+from reasonforge.corpus.loop.reader import CorpusReader
+from reasonforge.corpus.loop.start import RunOptions, run_corpus
+from reasonforge.corpus.loop.units import CANDIDATES
+from reasonforge.corpus.packing.reader import Shards
+from reasonforge.corpus.pages import PAGES
+from reasonforge.corpus.pool import InProcess
+from reasonforge.corpus.units import Store, digest_of
+from tests.corpus.loop import web
+
+
+def all_receipts(root: Path) -> str:
+    return digest_of(receipt for _, receipts, _ in CorpusReader(root).progress() for receipt in receipts)
+
+
+def run(crawl: Path, root: Path, *overrides: str, annotation: str = "file", **options: object) -> int:
+    loaded = web.load(crawl, *overrides, annotation=annotation)
+    return run_corpus(loaded, root, InProcess, RunOptions(quiet=True, **options))  # pyright: ignore[reportArgumentType]
+
+
+def counted(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the line that says how many units were done."""
+    return next(line.strip() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("units"))
+
+
+def test_the_second_dialect_is_found_by_way_of_its_domain(tiny_corpus: Path) -> None:
+    reader = CorpusReader(tiny_corpus)
+    recall = [(reader.quality(number) or {})["recall"] for number in reader.rounds]
+    assert recall[0] < 0.7
+    assert recall[-1] > 0.95
+
+
+def test_the_loop_stops_when_nothing_new_comes_in(tiny_corpus: Path) -> None:
+    reader = CorpusReader(tiny_corpus)
+    ended, found = reader.ledger.ended(), reader.overlap(reader.rounds[-1])
+    assert (ended["state"], ended["reason"]) == ("complete", "converged")
+    assert found is not None
+    assert found.share(found.num_rounds, found.num_rounds - 1) >= 0.98
+    assert all(found.share(number, number - 1) < 0.98 for number in range(2, found.num_rounds))
+
+
+def test_duplicates_are_not_scored(tiny_corpus: Path) -> None:
+    reader = CorpusReader(tiny_corpus)
+    scored, pages = reader.table("score", 1, SCORES), reader.table("pages", None, PAGES)
+    assert scored is not None
+    assert pages is not None
+    assert scored.height == pages.height - 2  # one by URL, one nearly the same
+    assert set(scored["id"]) == set(reader.crawl["id"])
+
+
+def test_negatives_of_later_rounds_are_neither_selected_nor_accepted(tiny_corpus: Path) -> None:
+    reader = CorpusReader(tiny_corpus)
+    candidates, pages = reader.table("sample", 2, CANDIDATES), reader.table("pages", None, PAGES, ["id", "host", "path"])
+    assert candidates is not None
+    assert pages is not None
+    negatives = candidates.filter(~pl.col("positive")).join(pages, on="id")
+    assert negatives.join(reader.selected(1), on="id", how="semi").is_empty()
+    accepted = (pl.col("host") == "book.org") | ((pl.col("host") == "forum.org") & pl.col("path").str.starts_with("/threads"))
+    assert negatives.filter(accepted).is_empty()
+    assert negatives.height > 200
+
+
+def test_negatives_of_the_first_round_are_any_pages(tiny_corpus: Path) -> None:
+    candidates = CorpusReader(tiny_corpus).table("sample", 1, CANDIDATES)
+    assert candidates is not None
+    assert candidates.filter(~pl.col("positive") & (pl.col("domain") == "book.org")).height > 0
+
+
+def test_the_shards_hold_the_selection_without_the_leak(tiny_corpus: Path) -> None:
+    from reasonforge.text.tokenizer import Tokenizer
+
+    reader = CorpusReader(tiny_corpus)
+    shards = Shards([tiny_corpus / "shards" / "mined"])
+    assert shards.num_documents == reader.selected(reader.rounds[-1]).height
+    (receipt,) = [receipt for receipt in reader.receipts("pack") if receipt.unit.stage == "tokenizer"]
+    tokenizer = Tokenizer.load(reader.store.folder(receipt.unit) / "tokenizer")
+    texts = [tokenizer.decode(shards.document(number).tolist()) for number in range(shards.num_documents)]
+    assert any("manifold" in text for text in texts)
+    assert not any("farmer" in text for text in texts)
+
+
+def test_a_second_call_does_nothing(tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = shutil.copytree(tiny_corpus, tmp_path / "copy")
+    before = all_receipts(copy)
+    assert run_corpus(web.load(tiny_web), copy, InProcess) == 0
+    assert "0 done, 97 done before" in counted(capsys)
+    assert all_receipts(copy) == before
+
+
+def test_a_changed_setting_is_named_and_redoes_only_what_it_touches(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(tiny_corpus, tmp_path / "copy")
+    assert run_corpus(web.load(tiny_web, "--pack.tokenizer.vocab_size=300"), copy, InProcess) == 0
+    out = capsys.readouterr().out
+    assert "pack.tokenizer.vocab_size: 400 -> 300" in out
+    # The tokenizer, three files of pages, and the one source.
+    assert "5 done, 92 done before" in out
+    assert Shards([copy / "shards" / "mined"]).vocab_size == 300
+
+
+def test_a_name_is_no_change(tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = shutil.copytree(tiny_corpus, tmp_path / "copy")
+    assert run_corpus(web.load(tiny_web, "--name=other"), copy, InProcess) == 0
+    assert "has changed" not in capsys.readouterr().out
+
+
+def test_a_person_is_waited_for_in_every_round(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    assert run(tiny_web, root, annotation="human") == 0
+    reader = CorpusReader(root)
+    assert reader.ledger.ended()["state"] == "waiting"
+    assert reader.rounds == [1]
+    said = [{"round": 1, "pattern": "forum.org/threads", "label": "math", "by": "human:ann", "at": "2024-01-01T00:00:00Z"}]
+    (root / "annotations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in said))
+    assert run(tiny_web, root, annotation="human") == 0
+    reader = CorpusReader(root)
+    assert (reader.ledger.ended()["state"], reader.ledger.ended()["round"]) == ("waiting", 2)
+    assert reader.labels(1) == {"forum.org/threads": "math"}
+    assert (reader.positives(1) or 0) > 0
+
+
+def test_what_is_said_in_round_2_does_not_redo_round_1(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    lines = [
+        {"round": 1, "pattern": "forum.org/threads", "label": "math", "by": "human:ann", "at": "2024-01-01T00:00:00Z"},
+        {"round": 2, "pattern": "book.org/chapters", "label": "math", "by": "human:ann", "at": "2024-01-02T00:00:00Z"},
+    ]
+    root.mkdir()
+    keys: list[set[str]] = []
+    for count in (1, 2):
+        (root / "annotations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:count]))
+        assert run(tiny_web, root, annotation="human") == 0
+        keys.append({receipt.key for stage in ("annotate", "expand") for receipt in CorpusReader(root).receipts(stage, 1)})
+    assert keys[0] == keys[1]
+    assert CorpusReader(root).labels(2) == {"book.org/chapters": "math", "forum.org/threads": "math"}
+
+
+def test_without_a_person_paths_are_accepted_by_their_share(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    assert run(tiny_web, root, "--annotation.min_ratio=0.2", annotation="auto", stage="expand", round=1) == 0
+    labels = CorpusReader(root).labels(1)
+    assert labels is not None
+    assert {"math"} <= set(labels.values())
+    assert any(pattern.startswith("book.org") for pattern in labels)
+
+
+def test_near_duplicates_can_be_left_to_the_selection(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    assert run(tiny_web, root, "--near_duplicates.where=selection", "--rounds.max_rounds=1") == 0
+    reader = CorpusReader(root)
+    assert reader.ledger.ended()["reason"] == "max_rounds"
+    order = [step.stage for step, _, _ in reader.progress()]
+    assert order.index("near_duplicates") > order.index("select")
+    dropped = sum(receipt.counts.dropped.get("near_duplicate", 0) for receipt in reader.receipts("near_duplicates"))
+    assert Shards([root / "shards" / "mined"]).num_documents == reader.selected(1).height - dropped
+
+
+def test_budgets_hold_round_by_round(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    overrides = ["--rounds.threshold=none", "--rounds.token_budgets=[1000, 2500]", "--rounds.max_rounds=3"]
+    assert run(tiny_web, root, *overrides, stage="select", round=3) == 0
+    tokens = [int(CorpusReader(root).selected(number)["num_tokens"].sum()) for number in (1, 2, 3)]
+    assert 800 < tokens[0] <= 1000
+    assert all(2200 < found <= 2500 for found in tokens[1:])
+
+
+def test_ranks_do_their_share_of_a_stage_and_the_driver_finds_it_done(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "corpus"
+    loaded = web.load(tiny_web)
+    for rank in range(3):
+        options = RunOptions(stage="pages", only=True, rank=rank, world_size=3)
+        assert run_corpus(loaded, root, InProcess, options) == 0
+    assert not (root / "corpus.lock").exists()
+    assert run_corpus(loaded, root, InProcess, RunOptions(stage="pages")) == 0
+    assert "0 done, 3 done before" in counted(capsys)
+    store, expected = Store(root), CorpusReader(tiny_corpus).receipts("pages")
+    assert [store.receipt(receipt.unit) for receipt in expected] == expected
+
+
+def test_a_rank_whose_stage_is_not_ready_says_what_is_missing(tiny_web: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="pages: 3 of 3 units are not done, and score needs them"):
+        run(tiny_web, tmp_path / "corpus", stage="score", round=1, only=True, rank=0, world_size=2)
+
+
+def test_two_drivers_of_one_folder_are_refused(tiny_web: Path, tmp_path: Path) -> None:
+    with driving(tmp_path / "corpus"), pytest.raises(UnavailableError, match="in use by"):
+        run(tiny_web, tmp_path / "corpus")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"stage": "scor"}, "no such stage. Did you mean score"),
+        ({"stage": "score", "round": 9}, "with rounds.max_rounds 4, score comes in rounds 1 to 4"),
+        ({"stage": "pages", "round": 1}, "pages stands outside the rounds"),
+        ({"stage": "score", "only": True}, "of which round"),
+        ({"stage": "expand", "round": 4}, "expand comes in rounds 1 to 3"),
+    ],
+)
+def test_a_stage_that_cannot_be_is_refused_before_anything_is_done(
+    tiny_web: Path, tmp_path: Path, options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(RecipeError, match=words):
+        run(tiny_web, tmp_path / "corpus", **options)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_an_input_that_is_missing_is_named(tiny_web: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing-\*.jsonl: no file matches"):
+        run(tiny_web, tmp_path / "corpus", f'--crawl.inputs=[{{type="jsonl", paths=["{tmp_path}/nothing-*.jsonl"]}}]')

@@ -1,0 +1,129 @@
+"""What ``status`` and ``explain`` say of a corpus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reasonforge.core.errors import DataError
+from reasonforge.corpus.loop.drive import driving
+from reasonforge.corpus.loop.explain import explain_page, explained_text
+from reasonforge.corpus.loop.status import status_of, status_text
+from tests.corpus.loop import web
+
+
+def steps(root: Path, url: str) -> list[list[tuple[str, str]]]:
+    return [capture["steps"] for capture in explain_page(root, url)["captures"]]
+
+
+def said(root: Path, url: str) -> str:
+    return explained_text(explain_page(root, url))
+
+
+def test_every_stage_has_its_units_and_its_reasons(tiny_corpus: Path) -> None:
+    status = status_of(tiny_corpus)
+    assert status["state"] == "complete"
+    assert all(entry["done"] == entry["units"] > 0 for entry in status["stages"])
+    urls = next(entry for entry in status["stages"] if entry["stage"] == "urls")
+    assert (urls["taken"], urls["kept"], urls["dropped"]) == (402, 401, {"duplicate_url": 1})
+
+
+def test_what_goes_in_comes_out_or_has_a_reason(tiny_corpus: Path) -> None:
+    for entry in status_of(tiny_corpus)["stages"]:
+        assert entry["taken"] == entry["kept"] + sum(entry["dropped"].values())
+
+
+def test_rounds_show_overlap_with_all_before_and_the_truth(tiny_corpus: Path) -> None:
+    rounds = status_of(tiny_corpus)["rounds"]
+    assert [len(entry["overlap_pages"]) for entry in rounds] == list(range(1, len(rounds) + 1))
+    assert all(entry["overlap_pages"][-1] == entry["overlap_tokens"][-1] == 1.0 for entry in rounds)
+    assert rounds[0]["quality"]["recall"] < rounds[-1]["quality"]["recall"]
+    assert rounds[0]["labels"] == {"math": 2, "not_math": 1}
+    assert rounds[-1]["labels"] is None  # nothing is annotated after the last
+
+
+def test_the_state_is_json(tiny_corpus: Path) -> None:
+    status = status_of(tiny_corpus)
+    assert json.loads(json.dumps(status)) == status
+
+
+def test_the_text_has_a_line_per_stage_and_round(tiny_corpus: Path) -> None:
+    status = status_of(tiny_corpus)
+    lines = status_text(status).splitlines()
+    assert lines[0] == "tiny: complete (nothing new came in)"
+    assert len([line for line in lines if "/" in line and line.strip()[0] != "r"]) >= len(status["stages"])
+    assert any(line.startswith("duplicate_url") for line in lines)
+
+
+def test_a_folder_without_a_corpus_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no corpus here"):
+        status_of(tmp_path)
+
+
+def test_a_corpus_that_has_only_begun_has_a_status(tiny_web: Path, tmp_path: Path) -> None:
+    loaded = web.load(tiny_web)
+    with driving(tmp_path) as ledger:
+        ledger.begin(text=loaded.text, resolved=loaded.resolved)
+    status = status_of(tmp_path)
+    assert (status["state"], status["stages"], status["rounds"]) == ("running or killed", [], [])
+    assert status_text(status).startswith("tiny: running or killed")
+    assert "no page was extracted yet" in said(tmp_path, "https://book.org/chapters/1")
+
+
+def test_a_page_that_annotation_brought_is_followed_to_its_shard(tiny_corpus: Path) -> None:
+    text = said(tiny_corpus, "http://www.forum.org/threads/1?utm_source=x#top")
+    assert "path: math, by forum.org/threads" in text
+    assert "a positive from the next round on" in text
+    assert "shards/mined/shard-0000" in text
+    first, second = text.index("not selected"), text.index(": selected")
+    assert first < second
+
+
+def test_the_older_capture_is_dropped_for_the_newer(tiny_corpus: Path) -> None:
+    newer, older = steps(tiny_corpus, "https://book.org/chapters/0")
+    kept = explain_page(tiny_corpus, "https://book.org/chapters/0")["captures"][0]["page"]["id"]
+    assert older[-1][0] == "URL"
+    assert older[-1][1].startswith("dropped, duplicate_url")
+    assert older[-1][1].endswith(kept)
+    assert newer[-1][0] == "packed"
+
+
+def test_a_near_duplicate_names_the_page_that_is_kept(tiny_corpus: Path) -> None:
+    pages = [steps(tiny_corpus, url)[0] for url in ("https://mirror.net/copy/1", "https://book.org/chapters/1")]
+    dropped = [found for found in pages if found[-1][0] == "near duplicates"]
+    assert len(dropped) == 1
+    assert "near_duplicate" in dropped[0][-1][1]
+
+
+def test_a_leak_is_shown_with_its_benchmark(tiny_corpus: Path) -> None:
+    text = said(tiny_corpus, "book.org/chapters/2")
+    assert "farm hens" in text
+    assert "cut out" in text
+
+
+def test_a_page_of_another_subject_ends_unselected(tiny_corpus: Path) -> None:
+    found = steps(tiny_corpus, "https://shop1.com/items/1")[0]
+    assert found[-1] == ("end", "not selected")
+    assert any("not mathematical" in text for _, text in found)
+
+
+def test_a_page_is_found_by_the_id_of_its_capture(tiny_corpus: Path) -> None:
+    page = explain_page(tiny_corpus, "https://shop1.com/items/1")["captures"][0]["page"]
+    assert [capture["page"]["url"] for capture in explain_page(tiny_corpus, page["id"])["captures"]] == [page["url"]]
+
+
+def test_a_page_that_no_capture_became_says_what_is_known(tiny_corpus: Path) -> None:
+    assert "no capture of it became a page" in said(tiny_corpus, "https://book.org/nothing")
+
+
+@pytest.mark.parametrize("url", ["", "data:text/plain,x", "mailto:a@b.org", "http://", "https://" + "x" * 3000 + ".org/"])
+def test_what_is_no_url_is_refused_with_its_reason(tiny_corpus: Path, url: str) -> None:
+    found = explain_page(tiny_corpus, url)
+    assert found["captures"] == []
+    assert found["why_none"]
+
+
+def test_control_characters_do_not_reach_the_terminal(tiny_corpus: Path) -> None:
+    assert "\x1b" not in said(tiny_corpus, "https://book.org/\x1b[31mred")

@@ -1,0 +1,116 @@
+"""Kill a corpus at random, go on with another number of workers: the bytes are those of a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from reasonforge.corpus.loop.drive import Outcome, Until, run_graph, sweep_dead
+from reasonforge.corpus.loop.graph import corpus_graph
+from reasonforge.corpus.loop.reader import CorpusReader
+from reasonforge.corpus.loop.start import run_corpus
+from reasonforge.corpus.pool import InProcess
+from reasonforge.corpus.units import RECEIPT, Receipt, Store, Unit, digest_of, file_digest
+from tests.corpus.loop import web
+
+_PATIENCE_SECONDS = 300.0
+
+
+@pytest.fixture(scope="module")
+def crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return web.build(tmp_path_factory.mktemp("kill") / "web")
+
+
+def digests(root: Path) -> tuple[str, dict[str, str]]:
+    """Return one digest of all units of the plan, and the digest of every shard."""
+    reader = CorpusReader(root)
+    receipts = [receipt for _, done, _ in reader.progress() for receipt in done]
+    shards = {path.relative_to(root).as_posix(): file_digest(path) for path in sorted((root / "shards").rglob("*")) if path.is_file()}
+    return digest_of(receipts), shards
+
+
+class _Killed(BaseException):
+    """Ends a run as a kill does: nobody catches it."""
+
+
+class _DiesAfter:
+    def __init__(self, units: int) -> None:
+        self._units = units
+
+    def run(self, units: Sequence[Unit], store: Store) -> Iterator[Receipt]:
+        for receipt in InProcess().run(units, store):
+            if self._units == 0:
+                raise _Killed
+            self._units -= 1
+            yield receipt
+
+
+def test_a_run_that_ends_anywhere_goes_on_to_the_same_bytes(crawl: Path, tmp_path: Path) -> None:
+    recipe = web.load(crawl).recipe
+    until = Until(stage="select", round=1)
+
+    def walk(root: Path, executor: InProcess | _DiesAfter) -> Outcome:
+        store = Store(root)
+        return run_graph(corpus_graph(recipe, store), store, executor, until=until)
+
+    expected = walk(tmp_path / "whole", InProcess())
+    rng = Random(20)
+    for _ in range(4):
+        with pytest.raises(_Killed):
+            walk(tmp_path / "killed", _DiesAfter(rng.randrange(8)))
+    found = walk(tmp_path / "killed", InProcess())
+    assert found.found > 0
+    assert digest_of(found.receipts) == digest_of(expected.receipts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_sigkill_at_random_and_another_number_of_workers_leave_the_same_bytes(crawl: Path, tmp_path: Path, seed: int) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_corpus(web.load(crawl), whole, InProcess) == 0
+    expected = digests(whole)
+    num_units = sum(units for _, _, units in CorpusReader(whole).progress())
+    rng, kills, done = Random(seed), 0, 0
+    while True:
+        target = done + rng.randint(1, max(2, num_units // 4))
+        workers = rng.randint(1, 3)
+        print(f"seed {seed}: {workers} workers, killed at {target} of {num_units} units", file=sys.stderr)
+        if not _run_until(crawl, killed, workers=workers, target=target):
+            break
+        kills += 1
+        done = _receipts(killed)
+    assert kills >= 3
+    assert digests(killed) == expected
+    sweep_dead(killed)
+    assert not list(killed.rglob(".tmp-*"))
+
+
+def _run_until(crawl: Path, root: Path, *, workers: int, target: int) -> bool:
+    """Run, and kill when so many units are done; return False if the run ended before."""
+    command = [sys.executable, "-m", "reasonforge", "corpus", "run", str(crawl / "recipe-file.toml"), "--out", str(root), "--quiet"]
+    run = subprocess.Popen([*command, "--workers", str(workers)], env={**os.environ, "POLARS_MAX_THREADS": "1"})
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    try:
+        while run.poll() is None and time.monotonic() < deadline:
+            if _receipts(root) >= target:
+                run.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+    finally:
+        if time.monotonic() >= deadline:
+            run.kill()
+        code = run.wait()
+    assert code in (0, -signal.SIGKILL), f"exit code {code}"
+    return code != 0
+
+
+def _receipts(root: Path) -> int:
+    return sum(1 for _ in root.rglob(RECEIPT)) if root.exists() else 0
