@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("docs/stages/rl.md", "docs/stages/reward_model.md", "docs/stages/preference.md", "docs/watching.md")
+PAGES = ("docs/stages/pretrain.md", "docs/stages/rl.md", "docs/stages/reward_model.md", "docs/stages/preference.md", "docs/watching.md")
 _PLACE = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -79,10 +79,26 @@ def reward_models(result: dict[str, Any]) -> Iterator[str]:
         yield f"| `{stage}` | {' | '.join(cells)} |"
 
 
+def corpora(result: dict[str, Any]) -> Iterator[str]:
+    """Yield what training on each corpus is worth, over the tokens trained on."""
+    points = [f"{point['tokens'] / 1e6:.2f}M tokens" for point in next(iter(result["corpora"].values()))["curve"]]
+    yield f"| corpus | epochs | {' | '.join(points)} [95 %] |"
+    yield "| --- | --- |" + " --- |" * len(points)
+    finals = {recipe["label"]: recipe["final"] for recipe in result["recipes"]}
+    for name, corpus in result["corpora"].items():
+        epochs = ", ".join(f"{count:.1f} of {source}" for source, count in corpus["epochs"].items())
+        accuracy = " | ".join(f"{point['accuracy']:.3f}" for point in corpus["curve"][:-1])
+        final = finals[name]
+        interval = "" if final["low"] is None else f" [{final['low']:.3f}, {final['high']:.3f}]"
+        yield f"| `{name}` | {epochs} | {accuracy} | {final['mean']:.3f}{interval} |"
+    yield ""
+    yield result["headline"]
+
+
 def table(name: str) -> str:
     """Return an experiment's part of a page, with its command and machine."""
     result = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
-    rows = {"length_bias": alarms, "reward_models": reward_models}.get(name, comparison)(result)
+    rows = {"length_bias": alarms, "reward_models": reward_models, "corpus_comparison": corpora}.get(name, comparison)(result)
     machine, versions = result["machine"], result["versions"]
     seeds = len(result["runs"]) if "runs" in result else len(result["seeds"])
     said = f"`{result['command']}`: {seeds} seeds; {machine['cpu']}, {machine['cores']} cores, torch {versions['torch']}."

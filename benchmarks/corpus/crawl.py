@@ -9,256 +9,41 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_WORDS = [
-    "time",
-    "year",
-    "people",
-    "way",
-    "day",
-    "man",
-    "thing",
-    "woman",
-    "life",
-    "child",
-    "world",
-    "school",
-    "state",
-    "family",
-    "student",
-    "group",
-    "country",
-    "problem",
-    "hand",
-    "part",
-    "place",
-    "case",
-    "week",
-    "company",
-    "system",
-    "program",
-    "question",
-    "work",
-    "government",
-    "number",
-    "night",
-    "point",
-    "home",
-    "water",
-    "room",
-    "mother",
-    "area",
-    "money",
-    "story",
-    "fact",
-    "month",
-    "lot",
-    "right",
-    "study",
-    "book",
-    "eye",
-    "job",
-    "word",
-    "business",
-    "issue",
-    "side",
-    "kind",
-    "head",
-    "house",
-    "service",
-    "friend",
-    "father",
-    "power",
-    "hour",
-    "game",
-    "line",
-    "end",
-    "member",
-    "law",
-    "car",
-    "city",
-    "community",
-    "name",
-    "president",
-    "team",
-    "minute",
-    "idea",
-    "body",
-    "information",
-    "back",
-    "parent",
-    "face",
-    "level",
-    "office",
-    "door",
-    "health",
-    "person",
-    "art",
-    "war",
-    "history",
-    "party",
-    "result",
-    "change",
-    "morning",
-    "reason",
-    "research",
-    "girl",
-    "guy",
-    "moment",
-    "air",
-    "teacher",
-    "force",
-    "education",
-    "foot",
-    "boy",
-    "age",
-    "policy",
-    "music",
-    "market",
-    "sense",
-    "nation",
-    "plan",
-    "college",
-    "interest",
-    "death",
-    "experience",
-    "effect",
-    "use",
-    "class",
-    "control",
-    "field",
-    "development",
-    "role",
-    "effort",
-    "rate",
-    "heart",
-    "drug",
-    "show",
-    "leader",
-    "light",
-    "voice",
-    "wife",
-    "police",
-    "mind",
-    "price",
-    "report",
-    "decision",
-    "son",
-    "view",
-    "relationship",
-    "town",
-    "road",
-    "arm",
-    "difference",
-    "value",
-    "building",
-    "action",
-    "season",
-    "society",
-    "tax",
-    "director",
-    "position",
-    "player",
-    "record",
-    "paper",
-    "space",
-    "ground",
-    "form",
-    "event",
-    "official",
-    "matter",
-    "center",
-    "couple",
-    "site",
-    "project",
-    "activity",
-    "star",
-    "table",
-    "need",
-    "court",
-    "oil",
-    "situation",
-    "cost",
-    "industry",
-    "figure",
-]
-_SMALL = [
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "a",
-    "is",
-    "that",
-    "for",
-    "it",
-    "as",
-    "was",
-    "with",
-    "be",
-    "by",
-    "on",
-    "not",
-    "he",
-    "his",
-    "but",
-    "at",
-    "are",
-    "this",
-    "have",
-    "from",
-    "or",
-    "had",
-    "an",
-    "they",
-    "which",
-    "one",
-    "you",
-    "were",
-]
-_MATHS = [
-    "theorem",
-    "lemma",
-    "proof",
-    "integral",
-    "derivative",
-    "matrix",
-    "vector",
-    "polynomial",
-    "prime",
-    "integer",
-    "sequence",
-    "limit",
-    "series",
-    "function",
-    "continuous",
-    "convex",
-    "group",
-    "ring",
-    "field",
-    "kernel",
-    "basis",
-    "dimension",
-    "eigenvalue",
-    "gradient",
-    "tangent",
-    "angle",
-    "triangle",
-    "circle",
-    "probability",
-    "variance",
-    "expectation",
-    "random",
-    "graph",
-    "vertex",
-    "edge",
-]
+_WORDS = re.findall(
+    r"\w+",
+    """
+    time year people way day man thing woman life child world school state family student group country problem hand part place case
+    week company system program question work government number night point home water room mother area money story fact month lot
+    right study book eye job word business issue side kind head house service friend father power hour game line end member law car
+    city community name president team minute idea body information back parent face level office door health person art war history
+    party result change morning reason research girl guy moment air teacher force education foot boy age policy music market sense
+    nation plan college interest death experience effect use class control field development role effort rate heart drug show leader
+    light voice wife police mind price report decision son view relationship town road arm difference value building action season
+    society tax director position player record paper space ground form event official matter center couple site project activity
+    star table need court oil situation cost industry figure
+    """,
+)
+_SMALL = re.findall(
+    r"\w+",
+    """
+    the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which one you were
+    """,
+)
+_MATHS = re.findall(
+    r"\w+",
+    """
+    theorem lemma proof integral derivative matrix vector polynomial prime integer sequence limit series function continuous convex
+    group ring field kernel basis dimension eigenvalue gradient tangent angle triangle circle probability variance expectation
+    random graph vertex edge
+    """,
+)
 _FORMULAS = (
     r"x^2+y^2=z^2", r"\frac{a+b}{c}", r"\sum_{n=1}^{\infty}\frac{1}{n^2}=\frac{\pi^2}{6}", r"\int_0^1 f(x)\,dx", r"\sqrt{2}\notin\mathbb{Q}",
-    r"\lim_{x\to 0}\frac{\sin x}{x}=1", r"A^{-1}=\frac{1}{\det A}\operatorname{adj}A", r"\alpha+\beta\leq\gamma", r"e^{i\pi}+1=0", r"p\mid ab",
+    r"\lim_{x\to 0}\frac{\sin x}{x}=1", r"A^{-1}=\frac{1}{\det A}\operatorname{adj}A", r"\alpha+\beta\leq\gamma", r"p\mid ab",
 )  # fmt: skip
 _MATHML = "<math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><msup><mi>c</mi><mn>2</mn></msup></mfrac></math>"
 
@@ -315,8 +100,9 @@ def page(draw: random.Random, number: int) -> str:
     title = _sentence(draw, 7)
     main = writers[number % len(writers)](draw)
     html = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title} | Site {number % 97}</title>\n{_head(draw, title)}</head>\n'
-        f'<body class="home page-{number}">\n{_menu(draw)}<div id="wrapper"><main id="content" role="main">\n<h1>{title}</h1>\n{main}</main>\n'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title} | Site {number % 97}</title>\n'
+        f'{_head(draw, title)}</head>\n<body class="home page-{number}">\n{_menu(draw)}'
+        f'<div id="wrapper"><main id="content" role="main">\n<h1>{title}</h1>\n{main}</main>\n'
         f'<aside class="sidebar">{_teasers(draw, 14)}</aside></div>\n'
     )
     wanted = draw.randint(30_000, 100_000)
@@ -352,7 +138,8 @@ def _article(draw: random.Random) -> str:
         parts.append(f"<p>{_prose(draw, 75)}</p>\n")
         if draw.random() < 0.15:
             parts.append(
-                f'<figure><img src="/i/{draw.random()}.jpg" alt="{_sentence(draw, 5)}"><figcaption>{_sentence(draw, 9)}</figcaption></figure>\n'
+                f'<figure><img src="/i/{draw.random()}.jpg" alt="{_sentence(draw, 5)}">'
+                f"<figcaption>{_sentence(draw, 9)}</figcaption></figure>\n"
             )
         if draw.random() < 0.1:
             parts.append("<ul>" + "".join(f"<li>{_sentence(draw, 12)}</li>" for _ in range(5)) + "</ul>\n")
@@ -428,7 +215,8 @@ def _head(draw: random.Random, title: str) -> str:
 
 def _script(draw: random.Random) -> str:
     lines = "".join(
-        f"window.{draw.choice(_WORDS)}_{n}=function(a,b){{if(a<{draw.randint(1, 99)}&&b){{return '{draw.getrandbits(96):x}'}};return b.{draw.choice(_WORDS)}}};"
+        f"window.{draw.choice(_WORDS)}_{n}=function(a,b){{if(a<{draw.randint(1, 99)}&&b){{"
+        f"return '{draw.getrandbits(96):x}'}};return b.{draw.choice(_WORDS)}}};"
         for n in range(draw.randint(15, 50))
     )
     return f"<script>(function(){{{lines}}})();</script>\n"

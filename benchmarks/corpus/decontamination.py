@@ -14,8 +14,11 @@ that no ten words in a row are shared: they are clean. The peer turns all number
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common import report
 from dedup_common import Peer, Prose, turns

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 TURN_CPU_SECONDS = 0.5
 _SYLLABLES = [consonant + vowel for consonant in "bdklmnrt" for vowel in "aeiou"]
 

@@ -2,11 +2,11 @@
 
     python benchmarks/corpus/extraction.py --peer /tmp/peer/bin/python [--repeats 5] [--pages 400]
 
-The file is written by ``corpus/crawl.py``: 30 to 100 KB of HTML a page, two of five with formulas. Both sides run as a process of their own,
-from start to end, imports included, and write JSON Lines with metadata: ours as ``reasonforge corpus extract`` does it, in one process;
-datatrove as its documentation puts its parts together, WarcReader, Trafilatura, JsonlWriter, on its local executor with one task. Its limit of
-one second of time on the wall for a page is raised to a minute: on a busy machine it would drop pages and be measured on fewer. User and system
-time of the process and all it started and waited for; sides in turns; medians.
+The file is written by ``corpus/crawl.py``: 30 to 100 KB of HTML a page, two of five with formulas. Both sides run as a process of their
+own, from start to end, imports included, and write JSON Lines with metadata: ours as ``reasonforge corpus extract`` does it, in one
+process; datatrove as its documentation puts its parts together, WarcReader, Trafilatura, JsonlWriter, on its local executor with one
+task. Its limit of one second of time on the wall for a page is raised to a minute: on a busy machine it would drop pages and be measured
+on fewer. User and system time of the process and of all that it started and waited for; sides in turns; medians.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def compare(peer: str, *, pages: int, repeats: int) -> dict[str, Any]:
         folder.mkdir()
         html_bytes = write_crawl(folder / "crawl.warc.gz", pages=pages)
         sides = {"ours": (sys.executable, OURS), "datatrove": (peer, THEIRS)}
-        scripts = {side: Path(name) / f"{side}.py" for side in sides}
+        scripts = {side: Path(name) / f"run_{side}.py" for side in sides}
         for side, (_, code) in sides.items():
             scripts[side].write_text(code)
         taken: dict[str, list[float]] = {side: [] for side in sides}

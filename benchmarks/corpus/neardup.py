@@ -14,8 +14,11 @@ words) are to be found; the S-curve says how many are.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import polars as pl
 from common import report

@@ -119,9 +119,7 @@ def _data(folder: Path, round_number: int | None) -> tuple[AnnotationData, int, 
         raise DataError(f"{folder}: no round has a worklist yet. Run: reasonforge corpus run --out {folder} --until worklist")
     number = ready[-1] if round_number is None else round_number
     if number not in ready:
-        raise RecipeError(
-            f"--round {number}: there is a worklist of {'round' if len(ready) == 1 else 'rounds'} {', '.join(map(str, ready))}"
-        )
+        raise RecipeError(f"--round {number}: worklists are there of round {', '.join(map(str, ready))}")
     rules, path = reader.recipe.domains, getattr(reader.recipe.annotation, "path", None)
     data = open_tables(
         reader.outputs("worklist", number, WORKLIST),
@@ -217,10 +215,8 @@ def _auto(data: AnnotationData, journal: Journal, number: int, min_ratio: float)
 def _serve(data: AnnotationData, journal: Journal, number: int, by: str, folder: Path, *, port: int, seed: int, browser: bool) -> int:
     import webbrowser
 
-    from reasonforge.core.files import storage_errors
     from reasonforge.corpus.annotate.server import AnnotationServer
     from reasonforge.corpus.annotate.session import Session
-    from reasonforge.corpus.loop.graph import annotated_mark
     from reasonforge.runs.text import counted, program_name
 
     command = f"{program_name()} corpus run --out {folder}"
@@ -233,12 +229,6 @@ def _serve(data: AnnotationData, journal: Journal, number: int, by: str, folder:
     with contextlib.suppress(KeyboardInterrupt):
         server.serve()
     summary = session.summary()
-    if server.is_finished and not summary["decided"]:
-        # Said by a person: there is nothing to add. Else the loop would wait for ever.
-        mark = annotated_mark(folder, number)
-        with storage_errors(mark):
-            mark.parent.mkdir(exist_ok=True)
-            mark.touch()
     print(f"{counted(summary['decided'], 'decision')}, {counted(summary['gained'], 'page')} gained. Next: {command}")
     return 0
 

@@ -43,7 +43,7 @@ def partial(pages: pl.DataFrame, *, key: DomainKey) -> pl.DataFrame:
         tokens=pl.col("num_tokens").cast(pl.UInt64).sum(),
         collected_tokens=pl.col("num_tokens").cast(pl.UInt64).filter(pl.col("collected")).sum(),
     )
-    return counted.select(DOMAINS.names()).cast(dict(DOMAINS)).sort("name")
+    return counted.select(DOMAINS.names()).cast(DOMAINS).sort("name")
 
 
 def rates(partials: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -176,8 +176,8 @@ def _all_lists(lists: Iterable[list[PathNode]]) -> Iterator[list[PathNode]]:
 
 
 def _summed(partials: Iterable[pl.DataFrame], schema: pl.Schema, *, by: list[str]) -> pl.DataFrame:
-    tables = [pl.DataFrame(schema=schema), *(table.select(schema.names()).cast(dict(schema)) for table in partials)]
-    return pl.concat(tables).group_by(by).agg(pl.all().sum()).select(schema.names()).cast(dict(schema)).sort(by)
+    tables = [pl.DataFrame(schema=schema), *(table.select(schema.names()).cast(schema) for table in partials)]
+    return pl.concat(tables).group_by(by).agg(pl.all().sum()).select(schema.names()).cast(schema).sort(by)
 
 
 def _equal_share(min_ratio: float) -> pl.Expr:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from reasonforge.corpus.classifier.reasons import REASONS as CLASSIFIER_REASONS
+from reasonforge.corpus.loop.reasons import REASONS as LOOP_REASONS
 from reasonforge.corpus.packing.reasons import REASONS as PACKING_REASONS
 from reasonforge.corpus.selection.reasons import REASONS as SELECTION_REASONS
 from reasonforge.corpus.units import KILLS_WORKER
 from reasonforge.corpus.urls.normal import REASONS as URL_REASONS
+from reasonforge.corpus.urls.reasons import REASONS as DEDUP_REASONS
 
 CORRUPT = "corrupt"
 TRUNCATED = "truncated"
@@ -43,6 +45,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         KILLS_WORKER: "two workers died of this page, or it took too much processor time",
         **URL_REASONS,
         **CLASSIFIER_REASONS,
+        **DEDUP_REASONS,
+        **LOOP_REASONS,
         **PACKING_REASONS,
         **SELECTION_REASONS,
     }

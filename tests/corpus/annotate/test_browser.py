@@ -217,7 +217,9 @@ def test_hostile_pages_do_nothing_but_stand_there(browser: Any, path: Path) -> N
 def test_a_policy_stops_what_would_get_through(browser: Any, path: Path) -> None:
     with serving(session_of(path)) as server:
         tab = opened(browser, server)
-        tried = """() => { try { document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.PWNED=1>') } catch (e) { return e.name } }"""
+        tried = """() => {
+            try { document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.PWNED=1>') } catch (error) { return error.name }
+        }"""
         assert tab.page.evaluate(tried) == "TypeError"
         blocked = "() => { const s = document.createElement('script'); try { s.text = 'window.PWNED=1' } catch {} document.body.append(s) }"
         tab.page.evaluate(blocked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from hypothesis import given
@@ -19,7 +20,7 @@ PATTERNS = st.builds(Pattern, HOSTS, SEGMENTS)
 PATHS = st.lists(st.sampled_from(["q", "r", "17", "数", "", "qq", "*"]), max_size=6).map(lambda parts: "/" + "/".join(parts))
 
 
-def said(**labels: Label) -> Annotations:
+def said(**labels: Any) -> Annotations:
     return Annotations({read_pattern(pattern.replace("__", "/").replace("_", ".")): label for pattern, label in labels.items()})
 
 

@@ -187,9 +187,8 @@ def test_kappa_is_agreement_beyond_chance() -> None:
 
 
 def test_agreement_is_with_what_people_said_of_their_own_accord(tmp_path: Path) -> None:
-    lines = [
-        decision(f"a.org/{name}", label, by="model:m") for name, label in (("p", "math"), ("q", "math"), ("r", "not_math"), ("s", "math"))
-    ]
+    said: list[tuple[str, Label]] = [("p", "math"), ("q", "math"), ("r", "not_math"), ("s", "math")]
+    lines = [decision(f"a.org/{name}", label, by="model:m") for name, label in said]
     people = [decision("a.org/p", "math"), decision("a.org/q", "not_math"), decision("a.org/r", "not_math")]
     others = [decision("a.org/s", "math", why="accepted from model:m"), decision("a.org/t", "math")]
     found = agreement(journal_of(tmp_path / "a.jsonl", [*lines, *people, *others]))

@@ -28,7 +28,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_page_begins_with_the_domains_and_the_budget(path: Path) -> None:
     state = session_of(path).state()
-    assert [(name, pages, collected) for name, pages, collected, *_ in state["domains"]] == [("forum.example", 120, 32), ("school.example", 60, 25)]
+    counts = [(name, pages, collected) for name, pages, collected, *_ in state["domains"]]
+    assert counts == [("forum.example", 120, 32), ("school.example", 60, 25)]
     # 88 * 32 / 120 and 35 * 25 / 60: the first domain covers 62 %.
     assert state["budget"] == [[0.8, 2], [0.9, 2], [0.95, 2]]
     assert (state["gained"], state["decided"], state["progress"]) == (0, 0, {})

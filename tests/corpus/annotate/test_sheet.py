@@ -16,7 +16,7 @@ from reasonforge.corpus.annotate.data import PageText
 from reasonforge.corpus.annotate.journal import Decision, Journal
 from reasonforge.corpus.annotate.sheet import COLUMNS, guarded, read_sheet, unguarded, write_sheet
 from reasonforge.corpus.paths import read_pattern
-from tests.corpus.annotate.fabricate import NOW, WEB, decision, frame_of, journal_of, table_of
+from tests.corpus.annotate.fabricate import NOW, WEB, decision, frame_of, table_of
 from tests.report.hostile import HOSTILE
 
 Rows = list[dict[str, str]]

@@ -127,6 +127,11 @@ def test_a_part_of_a_column_has_the_tokens_of_its_rows() -> None:
     assert tokens_of(column[40:60]) == tokens_of(column)[40:60]
 
 
+def test_a_column_in_several_pieces_is_read_whole() -> None:
+    column = pl.concat([pl.Series(["a B"]), pl.Series(["数c"]), pl.Series([""])], rechunk=False)
+    assert tokens_of(column) == ["a b", "数 c", ""]
+
+
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["a b " * number + "数" for number in range(50)]
     whole = tokenised(texts)

@@ -60,7 +60,7 @@ def test_hits_are_listed_with_benchmark_and_item_and_pages_are_cut_or_dropped(tm
 
 @pytest.mark.parametrize(
     ("action", "expected"),
-    [(DropDoc(), [CLEAN]), (None, [CLEAN, "clean text\n\nthe end"]), (Excise(window=1), [CLEAN, "clean text\n\n\n\nthe end"])],
+    [(DropDoc(), [CLEAN]), (None, [CLEAN, "clean text\n\nthe end"]), (Excise(window=3), [CLEAN, "clean text\n\n end"])],
 )
 def test_packing_cuts_what_the_table_of_actions_says(tmp_path: Path, action: DropDoc | Excise | None, expected: list[str]) -> None:
     given = {} if action is None else {"action": action}

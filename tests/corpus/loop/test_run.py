@@ -124,6 +124,7 @@ def test_a_person_is_waited_for_in_every_round(tiny_web: Path, tmp_path: Path) -
     reader = CorpusReader(root)
     assert reader.ledger.ended()["state"] == "waiting"
     assert reader.rounds == [1]
+    # Said of one domain alone; the other is asked for again in round 2, by the domain that nobody has spoken about.
     said = [{"round": 1, "pattern": "forum.org/threads", "label": "math", "by": "human:ann", "at": "2024-01-01T00:00:00Z"}]
     (root / "annotations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in said))
     assert run(tiny_web, root, annotation="human") == 0
@@ -131,6 +132,14 @@ def test_a_person_is_waited_for_in_every_round(tiny_web: Path, tmp_path: Path) -
     assert (reader.ledger.ended()["state"], reader.ledger.ended()["round"]) == ("waiting", 2)
     assert reader.labels(1) == {"forum.org/threads": "math"}
     assert (reader.positives(1) or 0) > 0
+
+
+def test_nobody_is_asked_again_about_domains_that_are_settled(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    root.mkdir()
+    shutil.copy(tiny_web / "annotations.jsonl", root)
+    assert run(tiny_web, root, annotation="human", stage="expand", round=2) == 0
+    assert CorpusReader(root).ledger.ended() == {"state": "stopped", "after": "round 2: expand"}
 
 
 def test_what_is_said_in_round_2_does_not_redo_round_1(tiny_web: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_text_has_a_line_per_stage_and_round(tiny_corpus: Path) -> None:
     lines = status_text(status).splitlines()
     assert lines[0] == "tiny: complete (nothing new came in)"
     assert len([line for line in lines if "/" in line and line.strip()[0] != "r"]) >= len(status["stages"])
-    assert any(line.startswith("duplicate_url") for line in lines)
+    assert any(line.startswith("low_share: too small a share") for line in lines)
 
 
 def test_a_folder_without_a_corpus_is_named(tmp_path: Path) -> None:

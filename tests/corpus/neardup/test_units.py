@@ -19,13 +19,13 @@ from tests.corpus.urls.made import driven, ids, page, rows, stored, table_of_ids
 def crawl(seed: int) -> list[list[Page]]:
     """Return three files of pages: texts of their own, and copies of some with a few words changed, from none to many."""
     draw = random.Random(seed)
-    originals = [words(draw, 150) for _ in range(20)]
+    originals = [words(draw, 150) for _ in range(10)]
     files: list[list[Page]] = [[], [], []]
-    for number in range(60):
-        text = list(originals[number % 20])
-        for _ in range(number // 20 * draw.randrange(8)):
+    for number in range(30):
+        text = list(originals[number % 10])
+        for _ in range(number // 10 * draw.randrange(8)):
             text[draw.randrange(150)] = "changed"
-        files[number % 3].append(page(number, text=" ".join(text), fetched_at=f"20{10 + number // 20}"))
+        files[number % 3].append(page(number, text=" ".join(text), fetched_at=f"20{10 + number // 10}"))
     return files
 
 

@@ -70,8 +70,6 @@ class AnnotationServer:
         self.session = session
         self._token = secrets.token_urlsafe(32)
         self._token_lock = threading.Lock()
-        self.is_finished = False
-        """Somebody pressed the page's last button."""
         self._cookie = secrets.token_urlsafe(32)
         try:
             self._http = _Http((ADDRESS, port), _handler(self))
@@ -189,7 +187,6 @@ def _handler(server: AnnotationServer) -> type[BaseHTTPRequestHandler]:
                 raise _Refusal(415, "send JSON")
             self._send_json(200, writes[path](self._body()))
             if path == "/api/stop":
-                server.is_finished = True
                 threading.Thread(target=server.stop, daemon=True).start()
 
         def _body(self) -> dict[str, Any]:

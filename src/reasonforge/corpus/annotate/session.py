@@ -242,7 +242,7 @@ class Session:
             "label": None if own is None else own.decision.label,
             "by": "" if own is None else own.decision.by,
             "line": "" if own is None else own.digest,
-            "inherited": None if own is not None else said.label_of(row.pattern.host, "/".join(("", *row.pattern.segments))),
+            "inherited": None if own is not None else _above(row, said),
             "proposal": None
             if proposal is None
             else {"label": proposal.decision.label, "by": proposal.decision.by, "why": proposal.decision.why},
@@ -263,10 +263,7 @@ class Session:
         for name in names:
             mine = self._labels_in(name)
             said, opened = Annotations(mine), self._opened(name)
-            is_open = any(
-                row.gain > 0 and row.pattern not in mine and said.label_of(row.pattern.host, "/".join(("", *row.pattern.segments))) not in _SETTLING
-                for row in opened.rows
-            )
+            is_open = any(row.gain > 0 and row.pattern not in mine and _above(row, said) not in _SETTLING for row in opened.rows)
             self._progress[name] = {"won": opened.gains.won(mine), "settled": opened.gains.decided(mine), "closed": not is_open}
 
     def _labels(self) -> dict[Pattern, Label]:
@@ -304,3 +301,8 @@ class Session:
             if rest:
                 found.add(rest)
         return frozenset(found)
+
+
+def _above(row: PathRow, said: Annotations) -> Label | None:
+    """Return what the paths above a row say of it, where nothing is said of the row itself."""
+    return said.label_of(row.pattern.host, "/".join(("", *row.pattern.segments)))

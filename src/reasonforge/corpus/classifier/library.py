@@ -138,6 +138,9 @@ class Classifier:
 
         Args:
             lines: tokens of a text each, see :func:`reasonforge.corpus.classifier.tokenise.tokens_of`.
+
+        Raises:
+            DataError: the model's weights are not numbers.
         """
         # A list, never one text: packages built for NumPy 1 fail on one text under NumPy 2. Both labels, for the first need not be ours.
         try:

@@ -22,21 +22,13 @@ from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import PAGES, read_table, write_table
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work, file_input
 from reasonforge.corpus.urls.dedup import Chain
+from reasonforge.corpus.urls.reasons import BENCHMARK_TEXT, LEFT_OUT, TOO_SHORT
 
 STAGE: Final = "decontaminate"
 VERSION: Final = 1
 TEXTS, MATCHES, REVIEW, HITS, ACTIONS, SUSPECTS = (
     f"{name}.parquet" for name in ("texts", "matches", "review", "hits", "actions", "suspects")
 )
-
-CONTAMINATED: Final = "holds_benchmark_text"
-TOO_SHORT: Final = "benchmark_text_too_short"
-LEFT_OUT: Final = "left_out_before"
-REASONS: Final = {
-    CONTAMINATED: "the page holds benchmark text, and by the settings all of it goes",
-    TOO_SHORT: "the benchmark text has too few words to be looked for",
-    LEFT_OUT: "the page was dropped by an earlier step, or is not selected",
-}
 
 _TEXTS = pl.Schema({"benchmark": pl.String, "item": pl.String, "field": pl.String, "text": pl.String})
 MATCH_TABLE: Final = pl.Schema(
@@ -274,12 +266,12 @@ def write_actions(work: Work) -> None:
     for place, shared in groupby(hits, key=lambda hit: hit.page):
         cuts = cuts_of(texts[place], list(shared), action, n=settings["n"])
         dropped = cuts[0].action == DROP_DOC
-        work.counts.drop(CONTAMINATED, int(dropped))
+        work.counts.drop(BENCHMARK_TEXT, int(dropped))
         work.counts.note("pages_cut", int(not dropped))
         entries += [(ids[place], *cut) for cut in cuts]
     for hit in hits:
         work.counts.note(f"hits_{hit.benchmark}")
-    work.counts.kept = len(pages) - work.counts.dropped.get(CONTAMINATED, 0)
+    work.counts.kept = len(pages) - work.counts.dropped.get(BENCHMARK_TEXT, 0)
     rows = [tuple(ids[hit.page] if name == "id" else getattr(hit, name) for name in HIT_TABLE.names()) for hit in hits]
     write_table(work.output(HITS), pl.DataFrame(rows, schema=HIT_TABLE, orient="row"))
     write_table(work.output(ACTIONS), pl.DataFrame(entries, schema=ACTION_TABLE, orient="row"))

@@ -6,6 +6,7 @@ fewer than four elements around it, as if it were a menu.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from reasonforge.corpus.extract.formulas import OPEN
@@ -19,7 +20,7 @@ _RULES = (
     ("sidenav", '[class*="sidenav"]'),
     ("navigation", '[role="navigation"], [class~="navigation"], [id="navigation"], [class*="navigation-"]'),
     ("navbox", ".navbox, .vertical-navbox"),
-    ("nav", "nav, .nav, td.nav, #nav, .navbar, .subnav"),
+    ("nav", ".nav, #nav, .navbar, .subnav"),
     ("mw-", ".mw-editsection, .mw-jump-link, .catlinks, .printfooter, #siteSub, #jump-to-nav, .mw-indicators, .reflist-toolbar"),
     ("banner", '[role="banner"], .banner'),
     ("breadcrumb", '[class*="breadcrumb"]'),
@@ -31,7 +32,7 @@ _RULES = (
     ("promo", '[class~="promo"], [class*="promo-"]'),
     ("advert", '[class*="advert"], [id*="advert"]'),
     ("sponsor", '[class*="sponsor"]'),
-    ('"ad"', ".ad, #ad"),
+    (' ad ', ".ad, #ad"),
     ("ads", ".ads, #ads, .ad-slot, .adsbygoogle, .ads-box"),
     ("subscribe", '[class*="subscribe"], [class*="newsletter"]'),
     ("newsletter", '[class*="newsletter"], [id*="newsletter"]'),
@@ -39,7 +40,7 @@ _RULES = (
     ("recommend", '[class*="recommend"]'),
     ("signature", ".signature, .sig, .post-signature"),
     ("skip", '[class*="skip-link"], [class*="skip-to"], a.skip'),
-    ("footer", "footer, #footer, .footer, .site-footer, .page-footer, #page-footer, .post-footer, [role=\"contentinfo\"]"),
+    ("footer", "#footer, .footer, .site-footer, .page-footer, #page-footer, .post-footer, [role=\"contentinfo\"]"),
     ("toc", "#toc, .toc, nav.toc, .table-of-contents"),
     ("copyright", ".copyright, #copyright"),
     ("post-", ".post-meta, .post-nav, .post-navigation, .post-share, .post-info, .post-menu-area"),
@@ -52,10 +53,14 @@ _RULES = (
     ("login", ".login, #login, .login-box"),
     ("qrcode", '[class*="qrcode"], [id*="qrcode"]'),
 )  # fmt: skip
-"""A word, and what is taken out of pages whose HTML holds it."""
+"""A word, and what is taken out of pages where a class, id or role holds it."""
+
+_NAMES = re.compile(r"""(?:class|id|role|CLASS|ID|ROLE)\s?=\s?["']?([^"'<>]{1,200})""")
 
 _HEADERS = "header, #header, .header, .site-header, #masthead, #top, .topbar, .top-bar"
 _MAX_HEADER_CHARS = 600
+_SMALL_CHARS = 400
+"""Boilerplate of no more characters goes without a look at the page around it."""
 _MAX_SHARE = 0.4
 """Of the page's text: no rule takes out more at once. A page may be called a sidebar by its own template."""
 _KEPT_TAGS = frozenset({"html", "body", "main", "article"})
@@ -69,24 +74,23 @@ def clear(document: Any, html: str) -> None:
     body = document.query_selector("body")
     if body is None:
         return
-    lowered_size = 0
-    selectors = [selector for word, selector in _RULES if word in html]
-    if selectors:
-        for element in select(body, ", ".join(selectors)):
-            if element.tag in _KEPT_TAGS or not attached(element):
+    names = f" {' '.join(set(_NAMES.findall(html)))} "
+    size = 0
+    selectors = ["nav, footer", *(selector for word, selector in _RULES if word in names)]
+    for element in select(body, ", ".join(selectors)):
+        if element.tag in _KEPT_TAGS or not attached(element):
+            continue
+        text = element.text or ""
+        if len(text) > _SMALL_CHARS:
+            size = size or max(len(body.text or ""), 1)
+            if len(text) > _MAX_SHARE * size or element.query_selector("main, article") is not None:
                 continue
+        element.remove()
+    for element in select(body, _HEADERS):
+        if attached(element) and element.tag not in _KEPT_TAGS and element.closest("main, article") is None:
             text = element.text or ""
-            if len(text) > 400:
-                lowered_size = lowered_size or max(len(body.text or ""), 1)
-                if len(text) > _MAX_SHARE * lowered_size or element.query_selector("main, article") is not None:
-                    continue
-            element.remove()
-    if "header" in html or "masthead" in html or 'id="top' in html or "top-bar" in html or "topbar" in html:
-        for element in select(body, _HEADERS):
-            if attached(element) and element.tag not in _KEPT_TAGS and element.closest("main, article") is None:
-                text = element.text or ""
-                if len(text) <= _MAX_HEADER_CHARS and OPEN not in text and element.query_selector("p, main, article") is None:
-                    element.remove()
+            if len(text) <= _MAX_HEADER_CHARS and OPEN not in text and element.query_selector("p, main, article") is None:
+                element.remove()
 
 
 def keep_lists(document: Any) -> None:

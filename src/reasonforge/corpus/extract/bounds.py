@@ -57,9 +57,15 @@ def beyond_bounds(html: str, *, max_depth: int) -> str:
         return ""
     # The cheap look first: names only, blind to comments, scripts and quotes. It finds too many and never too few, so it may acquit.
     names = Counter(_NAMES.findall(html))
-    levels = sum(count * _WEIGHT.get(name.lower(), 1) for name, count in names.items() if name.lower() not in _FREE)
-    if levels <= max_depth and len(_DRESSED.findall(html)) * names.total() <= _MAX_REOPENED:
-        return ""
+    levels = formatting = 0
+    for name, count in names.items():
+        lowered = name.lower()
+        levels += 0 if lowered in _FREE else count * _WEIGHT.get(lowered, 1)
+        formatting += count if lowered in _FORMATTING else 0
+    if levels <= max_depth:
+        tags = names.total()
+        if formatting * tags <= _MAX_REOPENED or len(_DRESSED.findall(html)) * tags <= _MAX_REOPENED:
+            return ""
     return _nesting(html, max_depth=max_depth)
 
 

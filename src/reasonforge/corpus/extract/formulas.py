@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"
-RESERVED = {code: None for code in (*range(0xFDD0, 0xFDF0), 0xFFFE, 0xFFFF)}
-"""For ``str.translate``: noncharacters of the page's own, taken out."""
+RESERVED = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
+"""Noncharacters: whatever of them is left in a text comes from the page."""
 
 MARK = re.compile(f"{OPEN}([0-9]{{1,9}}){CLOSE}")
 

@@ -82,7 +82,7 @@ def _through_tree(html: str, formulas: Formulas, *, main_content: bool) -> tuple
     title = tree.title or ""
     if document is None:
         return title, ""
-    convert_all(MarkupPage(document=document, html=html, formulas=formulas))
+    convert_all(MarkupPage(document=document, formulas=formulas))
     if not main_content:
         return title, extract_plain_text(tree, main_content=False)
     boilerplate.clear(document, html)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from reasonforge.corpus.extract.formulas import MARK, RESERVED, Formulas
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\u2061-\u2064\ufeff]")
-_BLANKS = {ord(char): " " for char in "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"}
-_LINE_ENDS = {0x2028: "\n", 0x2029: "\n", 0x85: "\n", 0x0D: None}
+_BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
+_LINE_ENDS = re.compile("[\u2028\u2029\x85]")
 _CELLS = re.compile(r"(?<=\S)\t+(?=\S)")
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 _MANY_LINES = re.compile(r"\n{3,}")
@@ -74,7 +74,7 @@ def render(text: str, formulas: Formulas, *, max_chars: int) -> Rendered:
         size += len(out)
     whole = "".join(parts).strip("\n ")
     if not whole.isascii():
-        whole = whole.translate(RESERVED)  # a mark that the page forged
+        whole = RESERVED.sub("", whole)  # a mark that the page forged
     return Rendered(whole if unicodedata.is_normalized("NFC", whole) else unicodedata.normalize("NFC", whole), count, cut)
 
 
@@ -85,8 +85,8 @@ def plain(text: str) -> str:
 
 def _clean(text: str) -> str:
     if not text.isascii():
-        text = text.translate(_BLANKS).translate(_LINE_ENDS)
-    elif "\r" in text:
+        text = _LINE_ENDS.sub("\n", _BLANKS.sub(" ", text))
+    if "\r" in text:
         text = text.replace("\r", "")
     text = _CONTROL.sub("", text)
     if "\t" in text:

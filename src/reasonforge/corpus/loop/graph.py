@@ -18,7 +18,7 @@ from reasonforge.corpus.classifier.train import FOLDED, MANIFEST, plan_train
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.ingest.units import plan_pages
 from reasonforge.corpus.loop import units as loop_units
-from reasonforge.corpus.loop.config import AutoAnnotation, FileAnnotation
+from reasonforge.corpus.loop.config import AutoAnnotation, FileAnnotation, HumanAnnotation
 from reasonforge.corpus.loop.finish import chained, dropped, finish, without_near_duplicates
 from reasonforge.corpus.loop.overlap import converged
 from reasonforge.corpus.loop.steps import Ended, Graph, PageFile, Step, Waits, unit_of
@@ -28,6 +28,7 @@ from reasonforge.corpus.selection.cut import Cut
 from reasonforge.corpus.selection.units import SELECTED, TIES, final_cut, first_cut, has_ties, histograms_of, plan_selection, plan_ties
 from reasonforge.corpus.units import Input, Receipt, Store, Unit
 from reasonforge.corpus.urls.dedup import DROPPED, url_dedup
+from reasonforge.runs.text import counted
 
 _UNITS = "reasonforge.corpus.loop.units"
 _RANKS = 1 << 64
@@ -219,10 +220,8 @@ class _Mining:
             ],
         )
         tables = [store.input(receipt, loop_units.WORKLIST) for receipt in listed]
-        if not isinstance(recipe.annotation, AutoAnnotation):
-            waits = self._waits(number, num_domains=judged.counts.kept)
-            if waits is not None:
-                yield waits
+        if (waits := self._waits(number, judged)) is not None:
+            yield waits
         (said,) = yield Step(stage="annotate", round=number, units=[self._labels(number, tables)])
         labels = store.input(said, loop_units.LABELS)
         expanded = yield Step(
@@ -244,17 +243,21 @@ class _Mining:
             num_positives=sum(receipt.counts.kept for receipt in expanded),
         )
 
-    def _waits(self, number: int, *, num_domains: int) -> Waits | None:
+    def _waits(self, number: int, judged: Receipt) -> Waits | None:
         """Return what a person has to do before the round can go on; None = it is done, or there is nothing to do."""
-        annotation = self._recipe.annotation
-        if isinstance(annotation, FileAnnotation | AutoAnnotation) or not num_domains:
+        if not isinstance(self._recipe.annotation, HumanAnnotation):
             return None
         journal = Journal(annotations_path(self._recipe, self._store.root))
-        if any(line.decision.round == number for line in journal.lines) or annotated_mark(self._store.root, number).exists():
+        if any(line.decision.round == number for line in journal.lines):
+            return None
+        hosts = {pattern.host for pattern in journal.decisions(up_to_round=number)}
+        names = loop_units.mathematical_names(self._store.output(judged, loop_units.DOMAINS)).to_list()
+        waiting = [name for name in names if not any(host == name or host.endswith(f".{name}") for host in hosts)]
+        if not waiting:  # earlier rounds have settled them all
             return None
         return Waits(
             round=number,
-            message=f"round {number}: {num_domains} mathematical domains wait for a person to say which of their paths are mathematics",
+            message=f"round {number}: a person has to say which paths of {counted(len(waiting), 'mathematical domain')} are mathematics",
             command="reasonforge corpus annotate DIR",
         )
 
@@ -275,11 +278,6 @@ def annotations_path(recipe: CorpusRecipe, root: Path) -> Path:
     """Return where the annotations of a corpus lie."""
     path = None if isinstance(recipe.annotation, AutoAnnotation) else recipe.annotation.path
     return root / ANNOTATIONS if path is None else path.expanduser()
-
-
-def annotated_mark(root: Path, number: int) -> Path:
-    """Return the file that says that a round's annotation is finished, though nothing was decided."""
-    return root / "annotated" / f"round-{number}"
 
 
 def _domain_settings(recipe: CorpusRecipe) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from reasonforge.corpus.annotate.automatic import label_by_share as by_share
 from reasonforge.corpus.annotate.data import open_tables
 from reasonforge.corpus.annotate.journal import Journal
 from reasonforge.corpus.annotate.labels import Annotations
+from reasonforge.corpus.loop import reasons
 from reasonforge.corpus.loop.expand import new_positives
 from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
 from reasonforge.corpus.loop.steps import roles
@@ -91,10 +92,10 @@ def candidates(work: Work) -> None:
     kept = drawn.filter(~_left_out(drawn, given))
     work.counts.taken, work.counts.kept = whole.height, kept.height
     work.counts.drop("masked", whole.height - pages.height)
-    work.counts.drop("not_drawn", pages.height - drawn.height)
-    work.counts.drop("no_negative", drawn.height - kept.height)
+    work.counts.drop(reasons.NOT_OFFERED, pages.height - drawn.height)
+    work.counts.drop(reasons.NO_NEGATIVE, drawn.height - kept.height)
     work.counts.note("positives", int(kept["positive"].sum()))
-    write_table(work.output(CANDIDATES), kept.select(CANDIDATE_SCHEMA.names()).cast(dict(CANDIDATE_SCHEMA)))
+    write_table(work.output(CANDIDATES), kept.select(CANDIDATE_SCHEMA.names()).cast(CANDIDATE_SCHEMA))
 
 
 def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]]) -> pl.Series:
@@ -135,8 +136,8 @@ def judge(work: Work) -> None:
     marked = rated.with_columns(mathematical=pl.col("name").is_in(chosen["name"].implode()))
     work.counts.taken, work.counts.kept = rated.height, chosen.height
     small = rated.filter(pl.col("pages") < work.settings["min_pages"]).height
-    work.counts.drop("few_pages", small)
-    work.counts.drop("low_share", rated.height - chosen.height - small)
+    work.counts.drop(reasons.FEW_PAGES, small)
+    work.counts.drop(reasons.LOW_SHARE, rated.height - chosen.height - small)
     write_table(work.output(DOMAINS), marked.sort(["mathematical", "expected", "name"], descending=[True, True, False]))
     _write_json(work.output(OVERLAP), summed(read_overlap(path) for path in given["overlap"]).to_dict())
 
@@ -152,10 +153,10 @@ def look(work: Work) -> None:
     pages = read_table(given["pages"][0], ["id", "host", "domain", "path"]).join(scores, on="id", how="inner", maintain_order="left")
     mine = pages.filter(pl.col(key).is_in(names.implode()))
     work.counts.taken, work.counts.kept = pages.height, mine.height
-    work.counts.drop("other_domain", pages.height - mine.height)
+    work.counts.drop(reasons.OTHER_DOMAIN, pages.height - mine.height)
     chosen = read_table(given["selected"][0], ["id"])["id"]
     listed = mine.with_columns(selected=pl.col("id").is_in(chosen.implode()))
-    write_table(work.output(WORKLIST), listed.select(WORKLIST_SCHEMA.names()).cast(dict(WORKLIST_SCHEMA)))
+    write_table(work.output(WORKLIST), listed.select(WORKLIST_SCHEMA.names()).cast(WORKLIST_SCHEMA))
 
 
 def expand(work: Work) -> None:
@@ -169,7 +170,7 @@ def expand(work: Work) -> None:
     found = new_positives(pages, read_labels(given["labels"][0]), earlier=earlier)
     work.counts.taken = pages.height + (0 if earlier is None else earlier.join(pages, on="id", how="anti").height)
     work.counts.kept = found.height
-    work.counts.drop("not_under_accepted_path", work.counts.taken - found.height)
+    work.counts.drop(reasons.NOT_ACCEPTED, work.counts.taken - found.height)
     write_table(work.output(POSITIVES), found)
 
 

@@ -19,19 +19,11 @@ from reasonforge.corpus.neardup.signatures import band_keys, jaccard, shingle_se
 from reasonforge.corpus.pages import PAGES, read_table, write_table
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work
 from reasonforge.corpus.urls.dedup import DROPPED, Chain, hash_range, mask_of, read_range
+from reasonforge.corpus.urls.reasons import LEFT_OUT, NEAR_DUPLICATE, NO_WORDS, NOT_SIMILAR
 
 STAGE: Final = "neardup"
 VERSION: Final = 1
 BANDS, PAIRED, SHINGLES, EDGES, CLUSTERS = (f"{name}.parquet" for name in ("bands", "pairs", "shingles", "edges", "clusters"))
-
-NEAR_DUPLICATE: Final = "near_duplicate"
-LEFT_OUT: Final = "left_out_before"
-NO_WORDS: Final = "no_words"
-REASONS: Final = {
-    NEAR_DUPLICATE: "a page with nearly the same text is kept: the newest of them",
-    LEFT_OUT: "the page was dropped by an earlier step, or is not selected",
-    NO_WORDS: "the page has no word to compare",
-}
 
 _BANDS = pl.Schema({"key": pl.UInt64, "id": pl.String, "row": pl.UInt32})
 _SHINGLES = pl.Schema({"row": pl.UInt32, "id": pl.String, "fetched_at": pl.String, "crawl": pl.String, "shingles": pl.List(pl.UInt64)})
@@ -203,7 +195,7 @@ def write_edges(work: Work) -> None:
     edges = pairs.filter(pl.Series(similar, dtype=pl.Boolean))
     work.counts.taken = len(pairs)
     work.counts.kept = len(edges)
-    work.counts.drop("not_similar", len(pairs) - len(edges))
+    work.counts.drop(NOT_SIMILAR, len(pairs) - len(edges))
     write_table(work.output(EDGES), edges)
 
 

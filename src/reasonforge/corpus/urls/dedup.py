@@ -17,6 +17,7 @@ from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import PAGES, read_table, write_table
 from reasonforge.corpus.units import Receipt, Store, Unit, Work
 from reasonforge.corpus.urls.config import UrlDedupConfig
+from reasonforge.corpus.urls.reasons import DUPLICATE_URL
 
 STAGE: Final = "urls"
 VERSION: Final = 1
@@ -24,9 +25,6 @@ KEYS: Final = "keys.parquet"
 TWICE: Final = "twice.parquet"
 DROPPED: Final = "dropped.parquet"
 """Name of the mask: ids of the pages to leave out, why, and for which page."""
-
-DUPLICATE_URL: Final = "duplicate_url"
-REASONS: Final = {DUPLICATE_URL: "another capture of the same URL is kept: the newest"}
 
 MASK: Final = pl.Schema({"id": pl.String, "reason": pl.String, "kept_id": pl.String})
 """Columns of a mask, sorted by id."""

@@ -18,11 +18,10 @@ def convert(page: MarkupPage) -> None:
             text = _lines(page, element)
             if text.strip():
                 element.text = page.formulas.keep("block", text)
-    if "$" in page.html or "\\(" in page.html or "`" in page.html:
-        for element in page.select("code, kbd, samp, tt"):
-            text = element.text or ""
-            if ("$" in text or "\\(" in text or "\\[" in text or "`" in text) and not MARK.search(text):
-                element.text = page.formulas.keep("code", " ".join(text.split()))
+    for element in page.select("code, kbd, samp, tt"):
+        text = element.text or ""
+        if ("$" in text or "\\(" in text or "\\[" in text or "`" in text) and not MARK.search(text):
+            element.text = page.formulas.keep("code", " ".join(text.split()))
 
 
 def _is_code(pre: Any) -> bool:

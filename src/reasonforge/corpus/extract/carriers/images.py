@@ -26,8 +26,6 @@ _PATH_SOURCE = re.compile(r"(?:codecogs\.com/(?:gif|png|svg|pdf)\.latex/|upmath\
 
 def convert(page: MarkupPage) -> None:
     """Replace images of formulas."""
-    if not any(name in page.html for name in _RENDERERS) and not any(name in page.html for name in _CLASSES):
-        return
     for element in page.select("img"):
         sources = [value for name in _SOURCES if (value := element.getattr(name))]
         source = next((value for value in sources if any(name in value for name in _RENDERERS)), "")

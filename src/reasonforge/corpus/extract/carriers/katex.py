@@ -9,9 +9,8 @@ from reasonforge.corpus.extract.tree import attached, class_of
 
 def convert(page: MarkupPage) -> None:
     """Replace each drawn formula by its source."""
-    if "katex-error" in page.html:
-        for element in page.select(".katex-error"):
-            page.replace(element, element.text or "")
+    for element in page.select("span.katex-error"):
+        page.replace(element, element.text or "")
     for element in page.select("span.katex"):
         if not attached(element):
             continue

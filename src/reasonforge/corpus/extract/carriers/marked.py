@@ -9,11 +9,8 @@ from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.formulas import unwrapped
 from reasonforge.corpus.extract.tree import attached
 
-ATTRIBUTES = ("data-tex", "data-latex", "data-formula", "data-equation", "data-math", "data-katex", "data-math-style", "data-value")
-WORDS = (
-    'class="math', "class='math", "class=math", " math\"", "arithmatex", "math-renderer", "mathquill", 'class="tex', 'class="latex', "math-tex",
-    "wp-katex-eq", "js-render-math",
-)  # fmt: skip
+_ATTRIBUTES = ("data-tex", "data-latex", "data-formula", "data-equation", "data-math", "data-katex", "data-value")
+_WITH_ATTRIBUTES = ", ".join(f"[{name}]" for name in _ATTRIBUTES)
 _CLASSES = (
     "span.math, div.math, p.math, code.math, pre.math, .math-container, .math-tex, .math-display, .math-inline, .arithmatex, math-renderer, span.tex, "
     "div.tex, span.latex, div.latex, .mathquill-embedded-latex, .wp-katex-eq"
@@ -25,11 +22,10 @@ _WORD = re.compile(r"[A-Za-z]{4,}")
 
 def convert_attributes(page: MarkupPage) -> None:
     """Replace elements whose source stands in an attribute."""
-    present = [name for name in ATTRIBUTES if name + "=" in page.html and name != "data-math-style"]
-    for element in page.select(", ".join(f"[{name}]" for name in present)) if present else []:
+    for element in page.select(_WITH_ATTRIBUTES):
         if not attached(element):
             continue
-        source = next(value for name in present if (value := element.getattr(name)) is not None).strip()
+        source = next(value for name in _ATTRIBUTES if (value := element.getattr(name)) is not None).strip()
         named = element.getattr("class") or element.tag or ""
         if source and _NAMES.search(named) and (_TEX_SIGN.search(source) or not _WORD.search(source)):
             page.replace(element, source, display=_is_display(element, source))

@@ -27,18 +27,11 @@ def latex_of(math: Any) -> str:
 
 def convert(page: MarkupPage) -> None:
     """Replace what wraps formulas first, then formulas on their own."""
-    if "mwe-math" in page.html:
-        _convert_wiki(page)
-    if "ltx_" in page.html:
-        _convert_latexml_tables(page)
-    for element in page.select("math"):
+    _convert_wiki(page)
+    _convert_latexml_tables(page)
+    for element in page.select("math, mml\\:math, m\\:math"):
         if attached(element):
             page.replace(element, latex_of(element), display=_is_display(element))
-    for prefix in ("mml", "m"):
-        if f"<{prefix}:math" in page.html:
-            for element in page.select(f"{prefix}\\:math"):
-                if attached(element):
-                    page.replace(element, mathml.to_latex(element), display=_is_display(element))
 
 
 def _is_display(math: Any) -> bool:

@@ -7,21 +7,19 @@ from typing import Any
 from reasonforge.corpus.extract.carriers.math_elements import latex_of
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.carriers.scripts import mathml_text
-from reasonforge.corpus.extract.tree import attached
+from reasonforge.corpus.extract.tree import attached, class_of
 
 
 def convert(page: MarkupPage) -> None:
     """Replace each container by the formula it draws."""
-    if "mjx-container" in page.html:
-        for element in page.select("mjx-container"):
-            if attached(element):
-                page.replace(element, _container(element), display=element.getattr("display") in ("true", "block"))
-    if "data-mathml" in page.html:
-        for element in page.select("[data-mathml]"):
-            if attached(element):
-                source = element.getattr("data-mathml") or ""
-                wrapped = "MathJax_Display" in (element.parent.getattr("class") or "") if element.parent.tag else False
-                page.replace(element, mathml_text(source), display=wrapped or 'display="block"' in source[:200])
+    for element in page.select("mjx-container"):
+        if attached(element):
+            page.replace(element, _container(element), display=element.getattr("display") in ("true", "block"))
+    for element in page.select("[data-mathml]"):
+        if attached(element):
+            source = element.getattr("data-mathml") or ""
+            wrapped = element.parent.tag != "#document" and "MathJax_Display" in class_of(element.parent)
+            page.replace(element, mathml_text(source), display=wrapped or 'display="block"' in source[:200])
 
 
 def _container(element: Any) -> str:

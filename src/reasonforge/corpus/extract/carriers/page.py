@@ -11,10 +11,9 @@ from reasonforge.corpus.extract.tree import put_text, select
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkupPage:
-    """A parsed page, its HTML (for tests of words) and its formulas so far."""
+    """A parsed page and its formulas so far."""
 
     document: Any
-    html: str
     formulas: Formulas
 
     def select(self, selector: str) -> list[Any]:

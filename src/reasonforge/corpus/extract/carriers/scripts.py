@@ -15,7 +15,8 @@ _RENDERED = (
 
 def convert(page: MarkupPage) -> None:
     """Replace the scripts and drop what MathJax drew beside them."""
-    for element in page.select('script[type^="math/"]'):
+    sources = page.select('script[type^="math/"]')
+    for element in sources:
         kind = element.getattr("type") or ""
         source = element.text or ""
         if kind.startswith("math/tex"):
@@ -27,9 +28,9 @@ def convert(page: MarkupPage) -> None:
         else:
             continue
         page.replace(element, latex, display="mode=display" in kind.replace(" ", "") or 'display="block"' in source[:200])
-    if "MathJax" in page.html or "mjx-chtml" in page.html or "MJXc" in page.html:
+    if sources:
         for element in page.select(_RENDERED):
-            if attached(element) and not element.query_selector("p"):
+            if attached(element) and element.query_selector("p") is None:
                 element.remove()
 
 

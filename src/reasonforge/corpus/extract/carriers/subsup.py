@@ -22,8 +22,7 @@ def convert(page: MarkupPage) -> None:
         elif element.query_selector("a") is None and text.lower() not in _WORDS and len(text) <= _MAX_CHARS and text[0] != "[":
             mark = "_" if (element.tag or "").lower() == "sub" else "^"
             put_text(page.document, element, f"{mark}{{{text}}}")
-    if "texhtml" in page.html:
-        for element in page.select("span.texhtml"):
-            text = element.text or ""
-            if attached(element) and not MARK.search(text):
-                page.replace(element, "".join(char if char.isascii() else symbol(char) for char in text))
+    for element in page.select("span.texhtml"):
+        text = element.text or ""
+        if attached(element) and not MARK.search(text):
+            page.replace(element, "".join(char if char.isascii() else symbol(char) for char in text))
