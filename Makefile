@@ -24,9 +24,12 @@ demo: $(CORE) ## train the toy R1-Zero recipe into a new folder under runs/ (SEE
 	$(RUN) -m reasonforge run recipes/toy/r1_zero.toml --seed $(SEED) --out "runs/demo-$$(date +%Y%m%d-%H%M%S)" $(ARGS)
 
 demo-corpus: $(CORPUS) ## mine a synthetic web in four rounds, and write a report page, under corpus/ (SEED=0)
+	@test ! -e corpus/web/summary.json || grep -q '"seed": $(SEED),' corpus/web/summary.json || \
+		{ echo "error: corpus/web is the web of another seed. Remove corpus/web and corpus/toy, then try again" >&2; exit 2; }
 	@test -e corpus/web/summary.json || $(RUN) -m reasonforge corpus synthesise --out corpus/web --pages 2000 --seed $(SEED)
 	$(RUN) -m reasonforge corpus run recipes/toy/corpus.toml --out corpus/toy $(ARGS)
 	@$(RUN) -m reasonforge corpus status corpus/toy
+	@echo "next: open corpus/toy/report.html in a browser"
 
 test: $(DEV) ## run the tests: minutes (ARGS="-k name" for some)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 $(ARGS)

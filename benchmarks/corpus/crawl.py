@@ -1,7 +1,8 @@
 """A WARC file of pages that look like those of a crawl, for benchmarks: the same bytes for the same seed.
 
-A page of the real web is mostly not its text: of 30 to 100 KB there are a few thousand characters to extract, among scripts, style sheets,
-menus, teasers and link farms. So here. Two of five pages have formulas, in the ways that sites write them.
+A page of the real web is mostly not its text: of 30 to 100 KB there are a few thousand characters to extract. So here: a third of
+the rest is scripts and style sheets, and the others are menus, comments and cards that lead to other pages, boxes within boxes. Two of
+five pages have formulas, in the ways that sites write them.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _MATHS = re.findall(
     """,
 )
 _FORMULAS = (
-    r"x^2+y^2=z^2", r"\frac{a+b}{c}", r"\sum_{n=1}^{\infty}\frac{1}{n^2}=\frac{\pi^2}{6}", r"\int_0^1 f(x)\,dx", r"\sqrt{2}\notin\mathbb{Q}",
+    r"x^2+y^2=z^2", r"\frac{a+b}{c}", r"\sum_{n=1}^{\infty}\frac{1}{n^2}=\frac{\pi^2}{6}", r"\int_0^1 f(x)\,dx", r"\sqrt{2}>1",
     r"\lim_{x\to 0}\frac{\sin x}{x}=1", r"A^{-1}=\frac{1}{\det A}\operatorname{adj}A", r"\alpha+\beta\leq\gamma", r"p\mid ab",
 )  # fmt: skip
 _MATHML = "<math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><msup><mi>c</mi><mn>2</mn></msup></mfrac></math>"
@@ -107,8 +108,9 @@ def page(draw: random.Random, number: int) -> str:
     )
     wanted = draw.randint(30_000, 100_000)
     tail = f'<footer class="footer">{_links(draw, 40)}<p>&copy; 2024 Site {number % 97}. All rights reserved.</p></footer>\n'
+    fillers = (_script, _script, _script, _style, _related, _comments)
     while len(html) + len(tail) < wanted:
-        html += draw.choice((_script, _script, _style, _related))(draw)
+        html += draw.choice(fillers)(draw)
     return f"{html}{tail}</body></html>\n"
 
 
@@ -197,13 +199,38 @@ def _menu(draw: random.Random) -> str:
 
 
 def _teasers(draw: random.Random, count: int) -> str:
-    return "".join(
-        f'<div class="teaser"><a href="/t/{n}"><h4>{_sentence(draw, 6)}</h4><p>{_sentence(draw, 12)}</p></a></div>\n' for n in range(count)
+    return "".join(_card(draw, n) for n in range(count))
+
+
+def _card(draw: random.Random, number: int) -> str:
+    """Return what stands in every list of other pages: boxes in boxes, a picture in three sizes, a date, tags."""
+    name, other = draw.choice(_WORDS), draw.choice(_WORDS)
+    sizes = ", ".join(f"/img/{name}-{width}x{width * 2 // 3}.jpg {width}w" for width in (300, 768, 1024))
+    tags = "".join(f'<a class="tag tag--{tag}" rel="tag" href="/tag/{tag}">{tag}</a>' for tag in draw.sample(_WORDS, 2))
+    return (
+        f'<div class="card card--small js-card" data-id="{number}" data-track="{name}|{other}"><div class="card__inner">'
+        f'<a class="card__media" href="/{name}/{number}" tabindex="-1" aria-hidden="true"><picture><img loading="lazy" srcset="{sizes}" '
+        f'src="/img/{name}.jpg" width="300" height="200" alt=""></picture></a><div class="card__body"><h4 class="card__title">'
+        f'<a href="/{name}/{number}">{_sentence(draw, 6)}</a></h4><div class="card__meta">'
+        f'<span class="by">By <a href="/u/{other}">{other}</a>'
+        f'</span><time datetime="2024-05-{number % 28 + 1:02d}">{number % 28 + 1} May</time></div>'
+        f'<p class="card__lead">{_sentence(draw, 12)}</p>'
+        f'<div class="card__tags">{tags}</div></div></div></div>\n'
     )
 
 
 def _related(draw: random.Random) -> str:
-    return f'<section class="related"><h5>More</h5>{_teasers(draw, 6)}</section>\n'
+    return f'<section class="related"><h5>More</h5><div class="row"><div class="col-12">{_teasers(draw, 6)}</div></div></section>\n'
+
+
+def _comments(draw: random.Random) -> str:
+    said = "".join(
+        f'<li class="comment depth-{n % 3}" id="c{n}"><div class="vcard"><img class="avatar" src="/a/{n}.png" alt="">'
+        f'<cite>{draw.choice(_WORDS)}</cite><a href="#c{n}">{n} days ago</a></div>'
+        f'<div class="said"><p>{_sentence(draw, 25)}.</p></div><a class="reply" href="#r">Reply</a></li>\n'
+        for n in range(draw.randint(3, 9))
+    )
+    return f'<div id="comments" class="comments-area"><ol class="comment-list">{said}</ol></div>\n'
 
 
 def _head(draw: random.Random, title: str) -> str:

@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--documents", type=int, default=1000)
     options = parser.parse_args()
+    sys.argv = ["PYTHON" if argument == options.peer else argument for argument in sys.argv]  # stored with the result
     prose = Prose(0)
     problems = [problem(prose, prose.draw.randrange(20, 90) if number % 10 else prose.draw.randrange(5, 9)) for number in range(PROBLEMS)]
     long = [text for text in problems if len(grams(text)) >= N]

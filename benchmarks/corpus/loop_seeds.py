@@ -4,8 +4,8 @@
 
 Every seed is another web, mined by recipes/toy/corpus.toml: the first positives are English textbook pages, paths are annotated by a
 simulated person who knows the truth, and is asked only about domains that the loop has found. Controls: without annotation, how far do the
-rounds come by themselves; with the first round's classifier and the last round's budget of tokens, how much is due to the larger selection alone; and what
-the decontamination found of the benchmark problems that are planted in the pages. Kept in results/corpus_loop.json.
+rounds come by themselves; with the first round's classifier and the last round's budget of tokens, how much is due to the larger selection
+alone; and what the decontamination found of the benchmark problems that are planted in the pages. Kept in results/corpus_loop.json.
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--documents", type=int, default=1000)
     options = parser.parse_args()
+    sys.argv = ["PYTHON" if argument == options.peer else argument for argument in sys.argv]  # stored with the result
     prose = Prose(0)
     documents = [prose.document() for _ in range(options.documents)]
     with tempfile.TemporaryDirectory() as name:

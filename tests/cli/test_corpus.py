@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +119,16 @@ def test_a_dry_run_shows_what_is_done_already_and_what_changes(call: Call, recip
     assert "3 of 3" in text
     assert "seed: 0 -> 7" in text
     assert "nothing was done: this was a dry run" in text
+
+
+@pytest.mark.parametrize("verb", ["status", "report", "annotate", "verify"])
+def test_a_missing_extra_is_one_line_that_says_how_to_get_it(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "polars" else real(name))
+    code, _, errors = call("corpus", verb, str(tmp_path))
+    assert (code, errors) == (69, 'error: polars: not installed. Corpora need: pip install "reasonforge[corpus]"\n')
 
 
 def test_a_folder_without_a_corpus_is_exit_code_65(call: Call, tmp_path: Path) -> None:

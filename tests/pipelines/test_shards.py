@@ -16,6 +16,7 @@ from reasonforge.corpus.pool import InProcess, run_all
 from reasonforge.corpus.units import Store, file_input
 from reasonforge.pipelines.config import Recipe
 from reasonforge.runs.directory import RunDirectory
+from reasonforge.stages.likelihood import LikelihoodTraining
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.tasks.config import DocumentMixture, ShardsSource, TaskSource
 from reasonforge.tasks.registry import get_task
@@ -26,6 +27,7 @@ from tests import oracle
 from tests.pipelines.conftest import Call
 from tests.pipelines.micro import outcome
 from tests.pipelines.processes import forked, run_with_kills
+from tests.pipelines.test_resume import at_call, fail
 
 TASK = "labelled_arithmetic"
 NUM_ROWS = 14
@@ -141,6 +143,23 @@ def test_a_run_on_shards_that_is_killed_and_resumed_is_the_undisturbed_run(
     assert outcome(tmp_path / "run") == outcome(undisturbed)
 
 
+def test_a_run_does_not_go_on_with_other_data(call: Call, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "short").symlink_to(root / "short")
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(LikelihoodTraining, "train_step", at_call(5, fail, LikelihoodTraining.train_step))
+        arguments = [f"--data.corpus.sources.short.path={tmp_path / 'short'}", "--out", run]
+        assert call("run", root / "recipe.toml", *arguments).code == 69
+    (tmp_path / "short").unlink()
+    (tmp_path / "short").symlink_to(root / "long")
+    found = call("run", "--resume", "--out", run, "--quiet")
+    assert found.code == 65
+    assert "not what this run has trained on so far" in found.err
+    (tmp_path / "short").unlink()
+    (tmp_path / "short").symlink_to(root / "short")
+    assert call("run", "--resume", "--out", run, "--quiet").code == 0
+
+
 def test_windows_may_begin_anew_at_every_document(call: Call, root: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     found = call("run", root / "recipe.toml", "--data.corpus.reset_at_documents=true", "--out", run, "--stages.pretrain.steps=2")
@@ -231,4 +250,4 @@ def test_one_folder_is_read_without_weights(call: Call, root: Path, tmp_path: Pa
     path.write_text(f'{head}path = "{root}/short"\n[data.heldout]{rest.partition("[data.heldout]")[2]}')
     found = call("run", path, "--out", tmp_path / "run", "--dry-run")
     assert found.code == 0, found.err
-    assert "2,304 tokens in windows of 24: short 2,304" in " ".join(found.out.split())
+    assert "2,304 tokens in windows of 24: corpus 2,304" in " ".join(found.out.split())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,7 +17,7 @@ from reasonforge.cli.corpus_extract import extract
 from reasonforge.cli.corpus_pack import export, pack, verify
 from reasonforge.cli.corpus_report import report
 from reasonforge.cli.corpus_synthesise import synthesise
-from reasonforge.core.errors import RecipeError
+from reasonforge.core.errors import RecipeError, UnavailableError
 
 if TYPE_CHECKING:
     from reasonforge.config.loader import LoadedRecipe
@@ -35,6 +38,22 @@ corpus_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_PACKAGES = ("polars", "xxhash", "fastwarc", "resiliparse", "lxml", "fasttext", "zstandard", "tldextract", "fsspec")
+
+
+def _with_packages(verb: Callable[..., int]) -> Callable[..., int]:
+    """Have a verb say in a line that the packages of the ``corpus`` extra are missing, and not in the middle of something."""
+
+    @functools.wraps(verb)
+    def checked(*arguments: Any, **options: Any) -> int:
+        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+        if missing:
+            raise UnavailableError(f'{", ".join(missing)}: not installed. Corpora need: pip install "reasonforge[corpus]"')
+        return verb(*arguments, **options)
+
+    return checked
+
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A corpus folder.", show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -43,6 +62,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
     epilog=f"Example:  reasonforge corpus run {_EXAMPLE} --out corpus/toy  ·  Then:  reasonforge corpus status corpus/toy",
     rich_help_panel="Make a corpus",
 )
+@_with_packages
 def run(
     context: typer.Context,
     files: Annotated[
@@ -125,6 +145,7 @@ def run(
 
 
 @corpus_app.command(epilog="Example:  reasonforge corpus status corpus/toy", rich_help_panel="Look at a corpus")
+@_with_packages
 def status(
     folder: Folder,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -149,6 +170,7 @@ def status(
 @corpus_app.command(
     epilog="Example:  reasonforge corpus explain corpus/toy https://forum.example/questions/17", rich_help_panel="Look at a corpus"
 )
+@_with_packages
 def explain(
     folder: Folder,
     url: Annotated[str, typer.Argument(metavar="URL", help="Of a page, in any spelling; or its id.", show_default=False)],
@@ -168,27 +190,31 @@ def explain(
     return 0
 
 
-corpus_app.command("report", epilog="Example:  reasonforge corpus report corpus/toy", rich_help_panel="Look at a corpus")(report)
+corpus_app.command("report", epilog="Example:  reasonforge corpus report corpus/toy", rich_help_panel="Look at a corpus")(
+    _with_packages(report)
+)
 corpus_app.command(
     "annotate",
     epilog="Example:  reasonforge corpus annotate corpus/toy  ·  Then:  reasonforge corpus run --out corpus/toy",
     rich_help_panel="Make a corpus",
-)(annotate)
+)(_with_packages(annotate))
 corpus_app.command(
     "extract",
     epilog="Example:  reasonforge corpus extract CC-MAIN.warc.gz --out pages.jsonl.zst",
     rich_help_panel="Beside a corpus",
-)(extract)
+)(_with_packages(extract))
 corpus_app.command(
     "synthesise", epilog="Example:  reasonforge corpus synthesise --out corpus/web --pages 2000", rich_help_panel="Beside a corpus"
-)(synthesise)
+)(_with_packages(synthesise))
 corpus_app.command(
     "pack",
     epilog="Example:  reasonforge corpus pack code.jsonl --tokenizer models/base --out shards/code",
     rich_help_panel="Shards",
-)(pack)
-corpus_app.command("export", epilog="Example:  reasonforge corpus export shards/code --format megatron", rich_help_panel="Shards")(export)
-corpus_app.command("verify", epilog="Example:  reasonforge corpus verify shards/code", rich_help_panel="Shards")(verify)
+)(_with_packages(pack))
+corpus_app.command("export", epilog="Example:  reasonforge corpus export shards/code --format megatron", rich_help_panel="Shards")(
+    _with_packages(export)
+)
+corpus_app.command("verify", epilog="Example:  reasonforge corpus verify shards/code", rich_help_panel="Shards")(_with_packages(verify))
 
 
 def _check_share(stage: str | None, until: str | None, round_number: int | None, rank: int | None, world_size: int | None) -> None:

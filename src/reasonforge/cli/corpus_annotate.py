@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
+import shlex
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,7 +92,7 @@ def annotate(
     from reasonforge.corpus.annotate.journal import Journal, check_author
 
     folder = folder.expanduser()
-    by = check_author(f"human:{name or getpass.getuser()}")
+    by = check_author(f"human:{name or _user()}")
     data, number, stored = _data(folder, round_number)
     journal = Journal(file.expanduser() if file is not None else stored)
     if export is not None:
@@ -135,6 +138,8 @@ def _export(data: AnnotationData, journal: Journal, path: Path, *, seed: int, sh
     from reasonforge.core.files import write_atomic
     from reasonforge.corpus.annotate.sheet import write_sheet
 
+    if path.exists():
+        raise DataError(f"{path}: is there already, and may be filled in. Import it, or choose another name")
     text = write_sheet(data, journal, seed=seed, share=share)
     # With a byte order mark: without it Excel takes UTF-8 for something older.
     write_atomic(path, text.encode("utf-8-sig", "replace"))
@@ -162,6 +167,7 @@ def _propose(data: AnnotationData, journal: Journal, number: int, endpoint: str,
 
     from reasonforge.config.endpoint import EndpointConfig
     from reasonforge.core.rollouts import SamplingParams
+    from reasonforge.corpus.annotate.journal import check_author
     from reasonforge.corpus.annotate.proposals import agreement, propose
     from reasonforge.corpus.annotate.worklist import rows_to_label
     from reasonforge.runs.signals import StopRequest
@@ -171,7 +177,7 @@ def _propose(data: AnnotationData, journal: Journal, number: int, endpoint: str,
         config = EndpointConfig(url=endpoint, name=name)
     except ValidationError as error:
         raise RecipeError(f"--endpoint {endpoint}: {error.errors()[0]['msg']}") from None
-    by = f"model:{name}"
+    by = check_author(f"model:{name}")
     known = journal.proposals()
     rows = [row for row in rows_to_label(data, share=share) if row.pattern not in known or known[row.pattern].decision.by != by]
     params = SamplingParams(max_new_tokens=1024, temperature=0.0)
@@ -186,6 +192,8 @@ def _propose(data: AnnotationData, journal: Journal, number: int, endpoint: str,
     if found.overlap:
         kappa = "not defined" if found.kappa is None else f"{found.kappa:.2f}"
         print(f"with people it agrees on {found.equal} of {found.overlap} paths (Cohen's kappa {kappa})")
+    if stop.requested:
+        raise stop.error("stopped; what was proposed is kept. Go on with the same command")
     print("Proposals count when they are accepted: key a in the page, or --accept")
     return 0
 
@@ -219,18 +227,30 @@ def _serve(data: AnnotationData, journal: Journal, number: int, by: str, folder:
     from reasonforge.corpus.annotate.session import Session
     from reasonforge.runs.text import counted, program_name
 
-    command = f"{program_name()} corpus run --out {folder}"
+    command = f"{program_name()} corpus run --out {shlex.quote(str(folder))}"
     session = Session(data, journal, round_number=number, by=by, clock=_now, next_command=command, seed=seed)
     server = AnnotationServer(session, port=port)
     print(f"Round {number}, {by}. Open (it works once):  {server.url}", flush=True)
     print(f"Decisions go to {journal.path}. Ctrl-C ends.", flush=True)
-    if browser:
+    if browser and _has_display():
         webbrowser.open(server.url)
     with contextlib.suppress(KeyboardInterrupt):
         server.serve()
     summary = session.summary()
     print(f"{counted(summary['decided'], 'decision')}, {counted(summary['gained'], 'page')} gained. Next: {command}")
     return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        raise RecipeError("--by: who decides? This user has no name: give one") from None
+
+
+def _has_display() -> bool:
+    """Without one, a text browser would open in the terminal and use the link up."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _min_ratio(text: str) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -29,6 +29,7 @@ _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _MASK = (1 << 64) - 1
 _CHUNK_CHARS = 1 << 17
 """Characters that are worked on at a time: the arrays stay in the processor's cache."""
+_PORTION_CHARS, _PORTION_TEXTS = 1 << 25, 2048
 
 _BREAK = re.compile(r"\n\s*\n")
 _WORD, _SINGLE = 1, 2
@@ -140,6 +141,16 @@ def hash_texts(texts: Sequence[str], *, segments: bool = False) -> GramHashes:
     hashes = np.concatenate(parts) if parts else np.empty(0, np.uint64)
     offsets = np.concatenate(([0], np.cumsum(counts)))
     return GramHashes(hashes=hashes, offsets=offsets, segments=np.unique(np.concatenate((*borders, offsets)) if segments else offsets[:0]))
+
+
+def portions(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield texts a few thousand at a time, fewer if they are long, each time with the number of the first: so memory is bounded."""
+    first, size = 0, 0
+    for number, text in enumerate(texts):
+        size += len(text)
+        if size >= _PORTION_CHARS or number + 1 == len(texts) or number + 1 - first == _PORTION_TEXTS:
+            yield first, texts[first : number + 1]
+            first, size = number + 1, 0
 
 
 def run_hashes(hashes: U64, length: int) -> U64:

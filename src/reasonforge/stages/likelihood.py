@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reasonforge.core.errors import DataError
 from reasonforge.core.rollouts import Float32, Int32, TrainingSample
 from reasonforge.objectives.aggregate import aggregate, sequence_mean_token_mean, token_mean
 from reasonforge.objectives.likelihood import nll
@@ -31,6 +32,7 @@ class LikelihoodTraining:
         weighting: str = "token",
         is_finished: Callable[[int], bool] | None = None,
         metrics_after: Callable[[int], Mapping[str, float]] | None = None,
+        data_id: str | None = None,
     ) -> None:
         """Args:
         learner: whose model is trained.
@@ -39,6 +41,7 @@ class LikelihoodTraining:
         weighting: ``token`` = every token counts the same, ``example`` = every sample does.
         is_finished: asked before each step; None = finished after ``num_steps``.
         metrics_after: what the data has to say after so many steps; None = nothing.
+        data_id: changes when the data does, and must not while a run is under way; None = the recipe says all.
         """
         self.learner = learner
         self._samples_of_step = samples_of_step
@@ -46,6 +49,7 @@ class LikelihoodTraining:
         self._weights = token_mean if weighting == "token" else sequence_mean_token_mean
         self._is_finished = is_finished
         self._metrics_after = metrics_after
+        self._data_id = data_id
 
     @property
     def num_steps(self) -> int:
@@ -64,11 +68,17 @@ class LikelihoodTraining:
         return metrics if self._metrics_after is None else {**metrics, **self._metrics_after(step + 1)}
 
     def extra_state(self) -> tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]:
-        """Nothing beyond the learner: the data is a function of the step."""
-        return {}, {}
+        """Which data it was: what of it a step reads is a function of the step."""
+        return {}, {} if self._data_id is None else {"data_id": self._data_id}
 
     def restore(self, files: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
-        """Nothing to take back."""
+        """Refuse to go on with other data.
+
+        Raises:
+            DataError: it is not what the checkpoint was trained on.
+        """
+        if state.get("data_id") != self._data_id:
+            raise DataError("the packed data is not what this run has trained on so far: put it back, or begin a new run")
 
 
 def negative_log_likelihood(scores: TokenScores, batch: TokenBatch) -> LossOutput:

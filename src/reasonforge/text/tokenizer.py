@@ -165,8 +165,9 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
         """Return the ids of each text, as :meth:`encode` would, using all cores."""
         backend = self._with_control if special else self._without_control
+        # Not ``encode_batch_fast``: without offsets, and slower all the same (``benchmarks/corpus/tokenise.py``).
         try:
-            rows = [encoding.ids for encoding in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+            rows = [encoding.ids for encoding in backend.encode_batch(list(texts), add_special_tokens=False)]
         except Exception:
             return [self.encode(text, special=special) for text in texts]  # finds the culprit and names it
         if not special:

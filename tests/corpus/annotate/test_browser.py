@@ -57,7 +57,7 @@ class Tab:
     def settle(self) -> None:
         # The queue of keys is worked off one after another: when it is empty all of them are on disk and on screen.
         self.page.evaluate("queue(() => {})")
-        self.wait_until("document.querySelector('#pages').getAttribute('aria-busy') !== 'true'")
+        self.wait_until("document.querySelector('#adds').textContent !== '…'")
 
     def wait_until(self, expression: str) -> None:
         # The page's policy forbids what the driver's own way of waiting does: evaluating text.

@@ -72,6 +72,7 @@ def test_a_sheet_goes_out_and_comes_back(annotate: Any, folder: Path, tmp_path: 
     code, out, _ = annotate("--export", str(path), "--round", "1")
     assert (code, f"--import {path}" in out) == (0, True)
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert annotate("--export", str(path))[0] == 65  # it may be filled in
     rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
     rows[1]["label"] = "math"
     with path.open("w", newline="") as file:

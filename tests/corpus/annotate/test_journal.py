@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,17 @@ def test_what_a_model_says_is_a_proposal_and_decides_nothing(tmp_path: Path) -> 
     assert proposal.decision.label == "math"
 
 
+def test_proposals_blank_lines_and_what_was_taken_back_are_no_decisions_of_a_round(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path / "a.jsonl", [decision("a.org/q", "math", by="model:m"), decision("a.org/r", "math")])
+    journal.append([decision("a.org/r", None, withdraws=journal.lines[1].digest)])
+    with journal.path.open("a") as file:
+        file.write("\n\n")
+    journal.refresh()
+    assert journal.num_decided(1) == 0
+    journal.append([decision("a.org/s", "skip"), decision("a.org/t", "math", round_number=2)])
+    assert (journal.num_decided(1), journal.num_decided(2)) == (1, 1)
+
+
 def test_later_rounds_can_be_left_out(tmp_path: Path) -> None:
     journal = journal_of(tmp_path / "a.jsonl", [decision("a.org/q", "math"), decision("a.org/q", "skip", round_number=2)])
     assert journal.decisions(up_to_round=1)[A].decision.label == "math"
@@ -241,6 +253,27 @@ def test_a_disk_that_refuses_leaves_the_file_as_it_was(tmp_path: Path, monkeypat
     monkeypatch.undo()
     assert journal.path.read_bytes() == before
     assert len(journal.append([decision("a.org/r", "math")])) == 1
+
+
+def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path / "a.jsonl", [decision("a.org/q", "math", why="lone \ud800 surrogate")])
+    assert Journal(journal.path).lines[0].decision.why == "lone ? surrogate"
+    before = journal.path.read_bytes()
+    good = decision("a.org/r", "math")
+    for bad in (
+        replace(good, pattern=Pattern("a.org", ("\ud800",))),
+        replace(good, pattern=Pattern("a.org", ("q r",))),
+        replace(good, pattern=Pattern("a.org", ("q/r",))),
+        replace(good, pattern=Pattern("www.a.org", ())),
+        replace(good, by="ann"),
+        replace(good, round=0),
+        replace(good, at="now"),
+        replace(good, why="x" * (2 << 20)),
+        replace(good, label=None),
+    ):
+        with pytest.raises(DataError):
+            journal.append([good, bad])
+        assert journal.path.read_bytes() == before
 
 
 def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:

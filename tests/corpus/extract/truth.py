@@ -1,4 +1,4 @@
-"""The fixture pages, their truth, and the measure of what an extraction kept: shared by the tests and by ``benchmarks/corpus/formulas.py``."""
+"""The fixture pages, their truth, and the measure of what an extraction kept: for the tests and ``benchmarks/corpus/formulas.py``."""
 
 from __future__ import annotations
 
@@ -50,15 +50,17 @@ def load_fixtures() -> list[Fixture]:
     for path in sorted(FIXTURES.glob("*.html")):
         truth = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         parts = {name: tuple(truth[name]) for name in ("formulas", "kept", "removed")}
-        fixtures.append(Fixture(name=path.stem, html=path.read_text(encoding="utf-8"), carrier=truth["carrier"], title=truth["title"], **parts))
+        fixtures.append(
+            Fixture(name=path.stem, html=path.read_text(encoding="utf-8"), carrier=truth["carrier"], title=truth["title"], **parts)
+        )
     return fixtures
 
 
 _NOISE = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|big[lr]?|Big[lr]?|quad|qquad)(?![A-Za-z])|\\operatorname|\\mathrm|\\[,;:! ]|[\s{}$]|\\\(|\\\)|\\\[|\\\]"
+    r"\\(?:left|right|displaystyle|textstyle|limits|big[lr]?|Big[lr]?|quad|qquad)(?![A-Za-z])|\\operatorname|\\mathrm"
+    r"|\\[,;:! ]|[\s{}$]|\\\(|\\\)|\\\[|\\\]"
 )
 _SAME = (("\\ge", "\\geq"), ("\\le", "\\leq"), ("\\ne", "\\neq"), ("\\rightarrow", "\\to"), ("\\lt", "<"), ("\\gt", ">"))
-_PMOD = re.compile(r"\\pmod\{?(\w+)\}?")
 
 
 def folded(latex: str) -> str:

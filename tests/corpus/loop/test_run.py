@@ -230,6 +230,23 @@ def test_a_stage_that_cannot_be_is_refused_before_anything_is_done(
     assert not (tmp_path / "corpus").exists()
 
 
-def test_an_input_that_is_missing_is_named(tiny_web: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing-\*.jsonl: no file matches"):
-        run(tiny_web, tmp_path / "corpus", f'--crawl.inputs=[{{type="jsonl", paths=["{tmp_path}/nothing-*.jsonl"]}}]')
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ('--crawl.inputs=[{type="jsonl", paths=["/nowhere/crawl-*.jsonl"]}]', r"/nowhere/crawl-\*.jsonl: no file matches"),
+        ("--truth=/nowhere/truth.parquet", "/nowhere/truth.parquet: no such file. Leave truth out"),
+        ("--annotation.path=/nowhere/said.jsonl", "/nowhere/said.jsonl: no such file. Name it with annotation.path"),
+        ('--decontamination.sources=[{type="file", name="x", path="/nowhere/x.jsonl"}]', "/nowhere/x.jsonl: no files of x here"),
+        ('--pack.tokenizer={type="folder", path="/nowhere/model"}', "/nowhere/model"),
+        ("--pack.sources.code.paths=['/nowhere/code.jsonl']", "/nowhere/code.jsonl: no such file"),
+    ],
+)
+def test_what_the_last_stage_would_miss_is_missed_before_the_first(tiny_web: Path, tmp_path: Path, setting: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        run(tiny_web, tmp_path / "corpus", setting)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_a_threshold_that_nothing_reaches_is_an_error_that_says_so(tiny_web: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no page is left to learn a tokenizer from"):
+        run(tiny_web, tmp_path / "corpus", "--rounds.threshold=0.99999", "--rounds.max_rounds=1", "--decontamination=none")

@@ -100,6 +100,7 @@ def test_a_document_that_the_tokenizer_refuses_is_counted_and_takes_no_other_wit
         ({"text": None}, "missing_field"),
         ({"text": "\u3000\n"}, "empty_document"),
         ({"text": "\ud800"}, "not_encodable"),
+        ({"text": "", "id": ["no", "id"]}, "empty_document"),
     ],
 )
 def test_a_row_without_usable_text_is_dropped_for_a_reason(tmp_path: Path, row: dict[str, Any], reason: str) -> None:

@@ -12,6 +12,7 @@ def round_of(number: int, **changes: Any) -> Round:
         "number": number,
         "pages": 100 * number,
         "tokens": 40_000 * number,
+        "pr_auc": 0.9,
         "scores": Scores(bins=tuple(Bin(pages=64 - i, math=i // 2) for i in range(64)), cut=0.5),
         "found": Found(recall=0.3 * number, precision=0.9, by_kind={"forum": 0.2 * number, "near_maths": 0.01, "other": 0.0}),
         "domains": 10 * number,

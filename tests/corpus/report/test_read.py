@@ -14,6 +14,7 @@ from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.drive import run_graph
 from reasonforge.corpus.loop.graph import corpus_graph
 from reasonforge.corpus.loop.ledger import Ledger
+from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.pool import QUARANTINE, InProcess
 from reasonforge.corpus.report.facts import Corpus
 from reasonforge.corpus.report.page import REPORT, write_corpus_report
@@ -33,7 +34,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     synthesise(web, pages=800, seed=1)
     recipe = folder / "toy.toml"
     recipe.write_text(TOY.read_text(encoding="utf-8").replace("corpus/web", str(web)), encoding="utf-8")
-    settings = ("--rounds.max_rounds", "2", "--classifier.dim", "16", "--classifier.epochs", "5", "--pack.tokenizer.vocab_size", "300")
+    settings = ("--rounds.max_rounds", "2", "--rounds.token_budgets", "[20000, 60000]", "--classifier.dim", "16", "--classifier.epochs", "5", "--pack.tokenizer.vocab_size", "300")
     loaded = load_recipe(CorpusRecipe, [recipe], settings)
     ledger = Ledger(root)
     ledger.begin(text=loaded.text, resolved=loaded.resolved)
@@ -61,12 +62,14 @@ def test_every_round_has_its_figures(corpus: Corpus) -> None:
 
 
 @pytest.mark.slow
-def test_the_histogram_holds_every_scored_page_and_the_cut_parts_them(corpus: Corpus) -> None:
+def test_the_histogram_holds_every_scored_page_and_the_cut_parts_them(folders: tuple[Path, Path], corpus: Corpus) -> None:
+    reader = CorpusReader(folders[1])
     for entry in corpus.rounds:
         assert entry.scores is not None
-        right = sum(found.pages for i, found in enumerate(entry.scores.bins) if i / 64 >= entry.scores.cut)
-        assert right == entry.pages
-        assert sum(found.math or 0 for found in entry.scores.bins) <= sum(found.pages for found in entry.scores.bins)
+        bins, border = entry.scores.bins, int(64 * entry.scores.cut)
+        assert sum(found.pages for found in bins) == sum(receipt.counts.kept for receipt in reader.receipts("score", entry.number))
+        assert sum(found.pages for found in bins[border + 1 :]) <= entry.pages <= sum(found.pages for found in bins[border:])
+        assert all((found.math or 0) <= found.pages for found in bins)
 
 
 @pytest.mark.slow

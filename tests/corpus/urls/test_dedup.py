@@ -3,17 +3,19 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError
-from reasonforge.corpus.pages import PAGES
+from reasonforge.corpus.pages import PAGES, write_table
 from reasonforge.corpus.units import digest_of, execute
 from reasonforge.corpus.urls.config import UrlDedupConfig
-from reasonforge.corpus.urls.dedup import DROPPED, hash_range, plan_keys, twice, url_dedup, url_keys
-from tests.corpus.urls.made import driven, ids, page, rows, stored
+from reasonforge.corpus.urls.dedup import DROPPED, plan_keys, twice, url_dedup, url_keys
+from reasonforge.corpus.urls.tables import chosen_pages, hash_range, read_range
+from tests.corpus.urls.made import driven, ids, page, rows, stored, table_of_ids
 
 A, B = "https://example.org/a", "https://example.org/b"
 
@@ -103,6 +105,29 @@ def test_ranges_of_hashes_cover_all_of_them_without_a_gap(partitions: int) -> No
     assert ranges[0][0] == 0
     assert ranges[-1][1] == (1 << 64) - 1
     assert all(after[0] == before[1] + 1 for before, after in pairwise(ranges))
+
+
+def test_reading_by_ranges_reads_every_row_of_a_large_table_once(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    keys = np.sort(draw.integers(0, 1 << 64, 50_000, dtype=np.uint64))
+    path = tmp_path / "keys.parquet"
+    write_table(path, pl.DataFrame({"high": keys}))
+    parts = [read_range(str(path), "high", *hash_range(partition, 7))["high"].to_numpy() for partition in range(7)]
+    assert np.array_equal(np.concatenate(parts), keys)
+    assert min(map(len, parts)) > 0
+
+
+def test_pages_are_read_row_group_by_row_group_with_their_row_and_without_those_left_out(tmp_path: Path) -> None:
+    names = [f"{number:05}" for number in range(20_000)]
+    path = str(tmp_path / "pages.parquet")
+    write_table(Path(path), pl.DataFrame({"id": names, "text": names}))
+    drop, keep = (str(table_of_ids(tmp_path / f"{step}.parquet", names[::step])) for step in (2, 3))
+    parts = list(chosen_pages(path, ["id", "text"], drop=[drop], keep=[keep]))
+    assert len(parts) == 3
+    wanted = [number for number in range(20_000) if number % 2 and not number % 3]
+    assert pl.concat(parts).select("row", "text").rows() == [(number, names[number]) for number in wanted]
+    assert sum(map(len, chosen_pages(path, ["id"]))) == 20_000
+    assert sum(map(len, chosen_pages(path, ["id"], keep=[]))) == 0
 
 
 def test_a_broken_file_of_pages_is_an_error_that_names_it(tmp_path: Path) -> None:

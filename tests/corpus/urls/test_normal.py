@@ -149,6 +149,11 @@ def test_what_is_no_page_of_the_web_is_refused_by_name(url: str, reason: str) ->
     assert normalise(url) == Refused(reason)
 
 
+@pytest.mark.parametrize("url", ["<" * 500_000 + ">" * 500_000, "http://example.org/" + "/.." * 500_000, "%" * 1_000_000, "amp;" * 300_000])
+def test_a_url_of_a_megabyte_is_refused_at_once(url: str) -> None:
+    assert normalise(url) == Refused("url_too_long")
+
+
 @pytest.mark.parametrize(("size", "kept"), [(MAX_BYTES, True), (MAX_BYTES + 1, False)])
 def test_the_limit_of_2048_bytes_is_kept_to_the_byte(size: int, kept: bool) -> None:
     start = "https://example.org/"

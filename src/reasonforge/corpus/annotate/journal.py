@@ -227,13 +227,14 @@ class Journal:
         """Append lines, all or none, and return when they are on disk.
 
         Raises:
+            DataError: a decision could not be read back from its line; nothing is written.
             StorageError: the disk refused; the file is as it was.
         """
         with self.exclusive():
             if not decisions:
                 return []
             before = len(self.lines)
-            added = b"".join(decision.to_json().encode("utf-8", "backslashreplace") + b"\n" for decision in decisions)
+            added = b"".join(_written(decision) + b"\n" for decision in decisions)
             with storage_errors(self.path):
                 descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
                 try:
@@ -311,6 +312,14 @@ def _read_line(text: bytes, place: str) -> Decision:
         overrules=row.overrules,
         withdraws=row.withdraws,
     )
+
+
+def _written(decision: Decision) -> bytes:
+    """Return a decision's line, once it is sure that it can be read: one bad line would make the whole file unreadable."""
+    line = decision.to_json().encode("utf-8", "replace")  # lone surrogates, which hostile pages and models bring
+    if _read_line(line, f"the decision on {decision.pattern!s}").pattern != decision.pattern:
+        raise DataError(f"pattern {str(decision.pattern)!r}: cannot stand in the file")
+    return line
 
 
 def check_author(by: str) -> str:

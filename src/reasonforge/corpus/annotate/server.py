@@ -38,6 +38,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_NOT_LET_IN = "open the address that the command printed; it works once. If you just did, reload; for another browser start again"
 _FILES = {
     "/": ("annotate.html", "text/html; charset=utf-8"),
     "/annotate.js": ("annotate.js", "text/javascript; charset=utf-8"),
@@ -227,7 +228,7 @@ def _handler(server: AnnotationServer) -> type[BaseHTTPRequestHandler]:
             except CookieError:
                 cookie = None
             if cookie is None or not server.knows(cookie.value):
-                raise _Refusal(401, "open the address that the command printed; it works once. For another browser start it again")
+                raise _Refusal(401, _NOT_LET_IN)
 
         def _refuse_method(self) -> None:
             raise _Refusal(405, "only GET and POST", Allow="GET, POST")
@@ -285,7 +286,7 @@ def _number(text: str) -> int:
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name, "")
-    if not isinstance(value, str):
+    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
         raise _Refusal(400, f"{name}: expected text")
     return value
 

@@ -123,7 +123,7 @@ class Session:
             others: dict[Pattern, Label] = {known: label for known, label in labels.items() if known != pattern}
             accepted: dict[Pattern, Label] = {**others, pattern: "math"}
             adds = gains.won(accepted) - gains.won(others)
-            samples = self._drawn(pattern)
+        samples = self._drawn(pattern)  # outside the lock: a slow disk must not hold up the keys
         shown = [
             {"collected": page.collected, "score": page.score, "url": page.url, "title": page.title, "text": page.text} for page in samples
         ]
@@ -260,8 +260,9 @@ class Session:
         return names
 
     def _reckon(self, names: Collection[str]) -> None:
+        labels = self._labels_by_name()
         for name in names:
-            mine = self._labels_in(name)
+            mine = labels.get(name, {})
             said, opened = Annotations(mine), self._opened(name)
             is_open = any(row.gain > 0 and row.pattern not in mine and _above(row, said) not in _SETTLING for row in opened.rows)
             self._progress[name] = {"won": opened.gains.won(mine), "settled": opened.gains.decided(mine), "closed": not is_open}
@@ -270,7 +271,14 @@ class Session:
         return {pattern: cast(Label, line.decision.label) for pattern, line in self.journal.decisions().items()}
 
     def _labels_in(self, name: str) -> dict[Pattern, Label]:
-        return {pattern: label for pattern, label in self._labels().items() if name in self._names_of([pattern.host])}
+        return self._labels_by_name().get(name, {})
+
+    def _labels_by_name(self) -> dict[str, dict[Pattern, Label]]:
+        found: dict[str, dict[Pattern, Label]] = {}
+        for pattern, label in self._labels().items():
+            for name in self._names_of([pattern.host]):
+                found.setdefault(name, {})[pattern] = label
+        return found
 
     def _opened(self, name: str) -> _Domain:
         if name not in self._names:

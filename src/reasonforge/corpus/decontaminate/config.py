@@ -17,7 +17,7 @@ class BenchmarkSource(Section):
 
     type: Literal["benchmark"] = "benchmark"
     name: str = Field(min_length=1)
-    """As in ``reasonforge data list``: gsm8k, math, cmath ..."""
+    """As evaluations name it: gsm8k, math, cmath ..."""
     path: str = Field(min_length=1)
     """Its file or folder."""
     split: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reasonforge.corpus.decontaminate.index import Index, RunTable
-from reasonforge.corpus.hashing import GramHashes, hash_texts, segment_bounds, spans
+from reasonforge.corpus.hashing import GramHashes, hash_texts, portions, run_hashes, segment_bounds, spans
 
 ShortMatch = Literal["whole_segment", "substring"]
 
-_TEXTS = 4096
 _SHOWN_GRAMS = 50
+_MOST_ITEMS = 16
+"""Benchmark texts that are listed for one run: an instruction that heads five thousand problems is one finding, not five thousand."""
 
 
 class Match(NamedTuple):
@@ -84,8 +86,7 @@ def find_matches(texts: Sequence[str], index: Index, *, short_match: ShortMatch 
     """
     whole_segments = short_match == "whole_segment" and bool(index.short)
     matches: list[Match] = []
-    for first in range(0, len(texts), _TEXTS):
-        part = texts[first : first + _TEXTS]
+    for first, part in portions(texts):
         hashed = hash_texts(part, segments=whole_segments)
         found = [_candidates(hashed, index.long)]
         for table in index.short:
@@ -114,13 +115,8 @@ def _candidates(hashed: GramHashes, table: RunTable) -> tuple[NDArray[np.int64],
 def _whole_segments(hashed: GramHashes, table: RunTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which segments have the hash of a run of a table, by their first gram, and which run it is."""
     starts = hashed.segments[:-1][np.diff(hashed.segments) == table.length]
-    total = np.zeros(len(starts), np.uint64)
-    if len(starts):
-        single = GramHashes(
-            hashes=hashed.hashes[starts[:, None] + np.arange(table.length)].ravel(), offsets=hashed.offsets, segments=hashed.segments
-        )
-        total = single.runs(table.length)[:: table.length]
-    at, runs = table.find(total)
+    members = hashed.hashes[starts[:, None] + np.arange(table.length)].ravel()
+    at, runs = table.find(run_hashes(members, table.length)[:: table.length])
     return starts[at], runs + table.first_id
 
 
@@ -139,11 +135,13 @@ def _confirmed(text: str, page: int, positions: Sequence[int], runs: Sequence[in
 
 def segment_at(bounds: Sequence[int], place: int) -> int:
     """Return the number of the segment that a character is in, by what :func:`~reasonforge.corpus.hashing.segment_bounds` returned."""
-    return int(np.searchsorted(bounds[1:-1], place, side="right"))
+    return bisect_right(bounds, place, 1, len(bounds) - 1) - 1
 
 
 def hits_of(texts: Sequence[str], matches: Sequence[Match], index: Index, *, ignored: Container[int] = frozenset()) -> list[Hit]:
     """Join matches to hits: what a page shares with one benchmark text without a gap is one hit.
+
+    Of a run that stands in many benchmark texts the first sixteen are listed.
 
     Args:
         texts: the pages that the matches are of.
@@ -151,22 +149,22 @@ def hits_of(texts: Sequence[str], matches: Sequence[Match], index: Index, *, ign
         index: that they were found with.
         ignored: runs that do not count.
     """
-    open_hits: dict[tuple[int, int], list[Match]] = {}
+    open_hits: dict[tuple[int, int], tuple[Match, Match]] = {}
     hits: list[tuple[Match, Match, int]] = []
     for match in matches:
-        if match.run in ignored:
-            continue
-        for text in dict.fromkeys(place.text for place in index.places(match.run)):
-            joined = open_hits.get((match.page, text))
-            if joined is not None and match.position <= joined[-1].position + joined[-1].length:
-                joined[1:] = [match]
-            else:
-                if joined is not None:
-                    hits.append((joined[0], joined[-1], text))
-                open_hits[match.page, text] = [match]
-    hits += [(joined[0], joined[-1], text) for (_, text), joined in open_hits.items()]
+        for text in _texts_of(match.run, index) if match.run not in ignored else ():
+            first, last = open_hits.get((match.page, text), (match, match))
+            if match.position > last.position + last.length:
+                hits.append((first, last, text))
+                first = match
+            open_hits[match.page, text] = (first, match)
+    hits += [(first, last, text) for (_, text), (first, last) in open_hits.items()]
     hits.sort(key=lambda hit: (hit[0].page, hit[0].position, hit[2]))
     return [_hit(texts[first.page], first, last, text, index) for first, last, text in hits]
+
+
+def _texts_of(run: int, index: Index) -> list[int]:
+    return list(dict.fromkeys(place.text for place in index.places(run)))[:_MOST_ITEMS]
 
 
 def _hit(page_text: str, first: Match, last: Match, text: int, index: Index) -> Hit:

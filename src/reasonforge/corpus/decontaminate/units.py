@@ -23,6 +23,7 @@ from reasonforge.corpus.pages import PAGES, read_table, write_table
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work, file_input
 from reasonforge.corpus.urls.dedup import Chain
 from reasonforge.corpus.urls.reasons import BENCHMARK_TEXT, LEFT_OUT, TOO_SHORT
+from reasonforge.corpus.urls.tables import chosen_pages
 
 STAGE: Final = "decontaminate"
 VERSION: Final = 1
@@ -193,26 +194,25 @@ def write_texts(work: Work) -> None:
 def write_matches(work: Work) -> None:
     """Unit: every run of a benchmark in one file, and the paragraphs that resemble one where that was asked for."""
     given, settings = roles(work), work.settings
-    pages = read_table(given["pages"][0], ["id", "text"]).with_row_index("row")
-    work.counts.taken = len(pages)
-    for mask in given.get("drop", []):
-        pages = pages.join(read_table(mask, ["id"]), on="id", how="anti", maintain_order="left")
-    if settings["selected"]:
-        tables = [read_table(table, ["id"]) for table in given.get("keep", [])]
-        kept = pl.concat(tables) if tables else pl.DataFrame(schema={"id": pl.String})
-        pages = pages.join(kept, on="id", how="semi", maintain_order="left")
-    work.counts.drop(LEFT_OUT, work.counts.taken - len(pages))
-    work.counts.kept = len(pages)
-    texts, ids, numbers = pages["text"].to_list(), pages["id"].to_list(), pages["row"].to_list()
-    path = given["texts"][0]
-    index = _index(path, settings["n"], settings["min_n"])
-    matches = find_matches(texts, index, short_match=settings["short_match"])
-    rows = [(numbers[match.page], ids[match.page], *match[1:]) for match in matches]
+    path, texts_path = given["pages"][0], given["texts"][0]
+    index = _index(texts_path, settings["n"], settings["min_n"])
+    audit = None
+    if settings["audit"] is not None:
+        audit = Audit(read_texts(texts_path), n=settings["audit"]["n"], jaccard=settings["audit"]["jaccard"])
+    work.counts.taken = len(read_table(path, ["id"]))
+    rows: list[tuple[Any, ...]] = []
+    suspects: list[tuple[Any, ...]] = []
+    keep = given.get("keep", []) if settings["selected"] else None
+    for pages in chosen_pages(path, ["id", "text"], drop=given.get("drop", []), keep=keep):
+        work.counts.kept += len(pages)
+        texts, ids, numbers = pages["text"].to_list(), pages["id"].to_list(), pages["row"].to_list()
+        matches = find_matches(texts, index, short_match=settings["short_match"])
+        rows += [(numbers[match.page], ids[match.page], *match[1:]) for match in matches]
+        suspects += [(ids[suspect.page], *suspect[1:]) for suspect in (audit.suspects(texts) if audit else ())]
+    work.counts.drop(LEFT_OUT, work.counts.taken - work.counts.kept)
     work.counts.note("matches", len(rows))
     write_table(work.output(MATCHES), pl.DataFrame(rows, schema=MATCH_TABLE, orient="row"))
-    if settings["audit"] is not None:
-        audit = Audit(read_texts(path), n=settings["audit"]["n"], jaccard=settings["audit"]["jaccard"])
-        suspects = [(ids[suspect.page], *suspect[1:]) for suspect in audit.suspects(texts)]
+    if audit is not None:
         work.counts.note("suspects", len(suspects))
         write_table(work.output(SUSPECTS), pl.DataFrame(suspects, schema=SUSPECT_TABLE, orient="row"))
 

@@ -1,7 +1,7 @@
 r"""AsciiMath as LaTeX: a small recursive parser over a table of words, bounded in depth and linear in the text.
 
-The grammar is AsciiMath's own: an expression is a row of intermediates, ``I/I`` a fraction, ``S_S^S`` scripts on a simple expression; a bracketed
-argument of a unary or binary word, a fraction or a script loses its brackets. Words not in the table are read letter by letter.
+The grammar is AsciiMath's own: an expression is a row of intermediates, ``I/I`` a fraction, ``S_S^S`` scripts on a simple expression; a
+bracketed argument of a unary or binary word, a fraction or a script loses its brackets. Words not in the table are read letter by letter.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from reasonforge.corpus.extract.symbols import symbols, text_in_formula
 
 _MAX_DEPTH = 60
+_MAX_LOOKAHEAD = 200_000
+"""Tokens looked at, in one formula, to tell a matrix from brackets."""
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -18,32 +20,52 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 _SAME = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi varphi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega sum prod int oint lim min max sup inf sin cos tan sec csc cot arcsin arccos arctan sinh cosh "
-    "tanh log ln exp det dim gcd ker hom arg deg times div circ oplus otimes odot cdot cdots ldots vdots ddots pm mp in notin subset supset subseteq "
-    "supseteq cup cap equiv cong approx propto sim prec succ forall exists neg top bot vdash models rightarrow leftarrow leftrightarrow Rightarrow "
-    "Leftarrow Leftrightarrow uparrow downarrow mapsto to partial nabla infty aleph hbar ell therefore because angle quad prime setminus star ast "
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
+    "varphi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega sum prod int oint lim min max sup inf sin cos tan sec csc cot arcsin "
+    "arccos arctan sinh cosh "
+    "tanh log ln exp det dim gcd ker hom arg deg times div circ oplus otimes odot cdot cdots ldots vdots ddots pm mp in notin "
+    "subset supset subseteq "
+    "supseteq cup cap equiv cong approx propto sim prec succ forall exists neg top bot vdash models rightarrow leftarrow "
+    "leftrightarrow Rightarrow "
+    "Leftarrow Leftrightarrow uparrow downarrow mapsto to partial nabla infty aleph hbar ell therefore because angle quad prime "
+    "setminus star ast "
     "langle rangle lfloor rfloor lceil rceil emptyset wedge vee bigwedge bigvee bigcup bigcap triangle square diamond perp parallel mod"
 )
 _SYMBOLS = {word: f"\\{word}" for word in _SAME.split()} | _pairs(
-    "** ast;*** star;// /;\\\\ setminus;xx times;-: div;@ circ;o+ oplus;ox otimes;o. odot;^^ wedge;^^^ bigwedge;vv vee;vvv bigvee;nn cap;nnn bigcap;uu cup;"
-    "uuu bigcup;!= neq;ne neq;<= leq;le leq;lt lt;gt gt;>= geq;ge geq;-< prec;>- succ;!in notin;sub subset;sup supset;sube subseteq;supe supseteq;"
+    "** ast;*** star;// /;\\\\ setminus;xx times;-: div;@ circ;o+ oplus;ox otimes;o. odot;^^ wedge;^^^ bigwedge;vv vee;vvv bigvee;"
+    "nn cap;nnn bigcap;uu cup;"
+    "uuu bigcup;!= neq;ne neq;<= leq;le leq;lt lt;gt gt;>= geq;ge geq;-< prec;>- succ;!in notin;sub subset;sup supset;sube "
+    "subseteq;supe supseteq;"
     "-= equiv;~= cong;~~ approx;prop propto;not neg;=> implies;<=> iff;iff iff;AA forall;EE exists;_|_ bot;TT top;|-- vdash;|== models;"
-    "+- pm;-+ mp;O/ emptyset;oo infty;del partial;grad nabla;... ldots;:. therefore;:' because;/_ angle;/_\\ triangle;'|: {|};-> to;>-> rightarrowtail;"
-    "->> twoheadrightarrow;|-> mapsto;larr leftarrow;rarr rightarrow;harr leftrightarrow;uarr uparrow;darr downarrow;lArr Leftarrow;rArr Rightarrow;"
+    "+- pm;-+ mp;O/ emptyset;oo infty;del partial;grad nabla;... ldots;:. therefore;:' because;/_ angle;/_\\ triangle;'|: {|};-> "
+    "to;>-> rightarrowtail;"
+    "->> twoheadrightarrow;|-> mapsto;larr leftarrow;rarr rightarrow;harr leftrightarrow;uarr uparrow;darr downarrow;lArr "
+    "Leftarrow;rArr Rightarrow;"
     "hArr Leftrightarrow;CC mathbb{C};NN mathbb{N};QQ mathbb{Q};RR mathbb{R};ZZ mathbb{Z};dx ,dx;dy ,dy;dz ,dz;dt ,dt;"
     "lcm operatorname{lcm};lub operatorname{lub};glb operatorname{glb};qquad qquad;bowtie bowtie"
 )
 _SYMBOLS |= {"*": "\\cdot", "//": "/", "dx": "dx", "dy": "dy", "dz": "dz", "dt": "dt", "lt": "<", "gt": ">", "mod": "\\bmod", "'": "'"}
 _SYMBOLS |= {"if": "\\text{if }", "or": "\\text{ or }", "and": "\\text{ and }"}
 _UNARY = {
-    "sqrt": "\\sqrt{%s}", "abs": "\\left|%s\\right|", "norm": "\\left\\|%s\\right\\|", "floor": "\\lfloor %s\\rfloor", "ceil": "\\lceil %s\\rceil",
-    "hat": "\\hat{%s}", "bar": "\\overline{%s}", "overline": "\\overline{%s}", "vec": "\\vec{%s}", "tilde": "\\tilde{%s}", "dot": "\\dot{%s}", "ddot": "\\ddot{%s}",
-    "ul": "\\underline{%s}", "underline": "\\underline{%s}", "ubrace": "\\underbrace{%s}", "underbrace": "\\underbrace{%s}", "obrace": "\\overbrace{%s}",
-    "overbrace": "\\overbrace{%s}", "bb": "\\mathbf{%s}", "mathbf": "\\mathbf{%s}", "bbb": "\\mathbb{%s}", "mathbb": "\\mathbb{%s}", "cc": "\\mathcal{%s}",
-    "mathcal": "\\mathcal{%s}", "tt": "\\mathtt{%s}", "fr": "\\mathfrak{%s}", "mathfrak": "\\mathfrak{%s}", "sf": "\\mathsf{%s}", "cancel": "\\cancel{%s}",
+    "sqrt": "\\sqrt{%s}", "abs": "\\left|%s\\right|", "norm": "\\left\\|%s\\right\\|", "floor": "\\lfloor %s\\rfloor",
+    "ceil": "\\lceil %s\\rceil",
+    "hat": "\\hat{%s}", "bar": "\\overline{%s}", "overline": "\\overline{%s}", "vec": "\\vec{%s}", "tilde": "\\tilde{%s}",
+    "dot": "\\dot{%s}", "ddot": "\\ddot{%s}",
+    "ul": "\\underline{%s}", "underline": "\\underline{%s}", "ubrace": "\\underbrace{%s}", "underbrace": "\\underbrace{%s}",
+    "obrace": "\\overbrace{%s}",
+    "overbrace": "\\overbrace{%s}", "bb": "\\mathbf{%s}", "mathbf": "\\mathbf{%s}", "bbb": "\\mathbb{%s}", "mathbb": "\\mathbb{%s}",
+    "cc": "\\mathcal{%s}",
+    "mathcal": "\\mathcal{%s}", "tt": "\\mathtt{%s}", "fr": "\\mathfrak{%s}", "mathfrak": "\\mathfrak{%s}", "sf": "\\mathsf{%s}",
+    "cancel": "\\cancel{%s}",
 }  # fmt: skip
-_BINARY = {"frac": "\\frac{%s}{%s}", "root": "\\sqrt[%s]{%s}", "stackrel": "\\overset{%s}{%s}", "overset": "\\overset{%s}{%s}", "underset": "\\underset{%s}{%s}"}
+_BINARY = {
+    "frac": "\\frac{%s}{%s}",
+    "root": "\\sqrt[%s]{%s}",
+    "stackrel": "\\overset{%s}{%s}",
+    "overset": "\\overset{%s}{%s}",
+    "underset": "\\underset{%s}{%s}",
+}
 _LEFT = {"(": "(", "[": "[", "{": "\\{", "(:": "\\langle ", "<<": "\\langle ", "{:": "."}
 _RIGHT = {")": ")", "]": "]", "}": "\\}", ":)": "\\rangle ", ">>": "\\rangle ", ":}": "."}
 _TEXTS = frozenset(("text", "mbox"))
@@ -64,6 +86,7 @@ def to_latex(source: str) -> str:
 
 class _Parser:
     def __init__(self, source: str) -> None:
+        self.lookahead = _MAX_LOOKAHEAD
         self.tokens: list[str] = []
         position = 0
         while position < len(source) and (found := _TOKEN.match(source, position)):
@@ -116,7 +139,8 @@ class _Parser:
         """Return a simple expression, and the same without its brackets."""
         token = self.peek()
         if not token or token in _RIGHT or self.depth > _MAX_DEPTH:
-            return ("", "") if not token or token in _RIGHT else (symbols(self.take()),) * 2
+            text = symbols(self.take()) if token and token not in _RIGHT else ""
+            return text, text
         self.depth += 1
         try:
             self.take()
@@ -165,6 +189,8 @@ class _Parser:
 
     def matrix(self, left: str) -> str:
         """Return ``[[a,b],[c,d]]`` as a matrix; empty, and nothing read, where the brackets hold no rows."""
+        if self.lookahead <= 0:
+            return ""
         end = self.at
         level = 0
         rows: list[list[tuple[int, int]]] = []
@@ -173,6 +199,7 @@ class _Parser:
         start = end
         while end < len(self.tokens):
             token = self.tokens[end]
+            self.lookahead -= 1
             if token in _LEFT:
                 level += 1
                 if level == 1:
@@ -205,5 +232,7 @@ class _Parser:
     def between(self, start: int, end: int) -> str:
         """Return some tokens as an expression of their own."""
         inner = _Parser("")
-        inner.tokens, inner.depth = self.tokens[start:end], self.depth + 1
-        return inner.row(()).strip() if inner.depth <= _MAX_DEPTH else ""
+        inner.tokens, inner.depth, inner.lookahead = self.tokens[start:end], self.depth + 1, self.lookahead
+        text = inner.row(()).strip() if inner.depth <= _MAX_DEPTH else ""
+        self.lookahead = inner.lookahead
+        return text

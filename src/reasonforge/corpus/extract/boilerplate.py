@@ -1,7 +1,7 @@
 """What main-content extraction gets wrong, set right in the tree before it: boilerplate that it keeps, lists that it drops.
 
-Measured on resiliparse 2.0.1: it keeps consent boxes, toolbars, tag clouds, vote counters and page headers, and it drops every ``<ul>`` with
-fewer than four elements around it, as if it were a menu.
+Measured on resiliparse 2.0.1: it keeps consent boxes, toolbars, tag clouds, vote counters and page headers, and it drops every ``<ul>``
+with fewer than four elements around it, as if it were a menu.
 """
 
 from __future__ import annotations
@@ -96,7 +96,11 @@ def clear(document: Any, html: str) -> None:
 def keep_lists(document: Any) -> None:
     """Wrap lists of the content that stand too near the root to survive."""
     for element in select(document, "ul"):
-        if not attached(element) or _depth(element) >= _MIN_DEPTH + 2 or element.closest("nav, footer, aside, header, ul ul, ol ul") is not None:
+        if (
+            not attached(element)
+            or _depth(element) >= _MIN_DEPTH + 2
+            or element.closest("nav, footer, aside, header, ul ul, ol ul") is not None
+        ):
             continue
         names = f"{element.getattr('class') or ''} {element.getattr('id') or ''}".lower()
         if any(word in names for word in _MENU_WORDS):

@@ -21,8 +21,10 @@ _FORMATTING = frozenset({"b", "big", "code", "em", "font", "i", "s", "small", "s
 
 _FREE = frozenset(
     {
-        "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "html", "head", "body",
-        "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "rp", "rt", "path", "rect", "use", "circle",
+        "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "html", "head",
+        "body",
+        "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "rp", "rt", "path", "rect", "use",
+        "circle",
     }
 )  # fmt: skip
 """Void elements, and those that the parser closes by itself: they nest only where something else nests."""
@@ -50,7 +52,9 @@ def beyond_bounds(html: str, *, max_depth: int) -> str:
     >>> beyond_bounds("<div>" * 5000, max_depth=3000)
     'too deep'
     """
-    suspicious = max(map(len, html.split(">"))) > _MAX_TAG_CHARS // 8 or html.count("=") > 1000 and len(_QUOTED_CLOSE.findall(html)) > 1000
+    suspicious = max(map(len, html.split(">"))) > _MAX_TAG_CHARS // 8 or (
+        html.count("=") > 1000 and len(_QUOTED_CLOSE.findall(html)) > 1000
+    )
     if suspicious and _long_tag(html):
         return "too many attributes"
     if html.count("<") - html.count("</") <= _FEW_TAGS:

@@ -1,8 +1,9 @@
 r"""Formulas that stand in the text of a page between delimiters, and dollars that are money.
 
-Delimiters count where the page says that it means them: its MathJax or KaTeX set-up, or commands of TeX in its text. ``\(..\)``, ``\[..\]``,
-``$$..$$`` and ``\begin{equation}..`` are then formulas. ``$..$`` needs more, since a dollar may be money: no blank just inside, no digit just
-behind, nothing that reads as an amount in a sentence, and, unless the set-up names the single dollar, a sign of TeX or a plain short expression.
+Delimiters count where the page says that it means them: its MathJax or KaTeX set-up, or commands of TeX in its text. ``\(..\)``,
+``\[..\]``, ``$$..$$`` and ``\begin{equation}..`` are then formulas. ``$..$`` needs more, since a dollar may be money: no blank just
+inside, no digit just behind, nothing that reads as an amount in a sentence, and, unless the set-up names the single dollar, a sign of TeX
+or a plain short expression.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from reasonforge.corpus.extract.formulas import CLOSE, OPEN, Formulas
 _LOADERS = ("MathJax", "mathjax", "katex", "KaTeX", "tex2jax", "renderMathInElement", "jsMath", "mathquill", "ASCIIMathML")
 _ASCII = ("AM_CHTML", "AM_HTMLorMML", "asciimath2jax", "ASCIIMathML", "AM_SVG", "input/asciimath", "tex-am", "asciimath")
 _COMMANDS = re.compile(
-    r"\\(?:frac|dfrac|sqrt|sum|int|prod|lim|alpha|beta|gamma|delta|epsilon|lambda|theta|pi|sigma|omega|phi|mathbb|mathcal|mathrm|mathbf|left|right|"
+    r"\\(?:frac|dfrac|sqrt|sum|int|prod|lim|alpha|beta|gamma|delta|epsilon|lambda|theta|pi|sigma|omega|phi|mathbb|mathcal|mathrm|mathbf|"
+    r"left|right|"
     r"cdot|times|leq?|geq?|neq?|in|infty|partial|begin|text|operatorname|equiv|subset|to|log|sin|cos)(?![A-Za-z])"
 )
 _SINGLE_DOLLAR = re.compile(r"""(?:inlineMath|delimiters|left)["']?\s*:\s*[^;]{0,200}?["']\$["']""")
@@ -33,7 +35,10 @@ _SIMPLE = re.compile(r"[A-Za-z]'*|-?\d+(?:[.,]\d+)*|[A-Za-z0-9+\-*/=<>|.,:;!()\[
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _COMMAND = re.compile(r"\\[A-Za-z]+|\\text\{[^{}]*\}|\{[^{}]*\}")
 _MONEY = re.compile(r"(?:US)?\s?\d[\d,.]*\s?(?:k|K|M|B|bn|m)?(?:\s|[-–—/]\s?$|$)")
-_WORD_MACROS = re.compile(r"\\(?:text|mathrm|operatorname|mbox|textrm|mathbf|textbf|begin|end|mathsf|mathit|tag|label|ref|color|class)\s*\*?\{[^{}]*\}|\\[A-Za-z]+")
+_WORD_MACROS = re.compile(
+    r"\\(?:text|mathrm|operatorname|mbox|textrm|mathbf|textbf|begin|end|mathsf|mathit|tag|label|ref|color|class)"
+    r"\s*\*?\{[^{}]*\}|\\[A-Za-z]+"
+)
 
 
 class Setup(NamedTuple):
@@ -109,7 +114,11 @@ def _formula(text: str, found: re.Match[str], setup: Setup, closing: _Closers) -
     if found["name"]:
         closer, display, whole = f"\\end{{{found['name']}}}", True, True
     elif found["code"]:
-        closer, display, whole = f"[/{found['code']}]", found["code"] in ("tex", "latex", "math", "eq", "eqn") and _alone(text, found), False
+        closer, display, whole = (
+            f"[/{found['code']}]",
+            found["code"] in ("tex", "latex", "math", "eq", "eqn") and _alone(text, found),
+            False,
+        )
     elif opener == "$":
         return _single_dollar(text, start, setup, closing)
     else:

@@ -69,9 +69,8 @@ def tidy(latex: str) -> str:
         latex = _COMMENT.sub("\n", latex.replace("<![CDATA[", "").replace("]]>", ""))
     latex = _SPACE.sub(" ", latex).strip()
     latex = unwrapped(latex)
-    if latex.startswith("{\\displaystyle") or latex.startswith("{\\textstyle"):
-        if _closes_at_end(latex):
-            latex = latex[1:-1].strip()
+    if latex.startswith(("{\\displaystyle", "{\\textstyle")) and _closes_at_end(latex):
+        latex = latex[1:-1].strip()
     if latex.startswith("\\") and (found := _STYLES.match(latex)):
         latex = latex[found.end() :]
     if "\\begin{" in latex and (found := _EQUATION.fullmatch(latex)):

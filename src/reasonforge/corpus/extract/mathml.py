@@ -1,8 +1,8 @@
 r"""MathML as LaTeX.
 
-The walk is bounded: elements beyond ``_MAX_DEPTH`` give their text, and after ``_MAX_NODES`` elements the rest of the formula is left out, so
-that a formula costs what its size allows. Presentation markup only; of ``semantics`` the first child is read (an annotation in TeX is the
-business of the carriers, which look for it before they come here).
+The walk is bounded: elements beyond ``_MAX_DEPTH`` give their text, and after ``_MAX_NODES`` elements the rest of the formula is left
+out, so that a formula costs what its size allows. Presentation markup only; of ``semantics`` the first child is read (an annotation in
+TeX is the business of the carriers, which look for it before they come here).
 """
 
 from __future__ import annotations
@@ -18,23 +18,56 @@ _MAX_NODES = 20_000
 _MAX_DEPTH = 60
 
 _ACCENTS_OVER = {
-    "^": "hat", "ˆ": "hat", "̂": "hat", "~": "tilde", "˜": "tilde", "̃": "tilde", "∼": "tilde", "¯": "bar", "‾": "overline", "̅": "overline",
-    "_": "overline", "―": "overline", "→": "vec", "⃗": "vec", "⇀": "vec", "˙": "dot", ".": "dot", "̇": "dot", "¨": "ddot", "̈": "ddot", "⃛": "dddot",
-    "ˇ": "check", "˘": "breve", "´": "acute", "`": "grave", "⏞": "overbrace", "︷": "overbrace", "←": "overleftarrow", "↔": "overleftrightarrow",
+    "^": "hat", "ˆ": "hat", "̂": "hat", "~": "tilde", "˜": "tilde", "̃": "tilde", "∼": "tilde", "¯": "bar", "‾": "overline",
+    "̅": "overline",
+    "_": "overline", "―": "overline", "→": "vec", "⃗": "vec", "⇀": "vec", "˙": "dot", ".": "dot", "̇": "dot", "¨": "ddot", "̈": "ddot",
+    "⃛": "dddot",
+    "ˇ": "check", "˘": "breve", "´": "acute", "`": "grave", "⏞": "overbrace", "︷": "overbrace", "←": "overleftarrow",
+    "↔": "overleftrightarrow",
     "⏜": "overparen", "°": "mathring", "˚": "mathring",
 }  # fmt: skip
-_ACCENTS_UNDER = {"_": "underline", "¯": "underline", "‾": "underline", "̲": "underline", "―": "underline", "⏟": "underbrace", "︸": "underbrace"}
+_ACCENTS_UNDER = {
+    "_": "underline",
+    "¯": "underline",
+    "‾": "underline",
+    "̲": "underline",
+    "―": "underline",
+    "⏟": "underbrace",
+    "︸": "underbrace",
+}
 _WIDE = {"hat": "widehat", "tilde": "widetilde", "bar": "overline", "vec": "overrightarrow"}
-_ARROWS = {"→": "xrightarrow", "⟶": "xrightarrow", "←": "xleftarrow", "⟵": "xleftarrow", "⇒": "xRightarrow", "⟹": "xRightarrow", "↦": "xmapsto"}
-_FENCES = {"(": "(", ")": ")", "[": "[", "]": "]", "{": "\\{", "}": "\\}", "|": "|", "‖": "\\|", "∥": "\\|", "||": "\\|", "⟨": "\\langle", "⟩": "\\rangle",
-           "〈": "\\langle", "〉": "\\rangle", "⌊": "\\lfloor", "⌋": "\\rfloor", "⌈": "\\lceil", "⌉": "\\rceil", "∣": "|", "<": "\\langle", ">": "\\rangle"}  # fmt: skip
+_ARROWS = {
+    "→": "xrightarrow",
+    "⟶": "xrightarrow",
+    "←": "xleftarrow",
+    "⟵": "xleftarrow",
+    "⇒": "xRightarrow",
+    "⟹": "xRightarrow",
+    "↦": "xmapsto",
+}
+_FENCES = {"(": "(", ")": ")", "[": "[", "]": "]", "{": "\\{", "}": "\\}", "|": "|", "‖": "\\|", "∥": "\\|", "||": "\\|",
+    "⟨": "\\langle", "⟩": "\\rangle",
+           "〈": "\\langle", "〉": "\\rangle", "⌊": "\\lfloor", "⌋": "\\rfloor", "⌈": "\\lceil", "⌉": "\\rceil", "∣": "|",
+           "<": "\\langle", ">": "\\rangle"}  # fmt: skip
 _OPENING, _CLOSING = frozenset("([{⟨〈⌊⌈"), frozenset(")]}⟩〉⌋⌉")
 _BARS = frozenset(("|", "‖", "∥", "||", "∣"))
-_MATRICES = {("(", ")"): "pmatrix", ("[", "]"): "bmatrix", ("{", "}"): "Bmatrix", ("|", "|"): "vmatrix", ("‖", "‖"): "Vmatrix", ("∥", "∥"): "Vmatrix"}
+_MATRICES = {
+    ("(", ")"): "pmatrix",
+    ("[", "]"): "bmatrix",
+    ("{", "}"): "Bmatrix",
+    ("|", "|"): "vmatrix",
+    ("‖", "‖"): "Vmatrix",
+    ("∥", "∥"): "Vmatrix",
+}
 _TALL = re.compile(r"\\(?:frac|dfrac|sum|prod|int|oint|begin|binom|sqrt|overbrace|underbrace|bigcup|bigcap|underset|overset)(?![A-Za-z])")
-_NOTATIONS = {"box": "boxed{%s}", "roundedbox": "boxed{%s}", "circle": "boxed{%s}", "top": "overline{%s}", "bottom": "underline{%s}", "radical": "sqrt{%s}",
-              "updiagonalstrike": "cancel{%s}", "downdiagonalstrike": "bcancel{%s}", "horizontalstrike": "not{%s}", "actuarial": "overline{%s}|"}  # fmt: skip
-_ATOM = re.compile(r"(?:\\[A-Za-z]+|\\[^A-Za-z]|[^\\{}^_\s])\s*|\{[^{}]*\}\s*|\\(?:mathbb|mathbf|mathcal|mathfrak|mathrm|mathsf|boldsymbol|operatorname)\{[^{}]*\}\s*")
+_NOTATIONS = {"box": "boxed{%s}", "roundedbox": "boxed{%s}", "circle": "boxed{%s}", "top": "overline{%s}", "bottom": "underline{%s}",
+    "radical": "sqrt{%s}",
+              "updiagonalstrike": "cancel{%s}", "downdiagonalstrike": "bcancel{%s}", "horizontalstrike": "not{%s}",
+              "actuarial": "overline{%s}|"}  # fmt: skip
+_ATOM = re.compile(
+    r"(?:\\[A-Za-z]+|\\[^A-Za-z]|[^\\{}^_\s])\s*|\{[^{}]*\}\s*|"
+    r"\\(?:mathbb|mathbf|mathcal|mathfrak|mathrm|mathsf|boldsymbol|operatorname)\{[^{}]*\}\s*"
+)
 _CHOOSE = re.compile(r"\{(.*) \\atop (.*)\}")
 _SPACE_AFTER_COMMAND = re.compile(r"(\\[A-Za-z]+|[}\])|]) +(?=[}^_,)\]]|$)")
 
@@ -94,7 +127,14 @@ class _Walk:
                     continue
                 start, _ = opened.pop()
                 opening = fences[start]
-                if parts[start] and parts[index] and opening and fence.stretchy and opening.stretchy and _TALL.search("".join(parts[start + 1 : index])):
+                if (
+                    parts[start]
+                    and parts[index]
+                    and opening
+                    and fence.stretchy
+                    and opening.stretchy
+                    and _TALL.search("".join(parts[start + 1 : index]))
+                ):
                     parts[start] = f"\\left{_FENCES[opening.text]} "
                     parts[index] = f"\\right{_FENCES[fence.text]} "
             elif fence.text in _OPENING or bar:
@@ -134,7 +174,9 @@ class _Walk:
             else:
                 rows.append(self.latex(row, depth + 1).strip())
         if not name:
-            lines_up = "right" in align and len(align) > 1 or (element.getattr("displaystyle") == "true" and any("&" in row for row in rows))
+            lines_up = ("right" in align and len(align) > 1) or (
+                element.getattr("displaystyle") == "true" and any("&" in row for row in rows)
+            )
             name = "aligned" if lines_up else "matrix"
         body = " \\\\ ".join(rows)
         return f"\\begin{{{name}}} {body} \\end{{{name}}}"
@@ -295,7 +337,11 @@ def _stack(walk: _Walk, nodes: list[Any], *, under: Any, over: Any, depth: int) 
     base = walk.argument(nodes, 0, depth)
     below = walk.latex(under, depth).strip() if under is not None else ""
     above = walk.latex(over, depth).strip() if over is not None else ""
-    if base in _BIG_NAMES or base.startswith(("\\underbrace{", "\\overbrace{")) or base.removeprefix("\\operatorname{").rstrip("}") in LIMITS:
+    if (
+        base in _BIG_NAMES
+        or base.startswith(("\\underbrace{", "\\overbrace{"))
+        or base.removeprefix("\\operatorname{").rstrip("}") in LIMITS
+    ):
         return _spaced(base + _script(below, "_") + _script(above, "^"))
     sign = _text(nodes[0])
     if sign in _ARROWS and (above or below):
@@ -385,7 +431,8 @@ def _quoted(walk: _Walk, element: Any, depth: int) -> str:
 _SILENT = frozenset({"annotation", "annotation-xml", "mprescripts", "none", "maligngroup", "malignmark", "script", "style", "template"})
 _BIG_NAMES = frozenset(BIG.values()) | {f"\\{name}" for name in LIMITS}
 _HANDLERS: dict[str, Callable[[_Walk, Any, int], str]] = {
-    "mi": _identifier, "mn": _number, "mo": _sign, "mtext": _words, "ms": _quoted, "mspace": _space, "mfrac": _fraction, "msqrt": _square_root,
+    "mi": _identifier, "mn": _number, "mo": _sign, "mtext": _words, "ms": _quoted, "mspace": _space, "mfrac": _fraction,
+    "msqrt": _square_root,
     "mroot": _root, "msub": _sub, "msup": _sup, "msubsup": _sub_sup, "munder": _under, "mover": _over, "munderover": _under_over,
     "mmultiscripts": _multiscripts, "mfenced": _fenced, "mtable": _table, "menclose": _enclosed, "mphantom": _phantom, "semantics": _first,
     "maction": _first,

@@ -1,4 +1,7 @@
-"""HTML to text that keeps mathematics: formulas become marks in the tree, resiliparse takes the main content, marks become ``$...$`` again."""
+"""HTML to text that keeps mathematics.
+
+Formulas become marks in the tree, resiliparse takes the main content, and the marks become ``$...$`` and ``$$...$$`` again.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,13 @@ class Extracted:
     flags: int
     """Bits of ``corpus.pages.Flag``: ``HTML_CUT``, ``TEXT_CUT``, ``FLAT``."""
     reason: str = ""
-    """Why there is no text (``empty_html``, ``no_text``) or only flat text (``too_deep``, ``parser_failed``, ...); empty = all went well."""
+    """Why there is no text (``empty_html``, ``no_text``) or only flat text (``too_deep``, ``parser_failed``, ...); empty = all well."""
 
 
 def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = None) -> Extracted:
     """Return the main text of a page with its formulas.
 
-    Whatever the HTML is, this returns: what a tree would cost is counted first, a parser that fails leaves flat text, nothing is waited for.
+    Whatever the HTML is, this returns: what a tree would cost is counted first, and a parser that fails leaves flat text.
 
     Args:
         html: the page, decoded. Lone surrogates and noncharacters in it are dropped.
@@ -52,7 +55,7 @@ def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = Non
     flags = 0
     if len(html) > config.max_html_chars:
         html, flags = html[: config.max_html_chars], Flag.HTML_CUT
-    if not html.isascii() and _UNUSABLE.search(html) or "\0" in html:
+    if (not html.isascii() and _UNUSABLE.search(html)) or "\0" in html:
         html = _UNUSABLE.sub("", html)
     if not html or html.isspace():
         return Extracted(title="", text="", num_formulas=0, flags=flags, reason="empty_html")
@@ -64,7 +67,7 @@ def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = Non
             title, text = _through_tree(html, formulas, main_content=config.main_content)
         except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
             raise
-        except BaseException:  # noqa: BLE001  resiliparse's panics are no Exception, and a page that breaks the parser is still a page
+        except BaseException:
             reason = "parser_failed"
             formulas.entries.clear()
     if reason:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-import pyarrow as arrow
-from pyarrow import parquet
+import polars as pl
+from pyarrow import Table, parquet
 
 from reasonforge.core.files import storage_errors
-from reasonforge.corpus.pages import ROW_GROUP, Page
+from reasonforge.corpus.pages import ROW_GROUP, SCHEMA, Page
 
 MAX_GROUP_CHARS: Final = 32 << 20
 """Characters of text in a row group: long pages make it shorter than ``ROW_GROUP``."""
 
-_TYPES = {
-    "offset": arrow.uint64(),
-    "length": arrow.uint32(),
-    "num_chars": arrow.uint32(),
-    "num_formulas": arrow.uint32(),
-    "flags": arrow.uint32(),
-}
-_NAMES = tuple(entry.name for entry in fields(Page))
-_SCHEMA = arrow.schema([(name, _TYPES.get(name, arrow.string())) for name in _NAMES])
+_NAMES = tuple(SCHEMA)
 _REPEATED = ["host", "domain", "crawl", "warc", "charset"]
 _SEARCHED = ["id", "url", "host", "domain", "offset", "num_chars", "num_formulas", "flags"]
 
@@ -38,7 +30,7 @@ class PageWriter:
         self._chars = 0
         with storage_errors(path):
             options: dict[str, Any] = {"use_dictionary": _REPEATED, "write_statistics": _SEARCHED}
-            self._writer = parquet.ParquetWriter(path, _SCHEMA, compression="zstd", compression_level=3, **options)
+            self._writer = parquet.ParquetWriter(path, _as_arrow({}).schema, compression="zstd", compression_level=3, **options)
 
     def add(self, page: Page) -> None:
         """Add a page.
@@ -55,7 +47,8 @@ class PageWriter:
     def _flush(self) -> None:
         if not self._columns["id"]:
             return
-        table = arrow.table(self._columns, schema=_SCHEMA)
+        # Not through arrow.table: where pandas is installed, it imports it.
+        table = _as_arrow(self._columns)
         with storage_errors(self._path):
             self._writer.write_table(table, row_group_size=ROW_GROUP)
         self._columns = {name: [] for name in _NAMES}
@@ -71,3 +64,7 @@ class PageWriter:
             self._writer.close()
         if kind is not None:
             self._path.unlink(missing_ok=True)
+
+
+def _as_arrow(columns: Mapping[str, list[Any]]) -> Table:
+    return pl.DataFrame(columns, schema=SCHEMA).to_arrow(compat_level=pl.CompatLevel.oldest())

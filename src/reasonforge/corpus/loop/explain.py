@@ -9,6 +9,7 @@ import polars as pl
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier.score import SCORES
+from reasonforge.corpus.config import OWN_SOURCE
 from reasonforge.corpus.decontaminate.units import ACTIONS, HITS
 from reasonforge.corpus.domains import wilson_low
 from reasonforge.corpus.loop.reader import CorpusReader
@@ -56,9 +57,9 @@ def explain_page(root: Path, asked: str) -> dict[str, Any]:
         return {"asked": asked, "url": None, "captures": [], "why_none": f"{normal.reason}: {sentence(normal.reason)}"}
     wanted = pl.col("id") == asked if normal is None else pl.col("url") == normal.url
     captures: list[dict[str, Any]] = []
-    for path in reader.outputs("pages", None, PAGES):
+    for file, path in enumerate(reader.outputs("pages", None, PAGES)):
         for row in _rows(path, wanted, _COLUMNS):
-            captures.append({"page": row, "steps": _Captured(reader, row).steps()})
+            captures.append({"page": row, "steps": _Captured(reader, row, file).steps()})
     captures.sort(key=lambda capture: (capture["page"]["fetched_at"], capture["page"]["id"]), reverse=True)
     url = asked if normal is None else normal.url
     return {"asked": asked, "url": url, "captures": captures[:_MOST_CAPTURES], "why_none": None if captures else _why_none(reader)}
@@ -79,8 +80,9 @@ def explained_text(found: dict[str, Any]) -> str:
 class _Captured:
     """One capture of a page on its way through the stages."""
 
-    def __init__(self, reader: CorpusReader, page: dict[str, Any]) -> None:
+    def __init__(self, reader: CorpusReader, page: dict[str, Any], file: int) -> None:
         self._reader, self._page, self._id = reader, page, page["id"]
+        self._file, self._num_files = file, len(reader.outputs("pages", None, PAGES))
         self._gone = False
 
     def steps(self) -> list[tuple[str, str]]:
@@ -109,11 +111,15 @@ class _Captured:
             steps += self._shard()
         return steps
 
+    def _rows_of(self, stage: str, number: int | None, name: str) -> list[dict[str, Any]]:
+        """Return the rows about it that a stage left beside its file of pages."""
+        found = self._reader.outputs(stage, number, name)
+        # One for every file of the crawl, in order; before them come those of the seed documents, where a stage has them.
+        mine = found[-self._num_files :][self._file : self._file + 1] if len(found) >= self._num_files else found
+        return [row for path in mine for row in _rows(path, pl.col("id") == self._id)]
+
     def _row(self, stage: str, number: int | None, name: str) -> dict[str, Any] | None:
-        for path in self._reader.outputs(stage, number, name):
-            if found := _rows(path, pl.col("id") == self._id):
-                return found[0]
-        return None
+        return next(iter(self._rows_of(stage, number, name)), None)
 
     def _mask(self, stage: str, title: str) -> list[tuple[str, str]]:
         if not self._reader.outputs(stage, None, DROPPED):
@@ -182,25 +188,26 @@ class _Captured:
         reader = self._reader
         if not reader.outputs("decontaminate", None, ACTIONS):
             return []
-        hits = [row for path in reader.outputs("decontaminate", None, HITS) for row in _rows(path, pl.col("id") == self._id)]
-        cuts = [row for path in reader.outputs("decontaminate", None, ACTIONS) for row in _rows(path, pl.col("id") == self._id)]
+        hits, cuts = self._rows_of("decontaminate", None, HITS), self._rows_of("decontaminate", None, ACTIONS)
         if not hits:
             return [("contamination", "no benchmark text")]
         steps = [("contamination", f"{row['benchmark']} {row['item']}, {row['length']} words in a row: {row['gram'][:80]}") for row in hits]
         self._gone = any(cut["action"] == "drop_doc" for cut in cuts)
-        done = "the page is dropped" if self._gone else f"{len(cuts)} stretches are cut out"
+        done = (
+            "the page is dropped"
+            if self._gone
+            else "cut out are characters " + ", ".join(f"{cut['start']:,} to {cut['end']:,}" for cut in cuts)
+        )
         return [*steps, ("", done)]
 
     def _shard(self) -> list[tuple[str, str]]:
         """Return the shard that its file became; shards have the order of the files, less those that are empty."""
-        page = self._page
-        pages = [path for path in self._reader.outputs("pages", None, PAGES) if _rows(path, pl.col("id") == page["id"])]
-        packed = [receipt for receipt in self._reader.receipts("pack") if receipt.unit.stage == "pack/mined"]
-        relative = pages[0].relative_to(self._reader.root).as_posix()
+        packed = [receipt for receipt in self._reader.receipts("pack") if receipt.unit.stage == f"pack/{OWN_SOURCE}"]
+        mine = packed[self._file].key if len(packed) == self._num_files else None
         full = [receipt for receipt in packed if receipt.outputs["shard.bin"].size]
         for index, receipt in enumerate(full):
-            if any(given.path == relative for given in receipt.unit.inputs):
-                return [("packed", f"shards/mined/shard-{index:05d}")]
+            if receipt.key == mine:
+                return [("packed", f"shards/{OWN_SOURCE}/shard-{index:05d}")]
         return [("end", "selected" if not packed else "selected, and not packed")]
 
 

@@ -61,6 +61,9 @@ def run_corpus(loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Callabl
     """
     options = options or RunOptions()
     check_stage(loaded.recipe, options)
+    from reasonforge.corpus.loop.checks import check_inputs
+
+    check_inputs(loaded.recipe, root)
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console, StopRequest() as stop:
         stop.waits_for = lambda: "finishing the unit in hand"
         with _kept(executor()) as workers:
@@ -244,9 +247,12 @@ def _tell(root: Path, outcome: Outcome, console: Console) -> None:
     elif outcome.ended is None:
         console.end(f"stopped after {outcome.stopped_after}", rows, [f"reasonforge corpus run --out {root}"])
     else:
+        from reasonforge.corpus.report.page import REPORT
+
         ended = outcome.ended
         why = {"converged": "nothing new came in", "max_rounds": "rounds.max_rounds is reached"}[ended.reason]
         rows.append(("rounds", f"{ended.rounds}: {why}"))
         if ended.overlap is not None:
             rows.append(("overlap", f"{ended.overlap:.2%} of the last round's pages were in the round before"))
-        console.end("the corpus is complete", rows, [f"reasonforge corpus status {root}", f"reasonforge corpus report {root}"])
+        rows.append(("report", str(root / REPORT)))
+        console.end("the corpus is complete", rows, [f"reasonforge corpus status {root}"])

@@ -9,6 +9,9 @@ from reasonforge.corpus.packing.reader import Shards, Windows
 from reasonforge.tasks.config import ShardFolder, ShardsSource
 from reasonforge.text.tokenizer import Tokenizer
 
+ONLY_SOURCE = "corpus"
+"""What metrics call the source of a table that has one and no name for it."""
+
 
 def open_mixture(source: ShardsSource, tokenizer: Tokenizer, *, seq_len: int, seed: int) -> Mixture:
     """Open the folders of a data table.
@@ -23,7 +26,7 @@ def open_mixture(source: ShardsSource, tokenizer: Tokenizer, *, seq_len: int, se
         DataError: a folder cannot be read, or was packed by another tokenizer.
         RecipeError: the weights cannot be shares.
     """
-    folders = source.sources or {source.path[0].name: ShardFolder(path=source.path, weight=1.0)}
+    folders = source.sources or {ONLY_SOURCE: ShardFolder(path=source.path, weight=1.0)}
     sources: list[MixedSource] = []
     for name, folder in folders.items():
         shards = Shards(folder.path)

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reasonforge.core.seeds import derive_seed
-from reasonforge.corpus.hashing import U64, GramHashes, hash_texts, mixed
+from reasonforge.corpus.hashing import U64, GramHashes, hash_texts, mixed, portions
 
 _BLOCK = 512
 """Shingles that are permuted at a time: the block stays in the processor's cache."""
-_TEXTS = 1024
 _EMPTY = np.uint32(0xFFFFFFFF)
 
 
@@ -40,15 +39,14 @@ def signatures(texts: Sequence[str], *, shingle: int, permutations: int) -> Sign
     num_shingles = np.zeros(len(texts), np.int64)
     factors, shifts = _permutations(permutations)
     block = np.empty((permutations, _BLOCK), np.uint32)
-    for first in range(0, len(texts), _TEXTS):
-        grams = hash_texts(texts[first : first + _TEXTS])
-        shingles, bounds = shingle_hashes(grams, shingle)
+    for first, part in portions(texts):
+        shingles, bounds = shingle_hashes(hash_texts(part), shingle)
         codes = (shingles >> np.uint64(32)).astype(np.uint32)
-        num_shingles[first : first + _TEXTS] = bounds[:, 1] - bounds[:, 0]
+        num_shingles[first : first + len(part)] = bounds[:, 1] - bounds[:, 0]
         for number, (start, end) in enumerate(bounds.tolist(), start=first):
             for at in range(start, end, _BLOCK):
-                part = codes[at : min(at + _BLOCK, end)]
-                hashed = np.multiply(factors, part, out=block[:, : len(part)])
+                some = codes[at : min(at + _BLOCK, end)]
+                hashed = np.multiply(factors, some, out=block[:, : len(some)])
                 hashed += shifts
                 lowest = hashed.min(axis=1)
                 if at > start:
@@ -79,8 +77,8 @@ def shingle_hashes(grams: GramHashes, shingle: int) -> tuple[U64, NDArray[np.int
 def shingle_sets(texts: Sequence[str], *, shingle: int) -> list[U64]:
     """Return the distinct shingles of each text as sorted hashes of 64 bits: what exact similarity is computed from."""
     found: list[U64] = []
-    for first in range(0, len(texts), _TEXTS):
-        hashes, bounds = shingle_hashes(hash_texts(texts[first : first + _TEXTS]), shingle)
+    for _, part in portions(texts):
+        hashes, bounds = shingle_hashes(hash_texts(part), shingle)
         found += [np.unique(hashes[start:end]) for start, end in bounds.tolist()]
     return found
 

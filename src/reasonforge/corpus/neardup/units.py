@@ -18,8 +18,9 @@ from reasonforge.corpus.neardup.config import NearDupConfig
 from reasonforge.corpus.neardup.signatures import band_keys, jaccard, shingle_sets, signatures
 from reasonforge.corpus.pages import PAGES, read_table, write_table
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work
-from reasonforge.corpus.urls.dedup import DROPPED, Chain, hash_range, mask_of, read_range
+from reasonforge.corpus.urls.dedup import DROPPED, Chain, mask_of
 from reasonforge.corpus.urls.reasons import LEFT_OUT, NEAR_DUPLICATE, NO_WORDS, NOT_SIMILAR
+from reasonforge.corpus.urls.tables import chosen_pages, hash_range, read_range
 
 STAGE: Final = "neardup"
 VERSION: Final = 1
@@ -133,24 +134,22 @@ def plan_masks(pages: Sequence[Receipt], found: Sequence[Receipt], store: Store)
 def write_bands(work: Work) -> None:
     """Unit: the keys of the bands of one file, sorted."""
     given, settings = roles(work), work.settings
-    pages = read_table(given["pages"][0], ["id", "text"]).with_row_index("row")
-    work.counts.taken = len(pages)
-    for mask in given.get("drop", []):
-        pages = pages.join(read_table(mask, ["id"]), on="id", how="anti", maintain_order="left")
-    if settings["selected"]:
-        tables = [read_table(table, ["id"]) for table in given.get("keep", [])]
-        kept = pl.concat(tables) if tables else pl.DataFrame(schema={"id": pl.String})
-        pages = pages.join(kept, on="id", how="semi", maintain_order="left")
-    work.counts.drop(LEFT_OUT, work.counts.taken - len(pages))
-    made = signatures(pages["text"].to_list(), shingle=settings["shingle"], permutations=settings["permutations"])
-    filled = made.num_shingles > 0
-    work.counts.drop(NO_WORDS, int((~filled).sum()))
-    work.counts.kept = int(filled.sum())
-    keys = band_keys(made.values[filled], bands=settings["bands"], rows=settings["rows"])
-    pages = pages.filter(pl.Series(filled, dtype=pl.Boolean))
-    repeated = pages.select("id", "row")[np.repeat(np.arange(len(pages)), settings["bands"])]
-    table = repeated.with_columns(key=pl.Series(keys.ravel(), dtype=pl.UInt64))
-    write_table(work.output(BANDS), table.select(_BANDS.names()).cast(_BANDS).sort("key", "row"))
+    path = given["pages"][0]
+    work.counts.taken = len(read_table(path, ["id"]))
+    tables = [pl.DataFrame(schema=_BANDS)]
+    taking_part = 0
+    keep = given.get("keep", []) if settings["selected"] else None
+    for pages in chosen_pages(path, ["id", "text"], drop=given.get("drop", []), keep=keep):
+        taking_part += len(pages)
+        made = signatures(pages["text"].to_list(), shingle=settings["shingle"], permutations=settings["permutations"])
+        filled = np.flatnonzero(made.num_shingles)
+        work.counts.kept += len(filled)
+        keys = band_keys(made.values[filled], bands=settings["bands"], rows=settings["rows"])
+        repeated = pages.select("id", "row")[np.repeat(filled, settings["bands"])]
+        tables.append(repeated.with_columns(key=pl.Series(keys.ravel(), dtype=pl.UInt64)).select(_BANDS.names()).cast(_BANDS))
+    work.counts.drop(LEFT_OUT, work.counts.taken - taking_part)
+    work.counts.drop(NO_WORDS, taking_part - work.counts.kept)
+    write_table(work.output(BANDS), pl.concat(tables).sort("key", "row"))
 
 
 def write_pairs(work: Work) -> None:

@@ -83,7 +83,8 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
             continue
         text, identity = field(row, text_field), field(row, id_field)
         found = found or text is not None
-        if masks.needs_ids and not isinstance(identity, str):
+        identity = identity if isinstance(identity, str) else None
+        if masks.needs_ids and identity is None:
             raise DataError(f"{path}: document {number} has no {id_field!r}, by which masks name documents: name its column")
         if masks.keep is not None and identity not in masks.keep:
             counts.drop(NOT_SELECTED)
@@ -93,10 +94,10 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
             counts.drop(MISSING_FIELD)
         elif not text.strip():
             counts.drop(EMPTY_DOCUMENT)
-        elif (left := cut(text, masks.cuts.get(identity) if masks.cuts else None)) is None:
+        elif (left := cut(text, masks.cuts.get(identity) if identity else None)) is None:
             counts.drop(CONTAMINATED)
         else:
-            yield Text(identity if isinstance(identity, str) else str(number), left)
+            yield Text(identity or str(number), left)
     if counts.taken and not found:
         raise DataError(f"{path}: no row has a column {text_field!r}, which is to hold the text: name its column")
 

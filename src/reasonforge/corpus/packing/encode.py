@@ -18,7 +18,7 @@ from reasonforge.corpus.units import Counts
 from reasonforge.text.tokenizer import Tokenizer
 
 _BATCH_DOCUMENTS = 1024
-_BATCH_CHARACTERS = 1 << 20
+_BATCH_CHARACTERS = 1 << 21
 """Of one batch; a longer text is a batch of its own, under its own name, so that one that kills a worker is found."""
 
 

@@ -56,6 +56,8 @@ class Round:
     pages: int
     """Collected."""
     tokens: int
+    pr_auc: float | None
+    """Of its classifier, on domains that it was not trained on. None = not trained yet."""
     scores: Scores | None
     found: Found | None
     """None = the truth is not known."""

@@ -13,6 +13,7 @@ import polars as pl
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier.score import HISTOGRAM, SCORES
+from reasonforge.corpus.classifier.train import MANIFEST
 from reasonforge.corpus.config import OWN_SOURCE
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.mixing.mixture import plan_mixture
@@ -86,6 +87,7 @@ def _round(reader: CorpusReader, number: int, domains: pl.DataFrame | None, befo
         number=number,
         pages=selected.height,
         tokens=int(selected["num_tokens"].sum()),
+        pr_auc=None if (manifest := reader.json("train", number, MANIFEST)) is None else manifest["pr_auc"],
         scores=_scores(reader, number),
         found=_found(reader, number, selected),
         domains=None if marked is None else marked.height,

@@ -18,6 +18,7 @@ from reasonforge.corpus.pages import PAGES, read_table, write_table
 from reasonforge.corpus.units import Receipt, Store, Unit, Work
 from reasonforge.corpus.urls.config import UrlDedupConfig
 from reasonforge.corpus.urls.reasons import DUPLICATE_URL
+from reasonforge.corpus.urls.tables import hash_range, read_range
 
 STAGE: Final = "urls"
 VERSION: Final = 1
@@ -140,21 +141,3 @@ def mask_of(file: int, tables: Sequence[str], reason: str) -> pl.DataFrame:
     found = [read_range(path, "file", file, file).select("id", "kept_id") for path in tables]
     rows = pl.concat(found) if found else pl.DataFrame(schema={"id": pl.String, "kept_id": pl.String})
     return rows.with_columns(reason=pl.lit(reason, pl.String)).select(MASK.names()).sort("id")
-
-
-def hash_range(partition: int, partitions: int) -> tuple[int, int]:
-    """Return the first and the last 64-bit hash of a range; the ranges cover all hashes without a gap."""
-    return (partition << 64) // partitions, ((partition + 1 << 64) // partitions) - 1
-
-
-def read_range(path: str, column: str, first: int, last: int) -> pl.DataFrame:
-    """Read the rows whose value lies between two, both included; of a table sorted by it only these row groups are read.
-
-    Raises:
-        DataError: the file is missing or broken.
-    """
-    try:
-        return pl.scan_parquet(path, glob=False).filter(pl.col(column).is_between(first, last)).collect()
-    except (OSError, pl.exceptions.PolarsError):
-        read_table(path, [column])  # says what is wrong with it
-        raise

@@ -108,6 +108,8 @@ def normalise(url: str) -> NormalURL | Refused:
 
 
 def _normalise(url: str) -> NormalURL | Refused:
+    if len(url) > 4 * MAX_BYTES and len(url.strip(_EDGES)) > 4 * MAX_BYTES:  # before anything that reads it more than once
+        return Refused(TOO_LONG)
     text = _LINE_CHARS.sub("", _SURROGATE.sub("\ufffd", _bare(url)))
     if not text:
         return Refused(EMPTY)

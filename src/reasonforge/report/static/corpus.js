@@ -16,11 +16,12 @@ function section(id, title, ...content) {
 
 function rounds() {
   const known = data.rounds.some((round) => round.found);
-  const header = ["round", "pages", "tokens", "cut at score", ...(known ? ["recall", "precision"] : []), "in the round before", "domains", "of them new", "paths: mathematics", "not", "positives"];
+  const header = ["round", "pages", "tokens", "PR-AUC", "cut at score", ...(known ? ["recall", "precision"] : []), "in the round before", "domains", "of them new", "paths: mathematics", "not", "positives"];
   const rows = data.rounds.map((round) => [
     String(round.number),
     whole(round.pages),
     number(round.tokens),
+    round.pr_auc === null ? "–" : round.pr_auc.toFixed(3),
     round.scores ? round.scores.cut.toFixed(3) : "–",
     ...(known ? [share(round.found?.recall), share(round.found?.precision)] : []),
     share(round.overlap),
@@ -30,7 +31,7 @@ function rounds() {
     whole(round.paths.not_math ?? 0),
     whole(round.positives),
   ]);
-  return section("rounds", "Rounds", tableOf(header, rows), known ? lines() : null);
+  return section("rounds", "Rounds", tableOf(header, rows), el("p", { class: "small dim" }, "PR-AUC: of the classifier, on domains that it was not trained on."), known ? lines() : null);
 }
 
 // Recall and precision over the rounds, and the recall of every kind of page.
@@ -55,7 +56,8 @@ function plot(title, at, series) {
     svg("path", { class: "grid", d: `M${left} ${y(tick)}H${width - right}` }),
     svg("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, `${Math.round(100 * tick)} %`),
   ]);
-  shapes.push(at.map((step) => svg("text", { x: x(step), y: height - 6, "text-anchor": "middle" }, `round ${step}`)));
+  const anchor = (step) => (step === last ? "end" : step === at[0] ? "start" : "middle");
+  shapes.push(at.map((step) => svg("text", { x: x(step), y: height - 6, "text-anchor": anchor(step) }, `round ${step}`)));
   series.forEach(([, values], i) => {
     const dashes = i >= NUM_COLOURS ? " dashed" : "";
     shapes.push(svg("path", { class: `curve s${i % NUM_COLOURS}${dashes}`, d: linePath(at.map(x), values.map((value) => (value === null ? null : y(value)))) }));
@@ -76,7 +78,7 @@ function histograms() {
   const scored = data.rounds.filter((round) => round.scores);
   if (!scored.length) return null;
   const known = scored.some(({ scores }) => scores.bins[0].math !== null);
-  const note = `Pages by score, on a scale that shows few beside many (square root). The line is the cut: what lies right of it was collected.${known ? " Dark: mathematics, as the truth has it." : ""}`;
+  const note = `Pages by score, on a scale that shows few beside many (square root). The line is the cut: what lies right of it was collected.${known ? " In colour: mathematics, as the truth has it; grey: all else." : ""}`;
   return section("scores", "Scores", el("p", { class: "small dim" }, note), el("div", { class: "panels" }, scored.map(histogram)));
 }
 

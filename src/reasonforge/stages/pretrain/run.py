@@ -39,9 +39,9 @@ def run_pretrain(
     if isinstance(source, ShardsSource):
         shards = _shards(config, bundle, source, context)
         samples_of_step = lambda step: [whole_sequence(token_ids) for token_ids in shards[step]]  # noqa: E731
-        metrics_after = shards.metrics
+        metrics_after, data_id = shards.metrics, shards.data_id
     else:
-        samples_of_step, metrics_after = _samples(config, bundle, source, context, data_seed), None
+        samples_of_step, metrics_after, data_id = _samples(config, bundle, source, context, data_seed), None, None
     gate = _Gate(config.gate, config.steps, bundle, evaluator, context) if config.gate is not None and evaluator is not None else None
     trainer = LikelihoodTraining(
         learner,
@@ -49,6 +49,7 @@ def run_pretrain(
         num_steps=config.steps,
         is_finished=None if gate is None else gate.is_open,
         metrics_after=metrics_after,
+        data_id=data_id,
     )
     drive(trainer, context, config.training)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reasonforge.core.errors import RecipeError
+from reasonforge.core.ids import content_id
 from reasonforge.corpus.mixing.mixture import Mixture
 from reasonforge.corpus.mixing.open import open_mixture
 from reasonforge.corpus.packing.reader import Int32
@@ -45,6 +46,12 @@ class ShardSteps:
         """Windows that the stage reads, at most."""
         if source.max_epochs is not None:
             self.mixture.check_epochs(self.entries, source.max_epochs)
+
+    @property
+    def data_id(self) -> str:
+        """Changes when a shard does."""
+        manifests = [manifest for source in self.mixture.sources for manifest in source.windows.shards.manifests]
+        return content_id([[shard.bin_xxh3, shard.idx_xxh3] for manifest in manifests for shard in manifest.shards])
 
     def __getitem__(self, step: int) -> Sequence[Int32]:
         """Return the sequences of a step: a window each, or with ``reset_at_documents`` the pieces of documents in it."""

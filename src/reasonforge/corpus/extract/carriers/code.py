@@ -1,4 +1,4 @@
-"""Code: its lines and dollars are its own. Blocks are kept behind a mark and written between fences; a dollar in a line is kept in backticks."""
+"""Code: its lines and dollars are its own. Blocks are written between fences, code in a line with dollars between backticks."""
 
 from __future__ import annotations
 

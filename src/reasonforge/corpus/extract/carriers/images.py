@@ -9,12 +9,30 @@ from urllib.parse import unquote
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 
 _RENDERERS = (
-    "codecogs.com", "latex.php", "mimetex", "mathtex", "cht=tx", "zhihu.com/equation", "render/math", "upmath.me", "math.now.sh", "latex.wikidot",
+    "codecogs.com", "latex.php", "mimetex", "mathtex", "cht=tx", "zhihu.com/equation", "render/math", "upmath.me", "math.now.sh",
+    "latex.wikidot",
     "artofproblemsolving.com", "texify", "tex.cgi", "wikimedia.org/api/rest_v1/media/math", "/math/render/", "equation?tex=",
 )  # fmt: skip
 _CLASSES = frozenset(
-    "tex latex latexcenter math mwe-tex mimetex mathtex ee_img equation-image eqn mwe-math-fallback-image-inline mwe-math-fallback-image-display "
-    "texrender ql-img-inline-formula ql-img-displayed-equation latex_image math-image".split()
+    [
+        "tex",
+        "latex",
+        "latexcenter",
+        "math",
+        "mwe-tex",
+        "mimetex",
+        "mathtex",
+        "ee_img",
+        "equation-image",
+        "eqn",
+        "mwe-math-fallback-image-inline",
+        "mwe-math-fallback-image-display",
+        "texrender",
+        "ql-img-inline-formula",
+        "ql-img-displayed-equation",
+        "latex_image",
+        "math-image",
+    ]
 )
 _SOURCES = ("src", "data-src", "data-original", "data-actualsrc", "data-lazy-src")
 _PARAMETER = re.compile(r"[?&](?:latex|tex|math|chl|from|formula|eq)=")
@@ -29,7 +47,7 @@ def convert(page: MarkupPage) -> None:
     for element in page.select("img"):
         sources = [value for name in _SOURCES if (value := element.getattr(name))]
         source = next((value for value in sources if any(name in value for name in _RENDERERS)), "")
-        names = set((element.getattr("class") or "").split())
+        names: set[str] = set((element.getattr("class") or "").split())
         if source or not names.isdisjoint(_CLASSES):
             alt = (element.getattr("alt") or element.getattr("title") or "").strip()
             latex = _choose(source, alt)

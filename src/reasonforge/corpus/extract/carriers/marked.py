@@ -12,7 +12,8 @@ from reasonforge.corpus.extract.tree import attached
 _ATTRIBUTES = ("data-tex", "data-latex", "data-formula", "data-equation", "data-math", "data-katex", "data-value")
 _WITH_ATTRIBUTES = ", ".join(f"[{name}]" for name in _ATTRIBUTES)
 _CLASSES = (
-    "span.math, div.math, p.math, code.math, pre.math, .math-container, .math-tex, .math-display, .math-inline, .arithmatex, math-renderer, span.tex, "
+    "span.math, div.math, p.math, code.math, pre.math, .math-container, .math-tex, .math-display, .math-inline, .arithmatex, "
+    "math-renderer, span.tex, "
     "div.tex, span.latex, div.latex, .mathquill-embedded-latex, .wp-katex-eq"
 )
 _TEX_SIGN = re.compile(r"\\[A-Za-z,;!\[(]|[\^_]")

@@ -5,12 +5,17 @@ from __future__ import annotations
 from resiliparse.parse.html import HTMLTree
 
 from reasonforge.corpus.extract import asciimath, mathml
+from reasonforge.corpus.extract.bounds import beyond_bounds
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.tree import attached
 
-_RENDERED = (
-    ".MathJax_Preview, .MathJax, .MathJax_Display, .MathJax_SVG, .MathJax_SVG_Display, .MathJax_CHTML, .mjx-chtml, .MJXc-display, .MathJax_MathML"
-)
+_MAX_SOURCE_CHARS, _MAX_SOURCE_DEPTH = 200_000, 500
+_RENDERED = ", ".join(
+    (
+        ".MathJax_Preview", ".MathJax", ".MathJax_Display", ".MathJax_SVG", ".MathJax_SVG_Display", ".MathJax_CHTML", ".mjx-chtml",
+        ".MJXc-display", ".MathJax_MathML",
+    )
+)  # fmt: skip
 
 
 def convert(page: MarkupPage) -> None:
@@ -35,7 +40,9 @@ def convert(page: MarkupPage) -> None:
 
 
 def mathml_text(source: str) -> str:
-    """Return MathML that stands as text in a script or an attribute as LaTeX."""
+    """Return MathML that stands as text in a script or an attribute as LaTeX; nothing where it is too costly to parse."""
+    if len(source) > _MAX_SOURCE_CHARS or beyond_bounds(source, max_depth=_MAX_SOURCE_DEPTH):
+        return ""
     body = HTMLTree.parse(source).body
     math = body.query_selector("math") if body is not None else None
     return mathml.to_latex(math) if math is not None else ""

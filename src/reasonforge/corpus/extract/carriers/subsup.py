@@ -7,7 +7,9 @@ from reasonforge.corpus.extract.formulas import MARK
 from reasonforge.corpus.extract.symbols import symbol
 from reasonforge.corpus.extract.tree import attached, put_text
 
-_WORDS = frozenset("st nd rd th er re e ème o a os as tm sm ® © ™ * ** † ‡ §".split())
+_WORDS = frozenset(
+    ["st", "nd", "rd", "th", "er", "re", "e", "ème", "o", "a", "os", "as", "tm", "sm", "®", "©", "™", "*", "**", "†", "‡", "§"]
+)
 _MAX_CHARS = 60
 
 
