@@ -10,7 +10,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,18 @@ def table(name: str) -> str:
     return "\n".join(["", said, "", *rows, ""]) + "\n"
 
 
-def main() -> int:
-    """Write the tables, or compare."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def update_pages(pages: Sequence[str], table: Callable[[str], str], description: str) -> int:
+    """Write the tables into pages, or compare, as the command line says; return the exit code.
+
+    Args:
+        pages: their paths in the repository.
+        table: what stands in the place of a name.
+        description: of the command.
+    """
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     chosen, stale = parser.parse_args(), []
-    for name in PAGES:
+    for name in pages:
         page = ROOT / name
         before = page.read_text(encoding="utf-8")
         after = _PLACE.sub(lambda found: found[1] + table(found[2]) + found[3], before)
@@ -123,4 +129,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(update_pages(PAGES, table, (__doc__ or "").splitlines()[0]))

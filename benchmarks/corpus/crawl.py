@@ -42,7 +42,7 @@ _MATHS = re.findall(
     random graph vertex edge
     """,
 )
-_FORMULAS = (
+FORMULAS = (
     r"x^2+y^2=z^2", r"\frac{a+b}{c}", r"\sum_{n=1}^{\infty}\frac{1}{n^2}=\frac{\pi^2}{6}", r"\int_0^1 f(x)\,dx", r"\sqrt{2}>1",
     r"\lim_{x\to 0}\frac{\sin x}{x}=1", r"A^{-1}=\frac{1}{\det A}\operatorname{adj}A", r"\alpha+\beta\leq\gamma", r"p\mid ab",
 )  # fmt: skip
@@ -158,11 +158,11 @@ def _shop(draw: random.Random) -> str:
 
 
 def _dollars(draw: random.Random) -> str:
-    return f"${draw.choice(_FORMULAS)}$"
+    return f"${draw.choice(FORMULAS)}$"
 
 
 def _image(draw: random.Random) -> str:
-    formula = draw.choice(_FORMULAS)
+    formula = draw.choice(FORMULAS)
     return f'<img class="tex" alt="{formula}" src="https://latex.codecogs.com/svg.latex?{formula.replace(" ", "%20")}">'
 
 

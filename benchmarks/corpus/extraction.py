@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import zstandard
 from common import report
-from corpus.crawl import write_crawl
+from corpus.crawl import FORMULAS, write_crawl
 from corpus.peer import peer_venv, peer_versions
 
 TARGET = 5.0
@@ -140,7 +140,7 @@ def compare(peer: str, *, pages: int, repeats: int) -> dict[str, Any]:
         "target_ratio": TARGET,
         "pages_out": {side: len(rows) for side, rows in written.items()},
         "mean_chars_out": {side: round(statistics.mean(len(row["text"]) for row in rows)) for side, rows in written.items()},
-        "pages_with_dollar_formulas": {side: sum(row["text"].count("$") >= 2 for row in rows) for side, rows in written.items()},
+        "formulas_out": {side: sum(row["text"].count(formula) for row in rows for formula in FORMULAS) for side, rows in written.items()},
         "ms_per_page": {name: round(1e3 * seconds / pages, 3) for name, seconds in parts.items()},
         "share_of_all": {name: round(seconds / medians["ours"], 4) for name, seconds in parts.items()},
     }

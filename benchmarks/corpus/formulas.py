@@ -6,8 +6,8 @@ The pages are the fixtures of ``tests/corpus/extract``: written for it, formulas
 formulas, sentences that must stay and boilerplate that must go. A formula counts as found wherever it stands in the text and whatever
 delimits it, since the peers write no delimiters; blanks, braces and sizes of brackets make no difference.
 
-Speed is measured on the same pages grown to the size of a page of a crawl (style, script, a menu of 200 links, 150 paragraphs). CPU seconds,
-in turns, medians. ``parts`` tells what our own time goes into. ``--peer`` is the Python of an environment with ``trafilatura>=2``:
+Speed is measured on the same pages grown to the size of a page of a crawl (style, script, a menu of 200 links, 150 paragraphs). CPU
+seconds, in turns, medians. ``parts`` tells what our own time goes into. ``--peer`` is the Python of an environment with ``trafilatura>=2``:
 
     python -m venv /tmp/peer && /tmp/peer/bin/python -m pip install "trafilatura>=2,<3"
 """
@@ -63,8 +63,8 @@ MENU = (
     + "</ul></nav>"
 )
 PARAGRAPHS = "".join(
-    f'<div class="row"><p class="text">Paragraph {i} goes on about <a href="/t/{i}">one topic</a> and <b>another</b> one, in words enough for '
-    "any rule to see that it belongs to what the page has to say.</p></div>"
+    f'<div class="row"><p class="text">Paragraph {i} goes on about <a href="/t/{i}">one topic</a> and <b>another</b> one, in words enough '
+    "for any rule to see that it belongs to what the page has to say.</p></div>"
     for i in range(150)
 )
 

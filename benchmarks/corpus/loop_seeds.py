@@ -11,9 +11,7 @@ alone; and what the decontamination found of the benchmark problems that are pla
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -28,19 +26,27 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from common import report
 
+from reasonforge.config.loader import load_recipe
+from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.loop.drive import run_graph
+from reasonforge.corpus.loop.graph import corpus_graph
+from reasonforge.corpus.loop.ledger import Ledger
 from reasonforge.corpus.loop.reader import CorpusReader
-
-
-def reasonforge(folder: Path, *arguments: str) -> str:
-    """Run the command line in a folder and return what it prints."""
-    command = [sys.executable, "-m", "reasonforge", *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+from reasonforge.corpus.loop.status import status_of
+from reasonforge.corpus.pool import InProcess
+from reasonforge.corpus.synthetic.web import synthesise
+from reasonforge.corpus.units import Store
 
 
 def mined(folder: Path, name: str, *settings: str) -> list[dict[str, Any]]:
-    """Mine the web of a folder and return a row per round."""
-    reasonforge(folder, "corpus", "run", str(RECIPE), "--out", f"corpus/{name}", "--workers", "1", "--quiet", *settings)
-    rounds = json.loads(reasonforge(folder, "corpus", "status", f"corpus/{name}", "--json"))["rounds"]
+    """Mine the web of a folder, in this process, and return a row per round."""
+    recipe, root = folder / "toy.toml", folder / name
+    recipe.write_text(RECIPE.read_text(encoding="utf-8").replace("corpus/web", str(folder / "web")), encoding="utf-8")
+    loaded = load_recipe(CorpusRecipe, [recipe], settings)
+    ledger, store = Ledger(root), Store(root)
+    ledger.begin(text=loaded.text, resolved=loaded.resolved)
+    outcome = run_graph(corpus_graph(loaded.recipe, store), store, InProcess(), ledger=ledger)
+    ledger.end(outcome.steps, state="complete")
     return [
         {
             "recall": round(entry["quality"]["recall"], 4) if entry["quality"] else 0.0,
@@ -49,7 +55,7 @@ def mined(folder: Path, name: str, *settings: str) -> list[dict[str, Any]]:
             "tokens": entry["tokens"],
             "overlap": None if len(entry["overlap_pages"]) < 2 else round(entry["overlap_pages"][-2], 4),
         }
-        for entry in rounds
+        for entry in status_of(root)["rounds"]
     ]
 
 
@@ -65,7 +71,7 @@ def first_classifier(reader: CorpusReader, tokens: int) -> float:
 
 def leaks(folder: Path, reader: CorpusReader) -> dict[str, int]:
     """Return what the decontamination found in the selected pages, beside what is planted in them."""
-    truth = pl.read_parquet(folder / "corpus" / "web" / "truth.parquet")
+    truth = pl.read_parquet(folder / "web" / "truth.parquet")
     last = reader.last_selected
     assert last is not None
     selected = reader.selected(last).join(reader.crawl, on="id").join(truth, left_on="found_url", right_on="url")
@@ -85,16 +91,14 @@ def seed_row(seed: int, pages: int, *, controls: bool) -> dict[str, Any]:
     """Mine the web of one seed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        reasonforge(folder, "corpus", "synthesise", "--out", "corpus/web", "--pages", str(pages), "--seed", str(seed))
+        synthesise(folder / "web", pages=pages, seed=seed)
         row: dict[str, Any] = {"seed": seed, "rounds": mined(folder, "toy")}
-        reader = CorpusReader(folder / "corpus" / "toy")
-        # The recipe names its truth relative to where it was run.
-        object.__setattr__(reader.recipe, "truth", folder / "corpus" / "web" / "truth.parquet")
+        reader = CorpusReader(folder / "toy")
         row["leaks"] = leaks(folder, reader)
         row["first_classifier_at_last_budget"] = first_classifier(reader, row["rounds"][-1]["tokens"])
         if controls:
             (folder / "nothing.jsonl").touch()
-            row["without_annotation"] = mined(folder, "alone", "--annotation.path", "nothing.jsonl")
+            row["without_annotation"] = mined(folder, "alone", "--annotation.path", str(folder / "nothing.jsonl"))
         return row
 
 

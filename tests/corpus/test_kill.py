@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from reasonforge.corpus.loop.drive import Outcome, Until, run_graph, sweep_dead
+from reasonforge.corpus.loop.drive import Outcome, Until, driving, run_graph
 from reasonforge.corpus.loop.graph import corpus_graph
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, run_corpus
@@ -68,7 +68,7 @@ def test_a_run_that_ends_anywhere_goes_on_to_the_same_bytes(crawl: Path, tmp_pat
             walk(tmp_path / "killed", _DiesAfter(rng.randrange(8)))
     found = walk(tmp_path / "killed", InProcess())
     assert found.found > 0
-    assert digest_of(found.receipts) == digest_of(expected.receipts)
+    assert found.digest == expected.digest
 
 
 @pytest.mark.slow
@@ -89,7 +89,8 @@ def test_sigkill_at_random_and_another_number_of_workers_leave_the_same_bytes(cr
         done = _receipts(killed)
     assert kills >= 2
     assert digests(killed) == expected
-    sweep_dead(killed)
+    with driving(killed):  # the last run may have been killed late; the next one clears away what it left
+        pass
     assert not list(killed.rglob(".tmp-*"))
 
 
@@ -125,4 +126,5 @@ def _run_until(crawl: Path, root: Path, *, workers: int, target: int) -> bool:
 
 
 def _receipts(root: Path) -> int:
-    return sum(1 for _ in root.rglob(RECEIPT)) if root.exists() else 0
+    # Not rglob: it stumbles over folders that are renamed under it.
+    return sum(RECEIPT in names for _, _, names in os.walk(root))

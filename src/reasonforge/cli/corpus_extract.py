@@ -104,6 +104,10 @@ def _summary(counts: Counts, out: Path, seconds: float) -> str:
     flags = {name.removeprefix("flag_"): number for name, number in sorted(counts.noted.items()) if name.startswith("flag_")}
     if flags:
         lines.append("of those kept: " + ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in flags.items()))
+    others = {name.removeprefix("records_"): number for name, number in sorted(counts.noted.items()) if name.startswith("records_")}
+    if others and not counts.taken:
+        hint = " Is it a WET file? Say so with --type wet" if "conversion" in others else ""
+        lines.append("no page in it, but other records: " + ", ".join(f"{number:,} {kind}" for kind, number in others.items()) + f".{hint}")
     if lost := counts.noted.get("lost_bytes"):
         lines.append(f"lost: {counted(lost, 'byte')} of the files")
     lines.append(f"{counted(counts.taken, 'page')} in, {counts.kept:,} out in {format_seconds(seconds)}: {out}")

@@ -15,7 +15,7 @@ _Format = Literal["megatron"]
 
 
 def pack(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="JSON Lines (.jsonl, .jsonl.gz) or Parquet files of documents.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Documents: .jsonl, .jsonl.gz, .jsonl.zst or .parquet.")],
     tokenizer: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder with tokenizer.json: the model's that is to be trained.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the shards; it is made.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the source. Default: the folder's name.", show_default=False)] = None,
@@ -42,7 +42,7 @@ def pack(
 
     One shard per file. A run that was killed goes on where it stopped when the same command is given again.
     """
-    from reasonforge.corpus.packing.units import PackInput, plan_pack, publish
+    from reasonforge.corpus.packing.units import PackInput, plan_pack, publish, published
     from reasonforge.corpus.pool import InProcess, ProcessPool, run_all
     from reasonforge.corpus.units import Store, file_input
 
@@ -64,6 +64,9 @@ def pack(
         for number, path in enumerate(files)
     ]
     units = plan_pack(inputs, tokenizer)
+    if published(units, out, source=name or out.name) is not None:
+        print(f"shards in {out} already")
+        return 0
     store = Store(out.parent / f".{out.name}.units")
     processes = min(workers or os.cpu_count() or 1, len(units))
     receipts = run_all(units, store, InProcess() if processes == 1 else ProcessPool(processes))

@@ -64,6 +64,8 @@ X, Y = "<mi>x</mi>", "<mi>y</mi>"
         ("<mi>sin</mi><mo>&#x2061;</mo><mi>α</mi>", r"\sin\alpha"),
         ("<mi>foo</mi><mn>1%</mn>", r"\operatorname{foo}1\%"),
         ("<mo>−</mo><mo>≤</mo><mo>&lt;</mo><mo>∈</mo><mo>·</mo>", r"-\leq<\in\cdot"),
+        (f"{X}<mo>(</mo><mi>mod</mi><mspace width='0.333em'/><mi>n</mi><mo>)</mo>", r"x\pmod{n}"),
+        (f"{X}<mtext>(mod 7)</mtext>", r"x\pmod{7}"),
         (f"<semantics><mrow>{X}</mrow><annotation encoding='StarMath'>zz</annotation></semantics>", "x"),
         ("", ""),
     ],

@@ -27,6 +27,18 @@ def test_lists_near_the_root_stay_and_menus_go() -> None:
     assert "Home of menus" not in text
 
 
+def test_the_heading_in_a_header_of_the_content_stays_and_the_header_of_the_site_goes() -> None:
+    post = f"<div><div><div><header><h1>On heights</h1></header>{WORDS}</div></div></div>"
+    text = extract_html(f"<body><header><b>The Blog of Blogs</b></header>{post}</body>").text
+    assert ("On heights" in text, "Blog of Blogs" in text) == (True, False)
+
+
+def test_content_in_a_box_that_is_named_after_its_sidebar_stays() -> None:
+    assert (
+        "enough words" in extract_html(f'<body><div class="has-sidebar">{WORDS * 9}<div class="sidebar">Most read</div></div></body>').text
+    )
+
+
 def test_cells_of_a_table_are_parted() -> None:
     assert "a | b\n1 | 2" in text_of("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>")
 

@@ -12,12 +12,14 @@ import pytest
 import zstandard
 
 from reasonforge.cli.corpus_extract import extract
+from reasonforge.cli.main import main
 from reasonforge.core.errors import DataError, ReasonforgeError, RecipeError
+from reasonforge.corpus import pool
 from reasonforge.corpus.ingest.config import IngestConfig
 from reasonforge.corpus.ingest.export import extract_files
 from reasonforge.corpus.pages import SCHEMA, read_table
-from reasonforge.corpus.pool import InProcess
-from tests.corpus.warcs import members, page, starts, warcinfo, write, write_warc
+from reasonforge.corpus.pool import InProcess, ProcessPool
+from tests.corpus.warcs import members, page, starts, text_page, warcinfo, write, write_warc
 
 UNPACK = {
     ".jsonl": bytes,
@@ -82,12 +84,19 @@ def test_nothing_is_left_beside_the_output(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.warc.gz", "b.warc.gz", "pages.jsonl"]
 
 
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the verb work in this process: starting others takes longer than what is asked here."""
+    monkeypatch.setattr(pool, "ProcessPool", lambda workers: InProcess())
+
+
 def rows_file(folder: Path, name: str = "rows.jsonl") -> Path:
-    """Write text that needs no extraction, for workers in processes of their own."""
+    """Write five rows of text that are good and two that are not."""
     lines = [json.dumps({"url": f"http://h{n}.example/", "text": f"Words {n}."}) for n in range(5)]
     return write(folder / name, ["\n".join([*lines, "nonsense", '{"url": "mailto:a@example.org", "text": "x"}']).encode()])
 
 
+@pytest.mark.usefixtures("in_process")
 def test_counts_and_reasons_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert extract([str(rows_file(tmp_path))], out=tmp_path / "pages.jsonl.zst", workers=1) == 0
     said = " ".join(capsys.readouterr().out.split())
@@ -100,6 +109,7 @@ def test_counts_and_reasons_are_printed(tmp_path: Path, capsys: pytest.CaptureFi
         assert line in said
 
 
+@pytest.mark.usefixtures("in_process")
 def test_counts_are_one_object_of_json_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     extract(
         [str(rows_file(tmp_path, "a.jsonl")), str(rows_file(tmp_path, "b.jsonl"))], out=tmp_path / "pages.parquet", workers=2, as_json=True
@@ -110,10 +120,10 @@ def test_counts_are_one_object_of_json_where_that_is_asked_for(tmp_path: Path, c
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    given = [str(rows_file(tmp_path, f"{name}.jsonl")) for name in "abc"]
-    for workers in (1, 3):
-        extract(given, out=tmp_path / f"{workers}.jsonl.zst", workers=workers, quiet=True)
-    assert (tmp_path / "1.jsonl.zst").read_bytes() == (tmp_path / "3.jsonl.zst").read_bytes()
+    asked = files(*(warc(tmp_path, f"{name}.warc.gz") for name in "ab"))
+    extract_files(asked, tmp_path / "here.jsonl.zst", InProcess())
+    extract_files(asked, tmp_path / "there.jsonl.zst", ProcessPool(2))
+    assert (tmp_path / "here.jsonl.zst").read_bytes() == (tmp_path / "there.jsonl.zst").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -142,11 +152,13 @@ def test_a_name_that_does_not_say_what_a_file_is_must_be_helped(tmp_path: Path) 
         extract(["crawl.bin"], out=tmp_path / "pages.jsonl")
 
 
+@pytest.mark.usefixtures("in_process")
 def test_an_output_of_an_unknown_kind_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"its ending must say what to write: \.jsonl, "):
         extract([str(tmp_path / "absent.warc.gz")], out=tmp_path / "pages.txt", workers=1)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_an_output_that_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
     path, out = rows_file(tmp_path), tmp_path / "pages.jsonl"
     out.write_text("mine")
@@ -157,10 +169,35 @@ def test_an_output_that_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
     assert len(out.read_text().splitlines()) == 5
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_cut_file_is_taken_with_the_option(tmp_path: Path) -> None:
     packed = gzip.compress(rows_file(tmp_path).read_bytes() * 500)
     path = write(tmp_path / "cut.jsonl.gz", [packed[:-50]])
-    with pytest.raises(DataError):
-        extract([str(path)], out=tmp_path / "pages.jsonl", workers=1)
     assert extract([str(path)], out=tmp_path / "pages.jsonl", workers=1, allow_truncated=True, quiet=True) == 0
     assert starts([path.read_bytes()])[1] == len(packed) - 50
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_wet_file_under_another_name_is_recognised_as_what_it_may_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_warc(tmp_path / "a.warc.gz", [warcinfo(), text_page("Words.")])
+    assert extract([str(path)], out=tmp_path / "pages.jsonl") == 0
+    assert "1 conversion, 1 warcinfo. Is it a WET file? Say so with --type wet" in capsys.readouterr().out
+    assert extract([str(path)], out=tmp_path / "text.jsonl", kind="wet", quiet=True) == 0
+    assert json.loads((tmp_path / "text.jsonl").read_text())["text"] == "Words."
+
+
+@pytest.mark.usefixtures("in_process")
+def test_the_command_line_ends_with_the_code_that_says_what_happened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = warc(tmp_path)
+    cut = write(tmp_path / "cut.warc.gz", [good.read_bytes()[:-40]])
+    foreign = write(tmp_path / "foreign.warc.gz", [b"PK\x03\x04" + b"x" * 500])
+    empty = write(tmp_path / "empty.warc.gz", [b""])
+    for number, (given, code) in enumerate({(good,): 0, (cut,): 65, (cut, "--allow-truncated"): 0, (foreign,): 65, (empty,): 65}.items()):
+        arguments = ["corpus", "extract", *map(str, given), "--out", str(tmp_path / f"{number}.jsonl.zst"), "--quiet"]
+        assert main(arguments) == code
+        assert (tmp_path / f"{number}.jsonl.zst").exists() == (code == 0)
+    assert main(["corpus", "extract", str(tmp_path / "absent.warc.gz"), "--out", str(tmp_path / "x.jsonl")]) == 65
+    assert main(["corpus", "extract", str(good), "--out", str(tmp_path / "x.txt")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.partition(": ")[0] for line in said.err.splitlines()] == ["error"] * 5

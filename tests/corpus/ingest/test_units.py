@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError
+from reasonforge.corpus.ingest import inputs, writer
 from reasonforge.corpus.ingest import units as ingest_units
-from reasonforge.corpus.ingest import writer
 from reasonforge.corpus.ingest.config import IngestConfig
 from reasonforge.corpus.ingest.units import plan_pages
 from reasonforge.corpus.pages import PAGES, SCHEMA, Flag, page_id, read_table
@@ -348,3 +349,38 @@ def test_the_digest_of_a_run_is_that_of_another(tmp_path: Path) -> None:
         digests.add(file_digest(store.output(execute(unit, store), PAGES)))
     assert len(digests) == 1
     assert unit.function == f"{ingest_units.__name__}:extract_pages"
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tracemalloc
+
+    monkeypatch.setattr(writer, "MAX_GROUP_CHARS", 200_000)
+    peaks = []
+    for count in (20, 20, 200):
+        text = json.dumps({"url": "http://h.example/", "text": "words " * 8_000}).encode() + b"\n"
+        path = write(tmp_path / f"{count}.jsonl", [text] * count)
+        tracemalloc.start()
+        run(config(path, kind="jsonl"), tmp_path / f"out{len(peaks)}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[1]
+
+
+def test_a_file_is_read_for_its_digest_once_and_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_warc(tmp_path / "a.warc.gz", [page(TEXT)])
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    store = Store(tmp_path / "out")
+    store.root.mkdir()
+    read: list[str] = []
+    real = inputs.file_input
+    monkeypatch.setattr(inputs, "file_input", lambda path, root: (read.append(path.name), real(path, root))[1])
+    keys = [plan_pages(config(path), store)[0].key for _ in range(3)]
+    assert (read, len(set(keys))) == (["a.warc.gz"], 1)
+    write_warc(path, [page(TEXT + "more")])
+    os.utime(path, (1_700_000_000, 1_700_000_001))
+    assert plan_pages(config(path), store)[0].key not in keys
+
+
+def test_planning_writes_nothing_where_no_corpus_is_yet(tmp_path: Path) -> None:
+    plan_pages(config(write_warc(tmp_path / "a.warc.gz", [page(TEXT)])), Store(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

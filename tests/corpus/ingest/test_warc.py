@@ -65,6 +65,23 @@ def test_a_file_cut_in_a_record_gives_what_is_there_and_says_so() -> None:
     assert RECORDS[3].count(found[3].block) == 1
 
 
+def test_one_gzip_member_that_is_cut_gives_the_records_before_the_cut_and_a_part_of_one() -> None:
+    whole = gzip.compress(b"".join(RECORDS))
+    found = read(whole[: len(whole) * 2 // 3])
+    *whole_pages, part = [item for item in found if isinstance(item, Record)]
+    assert hosts(found)[-1] == "truncated"
+    assert [item.block for item in whole_pages] == [item.block for item in read(whole)[: len(whole_pages)] if isinstance(item, Record)]
+    assert part.is_cut
+    assert 2 < len(whole_pages) < len(RECORDS)
+    assert RECORDS[len(whole_pages)].count(part.block) == 1
+
+
+def test_a_megabyte_of_line_ends_between_records_is_nothing() -> None:
+    blank = b"\r\n" * 500_000
+    assert hosts(read(RECORDS[1] + blank + RECORDS[2])) == ["0", "1"]
+    assert hosts(read(gzip.compress(RECORDS[1] + blank) + MEMBERS[2])) == ["0", "1"]
+
+
 @pytest.mark.parametrize("missing", range(1, 9))
 def test_a_missing_trailer_of_the_last_member_is_noticed(missing: int) -> None:
     assert hosts(read(b"".join(MEMBERS)[:-missing]))[-1] == "truncated"

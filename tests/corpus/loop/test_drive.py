@@ -18,7 +18,7 @@ from reasonforge.corpus.loop.drive import Until, driving, run_graph, sweep_dead
 from reasonforge.corpus.loop.ledger import Ledger, differences
 from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits, unit_of
 from reasonforge.corpus.pool import InProcess
-from reasonforge.corpus.units import Receipt, Store, Unit, Work, digest_of
+from reasonforge.corpus.units import Receipt, Store, Unit, Work
 from reasonforge.runs.signals import StopRequest
 
 MODULE = "reasonforge.corpus.stand_in"
@@ -59,7 +59,7 @@ def graph(store: Store, *, numbers: Sequence[int] = (1, 2, 3), rounds: int = 2, 
         units = [unit_of(stage, f"{MODULE}:double", given, settings={"factor": factor}) for given in inputs]
         receipts = yield Step(stage="double", round=number, units=units)
         if waits_in == number:
-            yield Waits(round=number, message="look at it", command="look")
+            yield Waits(round=number, message="look at it")
     everything = {"n": [store.input(receipt, "n") for receipt in receipts]}
     receipts = yield Step(stage="sum", units=[unit_of("sum", f"{MODULE}:add", everything)])
     return Ended(rounds=rounds, reason="max_rounds", overlap=None, packed={"sum": receipts})
@@ -86,7 +86,7 @@ def test_a_second_call_does_nothing_and_finds_the_same(store: Store) -> None:
     DONE.clear()
     second = run_graph(graph(store), store, InProcess())
     assert (DONE, second.done, second.found) == ([], 0, 10)
-    assert digest_of(first.receipts) == digest_of(second.receipts)
+    assert first.digest == second.digest
 
 
 def test_another_input_redoes_only_what_depends_on_it(store: Store) -> None:
@@ -147,7 +147,7 @@ def test_ranks_share_a_stage_and_leave_the_bytes_of_one_process(tmp_path: Path, 
         assert outcome.left == 0
     found = run_graph(graph(shared, numbers=numbers), shared, InProcess())
     assert found.done == 0
-    assert digest_of(found.receipts) == digest_of(expected.receipts)
+    assert found.digest == expected.digest
 
 
 def test_a_rank_says_what_others_have_left_to_do(store: Store) -> None:
@@ -160,7 +160,7 @@ def test_a_rank_says_what_others_have_left_to_do(store: Store) -> None:
 
 def test_it_waits_for_a_person_and_goes_on_when_called_again(store: Store) -> None:
     outcome = run_graph(graph(store, waits_in=1), store, InProcess())
-    assert outcome.waits == Waits(round=1, message="look at it", command="look")
+    assert outcome.waits == Waits(round=1, message="look at it")
     assert run_graph(graph(store), store, InProcess()).ended is not None
 
 
@@ -246,3 +246,14 @@ def test_leftovers_of_dead_processes_are_swept_and_those_of_the_living_are_not(s
     assert sweep_dead(store.root) == 2
     left = {path.name for path in store.root.rglob(".tmp-*")}
     assert left == {names[os.getpid()], foreign}
+
+
+def test_what_a_killed_driver_was_writing_is_cleared_away(store: Store) -> None:
+    left = [store.root / name for name in (".tmp-recipe.toml-1", "plan/.tmp-0001.json-1", "shards/.tmp-mined-1/shard")]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    other = store.root / ".tmp-report.html-1"
+    other.touch()
+    with driving(store.root):
+        assert list(store.root.rglob(".tmp-*")) == [other]

@@ -66,9 +66,10 @@ def test_a_corpus_that_has_only_begun_has_a_status(tiny_web: Path, tmp_path: Pat
     loaded = web.load(tiny_web)
     with driving(tmp_path) as ledger:
         ledger.begin(text=loaded.text, resolved=loaded.resolved)
+        assert status_of(tmp_path)["state"] == "running"
     status = status_of(tmp_path)
-    assert (status["state"], status["stages"], status["rounds"]) == ("running or killed", [], [])
-    assert status_text(status).startswith("tiny: running or killed")
+    assert (status["state"], status["stages"], status["rounds"]) == ("interrupted", [], [])
+    assert status_text(status).startswith("tiny: interrupted")
     assert "no page was extracted yet" in said(tmp_path, "https://book.org/chapters/1")
 
 

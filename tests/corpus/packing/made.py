@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from reasonforge.text.train import SpecialTokens, characters, train_bpe
 EOS = "<|endoftext|>"
 
 
+@cache
 def letters() -> Tokenizer:
     """One token per character: ids can be worked out by hand."""
     return characters("abcdefghijklmnopqrstuvwxyz0123456789 +=.", special_tokens=SpecialTokens(eos="<eos>"))
 
 
+@cache
 def pairs() -> Tokenizer:
     """Byte-level BPE with a few merges: any text can be written."""
     return train_bpe(["the sum of the numbers", "the mean"] * 4, vocab_size=300, special_tokens=SpecialTokens(eos=EOS))

@@ -54,6 +54,20 @@ def test_pack_says_what_it_did_and_leaves_shards_alone(corpus: Path) -> None:
     assert f"{manifest.num_tokens:,} tokens of 10 documents, as they were packed" in call("verify", corpus / "out")
 
 
+def test_what_is_packed_is_not_packed_again_and_what_is_not_ours_is_left_alone(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["pack", corpus / "a.jsonl", "--tokenizer", corpus / "tokenizer", "--workers", 1, "--out"]
+    call(*arguments, corpus / "out")
+    monkeypatch.setattr("reasonforge.corpus.pool.run_all", lambda *arguments: pytest.fail("work was done"))
+    assert call(*arguments, corpus / "out") == f"shards in {corpus / 'out'} already\n"
+    (corpus / "mine").mkdir()
+    (corpus / "mine" / "notes.txt").write_text("mine")
+    for other in (corpus / "mine", corpus / "b.jsonl"):
+        with pytest.raises(DataError, match="holds something else"):
+            call(*arguments, other)
+    with pytest.raises(DataError, match="holds something else"):
+        call(*arguments, corpus / "out", "--name", "another")
+
+
 def test_masks_go_with_the_files_in_order(corpus: Path) -> None:
     for name, kept in (("a", ["a1", "a2"]), ("b", ["b4"])):
         parquet.write_table(arrow.table({"id": kept}), corpus / f"keep_{name}.parquet")

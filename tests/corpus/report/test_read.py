@@ -34,7 +34,18 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     synthesise(web, pages=800, seed=1)
     recipe = folder / "toy.toml"
     recipe.write_text(TOY.read_text(encoding="utf-8").replace("corpus/web", str(web)), encoding="utf-8")
-    settings = ("--rounds.max_rounds", "2", "--rounds.token_budgets", "[20000, 60000]", "--classifier.dim", "16", "--classifier.epochs", "5", "--pack.tokenizer.vocab_size", "300")
+    settings = (
+        "--rounds.max_rounds",
+        "2",
+        "--rounds.token_budgets",
+        "[20000, 60000]",
+        "--classifier.dim",
+        "16",
+        "--classifier.epochs",
+        "5",
+        "--pack.tokenizer.vocab_size",
+        "300",
+    )
     loaded = load_recipe(CorpusRecipe, [recipe], settings)
     ledger = Ledger(root)
     ledger.begin(text=loaded.text, resolved=loaded.resolved)
@@ -84,7 +95,8 @@ def test_samples_stand_on_their_side_of_the_cut(corpus: Corpus) -> None:
     last = corpus.rounds[-1].scores
     assert last is not None
     for sample in corpus.samples:
-        assert (sample.score >= last.cut) == (sample.group in ("collected", "just collected"))
+        is_collected = sample.group in ("collected", "just collected")
+        assert sample.score >= last.cut if is_collected else sample.score <= last.cut  # of the very score of the cut, some are and some not
         assert sample.text
 
 

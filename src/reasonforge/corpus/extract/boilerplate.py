@@ -38,7 +38,7 @@ _RULES = (
     ("newsletter", '[class*="newsletter"], [id*="newsletter"]'),
     ("related", '[class*="related-"], [class~="related"], #related, [class*="-related"]'),
     ("recommend", '[class*="recommend"]'),
-    ("signature", ".signature, .sig, .post-signature"),
+    ("signature", ".post-signature, .postbody .signature, .post .signature, .message .signature"),
     ("skip", '[class*="skip-link"], [class*="skip-to"], a.skip'),
     ("footer", "#footer, .footer, .site-footer, .page-footer, #page-footer, .post-footer, [role=\"contentinfo\"]"),
     ("toc", "#toc, .toc, nav.toc, .table-of-contents"),
@@ -88,6 +88,8 @@ def clear(document: Any, html: str) -> None:
         element.remove()
     for element in select(body, _HEADERS):
         if attached(element) and element.tag not in _KEPT_TAGS and element.closest("main, article") is None:
+            if element.query_selector("h1") is not None and _depth(element) > 1:
+                continue  # the heading of the content, not the name of the site
             text = element.text or ""
             if len(text) <= _MAX_HEADER_CHARS and OPEN not in text and element.query_selector("p, main, article") is None:
                 element.remove()

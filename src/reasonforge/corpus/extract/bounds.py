@@ -1,7 +1,7 @@
 """What a page would cost to parse, told from its tags alone, in linear time.
 
 Three things make the parser or the main-content extraction quadratic: elements open inside each other (measured: 10 000 nested ``<div>``
-take 1 s, 100 000 take minutes), formatting elements left open, which the parser opens again in every block (1500 ``<b>`` and 1500 ``<p>``:
+take 1 s, 100 000 more than 30 s), formatting elements left open, which the parser opens again in every block (1500 ``<b>`` and 1500 ``<p>``:
 5 s), and attributes of one tag, each compared with all before it (50 000: 4 s). A page beyond the limits goes the flat way (``flat``).
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-_MAX_TAG_CHARS = 65_536
-_MAX_ATTRIBUTES = 2_000
+_LONG_CHARS = 2_000
+_MANY_QUOTED = 8
+_MAX_ATTRIBUTES = 1_000
 _MAX_REOPENED = 250_000
 _FEW_TAGS = 300
 """Tags below which neither depth nor formatting can cost anything worth a look."""
@@ -32,17 +33,22 @@ _WEIGHT = {"table": 4, "ul": 2, "ol": 2, "dl": 2, "select": 2, "button": 2, "obj
 """Levels that one such element may stand for, with the self-closing ones inside it."""
 
 _RAW = r"script|style|textarea|title|xmp|iframe|noembed|noframes"
-# Quotes mean something only behind "="; an unclosed quote falls back to a plain character. Possessive throughout: nothing is tried twice.
-_REST = r"""(?:[^>=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+)*+>?+"""
+# As the tokeniser of HTML reads a tag: quotes mean something only where a value begins. Possessive throughout: nothing is tried twice.
+_REST = r"""(?:[\s/]++|[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+)*+>?+"""
 _TAG = re.compile(
-    rf"""<(?:!--(?:[^-]++|-(?!->))*+(?:-->)?+
-    |(?i:({_RAW}))(?=[\s/>]){_REST}(?:[^<]++|<(?!/(?i:\1)[\s/>]))*+
-    |(/?+)([a-zA-Z][^\s/>]*+)([\s/]?+){_REST})""",
+    rf"""<(?:!--(?:-?>|(?:[^-]++|-(?!-!?>))*+(?:--!?>)?+)
+    |!\[CDATA\[(?P<data>(?:[^\]]++|\](?!\]>))*+)
+    |(?i:(?P<raw>{_RAW}))(?=[\s/>]){_REST}(?P<text>(?:[^<]++|<(?!/(?i:(?P=raw))[\s/>]))*+)
+    |(?P<closing>/?+)(?P<name>[a-zA-Z][^\s/>]*+)(?P<attributes>[\s/]?+){_REST}
+    |[!?/][^>]*+>?+)""",
     re.VERBOSE,
 )
 _NAMES = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*+)")
 _DRESSED = re.compile(r"<(?:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
-_QUOTED_CLOSE = re.compile(r"""=\s?["'][^"'>]*+>""")
+_TAG_START = re.compile(r"<[a-zA-Z]")
+_QUOTED_CLOSE = re.compile(r"""=\s*+(?:"[^">]*+>|'[^'>]*+>)""")
+_FOREIGN = re.compile(r"<(?:svg|math|select|frameset)", re.IGNORECASE)
+"""Where these stand, what looks like the text of a script may be markup."""
 _ATTRIBUTE = re.compile(r"""(?<![\s/])[\s/]++[^\s/>=]++""")
 
 
@@ -52,10 +58,7 @@ def beyond_bounds(html: str, *, max_depth: int) -> str:
     >>> beyond_bounds("<div>" * 5000, max_depth=3000)
     'too deep'
     """
-    suspicious = max(map(len, html.split(">"))) > _MAX_TAG_CHARS // 8 or (
-        html.count("=") > 1000 and len(_QUOTED_CLOSE.findall(html)) > 1000
-    )
-    if suspicious and _long_tag(html):
+    if _may_hold_a_long_tag(html) and _holds_a_long_tag(html):
         return "too many attributes"
     if html.count("<") - html.count("</") <= _FEW_TAGS:
         return ""
@@ -73,9 +76,16 @@ def beyond_bounds(html: str, *, max_depth: int) -> str:
     return _nesting(html, max_depth=max_depth)
 
 
-def _long_tag(html: str) -> bool:
+def _may_hold_a_long_tag(html: str) -> bool:
+    """Return whether there is a long stretch without ``>`` behind the beginning of a tag, or many a ``>`` between quotes."""
+    if any(len(stretch) > _LONG_CHARS and _TAG_START.search(stretch, 0, len(stretch) - _LONG_CHARS) for stretch in html.split(">")):
+        return True
+    return len(_QUOTED_CLOSE.findall(html)) > _MANY_QUOTED
+
+
+def _holds_a_long_tag(html: str) -> bool:
     for tag in _TAG.finditer(html):
-        if tag[3] and tag.end() - tag.start() > 4 * _MAX_ATTRIBUTES and len(_ATTRIBUTE.findall(tag[0])) > _MAX_ATTRIBUTES:
+        if tag["name"] and tag.end() - tag.start() > 2 * _MAX_ATTRIBUTES and len(_ATTRIBUTE.findall(tag[0])) > _MAX_ATTRIBUTES:
             return True
     return False
 
@@ -83,7 +93,12 @@ def _long_tag(html: str) -> bool:
 def _nesting(html: str, *, max_depth: int) -> str:
     opened: dict[tuple[str, bool], int] = {}
     depth = formatting = reopened = 0
-    for raw, closing, name, attributes in _TAG.findall(html):
+    foreign = _FOREIGN.search(html) is not None
+    for data, raw, inside, closing, name, attributes in _TAG.findall(html):
+        if data or (raw and foreign):  # counted as if it were markup, and as if nothing in it closed anything: too much, never too little
+            depth += sum(_WEIGHT.get(inner.lower(), 1) for inner in _NAMES.findall(data or inside) if inner.lower() not in _FREE)
+            if depth > max_depth:
+                return "too deep"
         if raw or not name:
             continue
         name = name.lower()

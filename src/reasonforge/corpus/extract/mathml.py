@@ -69,6 +69,7 @@ _ATOM = re.compile(
     r"\\(?:mathbb|mathbf|mathcal|mathfrak|mathrm|mathsf|boldsymbol|operatorname)\{[^{}]*\}\s*"
 )
 _CHOOSE = re.compile(r"\{(.*) \\atop (.*)\}")
+_MODULO = re.compile(r"\(\s*\\operatorname\{mod\}\s*([^()]{1,80})\)|\\text\{\(mod ([^(){}]{1,80})\)\}")
 _SPACE_AFTER_COMMAND = re.compile(r"(\\[A-Za-z]+|[}\])|]) +(?=[}^_,)\]]|$)")
 
 
@@ -188,7 +189,8 @@ def to_latex(element: Any) -> str:
     Args:
         element: a resiliparse node, ``math`` or below; a namespace prefix in the names (``mml:mfrac``) does not matter.
     """
-    return _SPACE_AFTER_COMMAND.sub(r"\1", _Walk().latex(element, 0)).strip()
+    latex = _SPACE_AFTER_COMMAND.sub(r"\1", _Walk().latex(element, 0)).strip()
+    return _MODULO.sub(lambda found: f"\\pmod{{{(found[1] or found[2]).strip()}}}", latex) if "mod" in latex else latex
 
 
 def _name(node: Any) -> str:

@@ -42,13 +42,10 @@ class Stream:
         self.at = 0
         self._plain_end = 0  # plain position of the buffer's end
         self.part_start = 0
-        self.part_plain_start = 0
-        self.ended = True
+        self.ended = is_gzip
         """The buffer holds all that is left of the part."""
         self.failure: Cut | zlib.error | None = None
         """Why the part has no more bytes, though it did not end."""
-        if not is_gzip:
-            self.ended = False
 
     @property
     def position(self) -> int:
@@ -125,7 +122,6 @@ class Stream:
         self._inflater = zlib.decompressobj(31)
         self.ended = False
         self.part_start = self.position
-        self.part_plain_start = self.plain_position
         return True
 
     def take(self, size: int) -> bytes:

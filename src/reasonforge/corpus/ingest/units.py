@@ -12,7 +12,7 @@ from reasonforge.corpus import reasons
 from reasonforge.corpus.extract.config import ExtractConfig
 from reasonforge.corpus.ingest.captures import Capture, Content, Left, captures
 from reasonforge.corpus.ingest.config import Files, IngestConfig, Limits
-from reasonforge.corpus.ingest.inputs import as_input, find, opened
+from reasonforge.corpus.ingest.inputs import Digests, find, opened
 from reasonforge.corpus.ingest.writer import PageWriter
 from reasonforge.corpus.pages import PAGES, Flag, Page, page_id
 from reasonforge.corpus.units import Counts, Input, Store, Unit, Work
@@ -43,12 +43,13 @@ def plan_pages(config: IngestConfig, store: Store) -> list[Unit]:
     """
     units: list[Unit] = []
     known: dict[str, Input] = {}
+    digests = Digests(store.root)
     for source in config.inputs:
         # Not the paths: a file is known by its bytes and its name, wherever it lies.
         about = source.model_dump(mode="json", exclude={"paths"})
         for pattern in source.paths:
             for found in find(pattern):
-                given = as_input(found, store.root)
+                given = digests.as_input(found)
                 other = known.setdefault(found.name, given)
                 if other.digest != given.digest:
                     raise DataError(

@@ -19,6 +19,7 @@ from reasonforge.corpus.reasons import BOMB, CORRUPT, TRUNCATED
 _BOMB_RATIO = 100
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _MAX_HEADER_BYTES = 64 << 10
+_WINDOW_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,13 +240,13 @@ class _Reader:
             return block[: found.start()].rstrip(b"\r\n"), None
         if not stream.is_gzip:
             stream.seek_plain(block_start + len(block))
-        end = stream.position
+        end, before = stream.position, stream.plain_position
         is_found = stream.skip_to_head()
         if not stream.is_gzip and not is_found and len(block) < length:
             self._is_end = True
             return block, None
-        if stream.is_gzip and not is_found and not self.part_gave_record:
-            return block, None  # the rest of a member that is this record
+        if stream.is_gzip and not is_found and (not self.part_gave_record or stream.plain_position == before):
+            return block, None  # what was passed over is the rest of a member that is this record, or nothing
         self._junk_begin = end
         return block, end
 
@@ -254,10 +255,13 @@ class _Reader:
         stream = self._stream
         self._line_ends = b""
         while stream.need(1):
-            if stream.buffer[stream.at] not in b"\r\n":
+            window = stream.buffer[stream.at : stream.at + _WINDOW_BYTES]
+            line_ends = len(window) - len(window.lstrip(b"\r\n"))
+            stream.at += line_ends
+            if len(self._line_ends) < _WINDOW_BYTES:
+                self._line_ends += window[:line_ends]
+            if line_ends < len(window):
                 return True
-            self._line_ends += stream.buffer[stream.at : stream.at + 1]
-            stream.at += 1
         return False
 
 

@@ -11,14 +11,14 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.corpus.loop.ledger import LOCK, Ledger
 from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits
 from reasonforge.corpus.pool import Executor, share
-from reasonforge.corpus.units import Receipt, Store, Unit, total
+from reasonforge.corpus.units import Receipt, Store, Unit, digest_of, total
 from reasonforge.runs.console import Console
 from reasonforge.runs.lock import RunLock
 from reasonforge.runs.signals import StopRequest
@@ -62,15 +62,15 @@ class Outcome:
     """Units that were done before."""
     steps: int = 0
     """Steps walked past."""
-    receipts: tuple[Receipt, ...] = field(default=(), repr=False)
-    """Of every unit walked past, in the order of the plan."""
+    digest: str = ""
+    """Of all that the units walked past have left: equal for equal corpora, whoever worked on them and in which order."""
 
 
 @dataclass(slots=True)
 class _Tally:
     done: int = 0
     found: int = 0
-    receipts: list[Receipt] = field(default_factory=list)
+    digest: int = 0
     steps: int = 0
 
 
@@ -155,7 +155,7 @@ class _Walk:
             done=tally.done,
             found=tally.found,
             steps=tally.steps,
-            receipts=tuple(tally.receipts),
+            digest=f"{tally.digest:032x}",
         )
 
     def do(self, step: Step, *, asked_for: bool) -> tuple[list[Receipt], int]:
@@ -183,7 +183,9 @@ class _Walk:
         if left:
             return [], len(left)
         receipts = [there[unit.key] for unit in step.units]
-        self._tally.receipts += [there[unit.key] for unit in units]
+        for unit in units:
+            # A sum, not a hash of a list: millions of receipts need not be held for it.
+            self._tally.digest = (self._tally.digest + int(digest_of([there[unit.key]]), 16)) % (1 << 128)
         return receipts, 0
 
     def _run(self, step: Step, units: list[Unit], num_units: int, num_before: int) -> dict[str, Receipt]:
@@ -247,10 +249,20 @@ def driving(root: Path) -> Iterator[Ledger]:
     root.mkdir(parents=True, exist_ok=True)
     lock = RunLock(root / LOCK)
     try:
+        _sweep_own(root)
         sweep_dead(root)
         yield Ledger(root)
     finally:
         lock.release()
+
+
+def _sweep_own(root: Path) -> None:
+    """Remove what a killed driver was writing: nobody else writes there."""
+    for path in [*root.glob(".tmp-recipe*"), *root.glob("plan/.tmp-*"), *root.glob("shards/.tmp-*")]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def sweep_dead(root: Path) -> int:

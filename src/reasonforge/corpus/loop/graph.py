@@ -258,7 +258,6 @@ class _Mining:
         return Waits(
             round=number,
             message=f"round {number}: a person has to say which paths of {counted(len(waiting), 'mathematical domain')} are mathematics",
-            command="reasonforge corpus annotate DIR",
         )
 
     def _labels(self, number: int, tables: Sequence[Input]) -> Unit:

@@ -48,12 +48,16 @@ class Ledger:
         self._folder = root / _PLAN
 
     def begin(self, *, text: str, resolved: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """Store the recipe and return what differs from the one that was there: dotted key -> (before, now)."""
+        """Store the recipe and return what differs from the one that was there: dotted key -> (before, now).
+
+        How the call before ended is forgotten: this one is under way.
+        """
         before = read_json(self.root / RESOLVED) if (self.root / RESOLVED).exists() else None
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.root / RECIPE, text.encode())
         write_json(self.root / RESOLVED, resolved)
+        (self._folder / _END).unlink(missing_ok=True)
         return {} if before is None else differences(before, resolved)
 
     def record(self, index: int, step: Step) -> None:
@@ -83,7 +87,7 @@ class Ledger:
                 path.unlink()
 
     def ended(self) -> dict[str, Any]:
-        """Return what :meth:`end` was told last; empty = no call has ended yet."""
+        """Return what :meth:`end` was told last; empty = the last call is under way, or was killed."""
         path = self._folder / _END
         return read_json(path) if path.exists() else {}
 

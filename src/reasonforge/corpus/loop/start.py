@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from reasonforge.corpus.loop.outline import STAGES, outline
 from reasonforge.runs.console import Console
 from reasonforge.runs.files import read_json
 from reasonforge.runs.signals import StopRequest
-from reasonforge.runs.text import counted
+from reasonforge.runs.text import counted, program_name
 
 if TYPE_CHECKING:
     from reasonforge.corpus.loop.drive import Outcome
@@ -127,7 +128,7 @@ def print_plan(loaded: LoadedRecipe[CorpusRecipe], root: Path, options: RunOptio
         stages = [(number, stage, *_done_of(root, steps, stage, number)) for stage, number in outline(recipe)]
         rows = [("" if number is None else str(number), stage, f"{have} of {all_}" if all_ else "") for number, stage, have, all_ in stages]
         console.table("plan", ("round", "stage", "units done before"), rows)
-        console.end("nothing was done: this was a dry run", [], [f"reasonforge corpus run {loaded.files[0]} --out {root}"])
+        console.end("nothing was done: this was a dry run", [], [_command(f"run {shlex.quote(str(loaded.files[0]))} --out", root)])
     return 0
 
 
@@ -188,8 +189,8 @@ def _drive(
         graph = corpus_graph(recipe, store)
         outcome = run_graph(graph, store, executor, until=until, outline=outline(recipe), ledger=ledger, console=console, stop=stop)
         whole = outcome.ended is not None or outcome.waits is not None
-        ledger.end(outcome.steps if whole else None, **_end_of(outcome))
         _publish(recipe, store, outcome, console)
+        ledger.end(outcome.steps if whole else None, **_end_of(outcome))
         if outcome.ended is not None:
             write_corpus_report(root)
     _tell(root, outcome, console)
@@ -242,10 +243,9 @@ def _say_changes(console: Console, changes: dict[str, tuple[object, object]]) ->
 def _tell(root: Path, outcome: Outcome, console: Console) -> None:
     rows = [("folder", str(root)), ("units", f"{outcome.done:,} done, {outcome.found:,} done before")]
     if outcome.waits is not None:
-        command = outcome.waits.command.replace("DIR", str(root))
-        console.end(outcome.waits.message, rows, [command, f"reasonforge corpus run --out {root}"])
+        console.end(outcome.waits.message, rows, [_command("annotate", root), _command("run --out", root)])
     elif outcome.ended is None:
-        console.end(f"stopped after {outcome.stopped_after}", rows, [f"reasonforge corpus run --out {root}"])
+        console.end(f"stopped after {outcome.stopped_after}", rows, [_command("run --out", root)])
     else:
         from reasonforge.corpus.report.page import REPORT
 
@@ -255,4 +255,9 @@ def _tell(root: Path, outcome: Outcome, console: Console) -> None:
         if ended.overlap is not None:
             rows.append(("overlap", f"{ended.overlap:.2%} of the last round's pages were in the round before"))
         rows.append(("report", str(root / REPORT)))
-        console.end("the corpus is complete", rows, [f"reasonforge corpus status {root}"])
+        rows.append(("digest", outcome.digest))
+        console.end("the corpus is complete", rows, [_command("status", root)])
+
+
+def _command(verb: str, root: Path) -> str:
+    return f"{program_name()} corpus {verb} {shlex.quote(str(root))}"

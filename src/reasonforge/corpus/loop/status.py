@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from reasonforge.corpus.classifier.train import MANIFEST
+from reasonforge.corpus.loop.ledger import LOCK
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.reasons import sentence
 from reasonforge.corpus.units import Counts, total
+from reasonforge.runs.lock import is_locked
 from reasonforge.runs.text import clean_text, format_number, text_table
 
 _MOST_REASONS = 3
@@ -38,7 +40,7 @@ def status_of(root: Path) -> dict[str, Any]:
     return {
         "name": reader.recipe.name,
         "folder": str(root),
-        "state": ended.get("state", "running or killed"),
+        "state": ended.get("state") or ("running" if is_locked(root / LOCK) else "interrupted"),
         "message": ended.get("message", ""),
         "reason": ended.get("reason"),
         "stages": list(stages.values()),

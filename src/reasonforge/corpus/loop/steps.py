@@ -35,8 +35,6 @@ class Waits:
 
     round: int
     message: str
-    command: str
-    """What to call; ``DIR`` stands for the corpus folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

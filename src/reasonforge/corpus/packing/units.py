@@ -132,11 +132,9 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
         DataError: no document came through, or ``out`` holds something else.
         StorageError: the disk refused.
     """
+    if (there := published([receipt.unit for receipt in receipts], out, source=source)) is not None:
+        return there
     manifest = _manifest(receipts, store, source)
-    if out.exists() and any(out.iterdir()):
-        if (out / MANIFEST).exists() and Manifest.read(out) == manifest:
-            return manifest
-        raise DataError(f"{out}: holds something else: choose another folder, or remove it first")
     temporary = out.parent / f".tmp-{out.name[:40]}-{uuid.uuid4().hex[:16]}"
     with storage_errors(out):
         temporary.mkdir(parents=True)
@@ -151,6 +149,21 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return manifest
+
+
+def published(units: Sequence[Unit], out: Path, *, source: str) -> Manifest | None:
+    """Return the manifest of a folder that holds what these units make; None = there is nothing yet. Asked before the work, too.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if (out / MANIFEST).is_file():
+        manifest = Manifest.read(out)
+        if (manifest.units, manifest.source) == (_digest(units), source):
+            return manifest
+    raise DataError(f"{out}: holds something else: choose another folder, or remove it first")
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -182,7 +195,7 @@ def _manifest(receipts: Sequence[Receipt], store: Store, source: str) -> Manifes
         source=source,
         **first,
         **sums,
-        units=xxhash.xxh3_128_hexdigest("\n".join(receipt.key for receipt in receipts).encode()),
+        units=_digest([receipt.unit for receipt in receipts]),
         dropped=dict(sorted(counts.dropped.items())),
         shards=tuple(
             Shard(
@@ -195,6 +208,10 @@ def _manifest(receipts: Sequence[Receipt], store: Store, source: str) -> Manifes
             for number, (fact, receipt) in enumerate(zip(facts, full, strict=True))
         ),
     )
+
+
+def _digest(units: Sequence[Unit]) -> str:
+    return xxhash.xxh3_128_hexdigest("\n".join(unit.key for unit in units).encode())
 
 
 def _with_tokens(receipts: Sequence[Receipt]) -> Iterator[Receipt]:

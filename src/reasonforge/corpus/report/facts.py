@@ -7,6 +7,8 @@ from typing import Literal
 
 from reasonforge.runs.text import counted, format_number
 
+Group = Literal["collected", "just collected", "just left out", "left out"]
+"""Drawn from all that a round collected; the lowest scores of them; the highest scores of what it left out; drawn from all of that."""
 State = Literal["complete", "waiting", "stopped", "unfinished"]
 
 
@@ -26,7 +28,7 @@ class Scores:
     bins: tuple[Bin, ...]
     """Of equal width from 0 to 1."""
     cut: float
-    """Score from which on pages were collected."""
+    """Score above which all pages were collected and below which none; of those that have it, as many as the budget had room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Round:
 class Sample:
     """A page, shown as text."""
 
-    group: Literal["collected", "just collected", "just left out", "left out"]
+    group: Group
     score: float
     url: str
     title: str

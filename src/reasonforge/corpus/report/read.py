@@ -21,8 +21,9 @@ from reasonforge.corpus.packing.manifest import Manifest
 from reasonforge.corpus.pages import PAGES, read_table
 from reasonforge.corpus.pool import QUARANTINE
 from reasonforge.corpus.reasons import REASONS
-from reasonforge.corpus.report.facts import Benchmark, Bin, Corpus, Domain, Found, Hit, Round, Sample, Scores, Source, Stage, State
+from reasonforge.corpus.report.facts import Benchmark, Bin, Corpus, Domain, Found, Group, Hit, Round, Sample, Scores, Source, Stage, State
 from reasonforge.corpus.selection.cut import NUM_BINS, read_histogram
+from reasonforge.corpus.selection.units import SELECTED
 from reasonforge.corpus.units import Receipt, total
 
 HITS = "hits.parquet"
@@ -130,20 +131,8 @@ def _scores(reader: CorpusReader, number: int) -> Scores | None:
 
 def _samples(reader: CorpusReader, number: int) -> Iterator[Sample]:
     """Yield pages of the last round: anyhow collected or left out, and the nearest on either side of the cut."""
-    scores = reader.table("score", number, SCORES, ["id", "score"])
-    if scores is None:
-        return
-    chosen = reader.selected(number)["id"]
-    inside = pl.col("id").is_in(chosen.implode())
-    # An id is a hash: the first by id are as good as drawn.
-    groups = {
-        "collected": scores.filter(inside).sort("id"),
-        "just collected": scores.filter(inside).sort(["score", "id"]),
-        "just left out": scores.filter(~inside).sort(["score", "id"], descending=[True, False]),
-        "left out": scores.filter(~inside).sort("id"),
-    }
-    wanted = {name: rows.head(_PER_GROUP).rows() for name, rows in groups.items()}
-    ids = sorted({row[0] for rows in wanted.values() for row in rows})
+    wanted = _chosen(reader, number)
+    ids = sorted({page for rows in wanted.values() for page, _ in rows})
     texts = _pages(reader, ids)
     kinds: dict[str, str] = {}
     if reader.truth is not None:
@@ -151,7 +140,22 @@ def _samples(reader: CorpusReader, number: int) -> Iterator[Sample]:
     for group, rows in wanted.items():
         for page, score in rows:
             url, title, text = texts.get(page, ("", "", ""))
-            yield Sample(group=group, score=score / (NUM_BINS - 1), url=url, title=title, text=text, kind=kinds.get(page, ""))  # pyright: ignore[reportArgumentType]
+            yield Sample(group=group, score=score / (NUM_BINS - 1), url=url, title=title, text=text, kind=kinds.get(page, ""))
+
+
+def _chosen(reader: CorpusReader, number: int) -> dict[Group, list[tuple[str, int]]]:
+    """Return id and score of the pages to show: the first of each file, and of those the first. An id is a hash, so by id they are drawn."""
+    best: dict[Group, pl.DataFrame] = {}
+    files = zip(reader.outputs("score", number, SCORES), reader.outputs("select", number, SELECTED), strict=True)
+    for scored, selected in files:
+        scores = read_table(scored, ["id", "score"])
+        inside = pl.col("id").is_in(read_table(selected, ["id"])["id"].implode())
+        for group, rows in {"collected": scores.filter(inside), "left out": scores.filter(~inside)}.items():
+            near: Group = "just collected" if group == "collected" else "just left out"
+            for name, order, descending in ((group, ["id"], [False]), (near, ["score", "id"], [near == "just left out", False])):
+                known = [best[name], rows] if name in best else [rows]
+                best[name] = pl.concat(known).sort(order, descending=descending).head(_PER_GROUP)
+    return {name: best[name].rows() for name in get_args(Group) if name in best}
 
 
 def _pages(reader: CorpusReader, ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:

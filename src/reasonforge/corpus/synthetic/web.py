@@ -117,10 +117,9 @@ class Written(NamedTuple):
 def synthesise(folder: Path, *, pages: int = 5_000, seed: int = 0) -> Written:
     """Write a web and return what it came to: the same bytes for the same arguments.
 
-    Below the folder lie ``warc/CRAWL/*.warc.gz``; ``truth.parquet``, a row per URL; ``annotations.jsonl``, what a simulated
-    person says about paths; ``benchmark.jsonl`` (problems of which some are planted);
-    ``seed.jsonl`` (English textbook pages that the crawl does not have: a first set of positives); ``sources/*.jsonl`` for mixtures; and
-    ``summary.json`` (pages, hosts and tokens per class).
+    Below the folder lie ``warc/CRAWL/*.warc.gz``; ``truth.parquet``, a row per URL; ``annotations.jsonl``, what a simulated person says
+    about paths; ``benchmark.jsonl``, problems of which some are planted; ``seed.jsonl``, English textbook pages that the crawl does not
+    have, as first positives; ``sources/*.jsonl`` for mixtures; and ``summary.json``, pages, hosts and tokens per class.
 
     Args:
         folder: must be empty or new.
@@ -251,21 +250,23 @@ def _plant(first: list[Plan], problems: Sequence[leaks.Item], rng: Random, *, ba
     for j, item in enumerate(problems):
         way = ("exact", "paraphrase", "exact", None)[j // 5 % 4]
         if way is not None:
-            i = places[item.language, rng.random() < _LEAKS_IN_MATHS].pop()
+            is_math = rng.random() < _LEAKS_IN_MATHS
+            i = (places[item.language, is_math] or places[item.language, not is_math]).pop()
             first[i] = replace(first[i], leak=way, item=j)
 
 
 def responses(plans: Sequence[Plan], *, seed: int, problems: Sequence[leaks.Item]) -> Iterator[tuple[Plan, Response, int]]:
     """Yield every plan with its response and the number of tokens of its text, roughly."""
-    sites: dict[str, Site] = {}
+    sites: dict[tuple[str, str], Site] = {}
     for entry in plans:
         if entry.kind == "hostile":
             yield entry, hostile(entry.dialect), 0
             continue
-        site = sites.get(entry.host)
+        language = "zh" if is_chinese(entry.dialect) else "en"
+        site = sites.get((entry.host, language))
         if site is None:
-            language = "zh" if is_chinese(entry.dialect) else "en"
-            site = sites[entry.host] = Site(entry.host, Random(derive_seed(seed, "site", entry.host)), language=language)
+            rng = Random(derive_seed(seed, "site", entry.host, language))
+            site = sites[entry.host, language] = Site(entry.host, rng, language=language)
         rng = Random(derive_seed(seed, "bytes", entry.url, entry.crawl))
         document = document_of(entry, seed=seed, problems=problems)
         plain = document_of(entry, seed=seed, problems=problems, as_text=True)

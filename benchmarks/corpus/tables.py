@@ -1,0 +1,234 @@
+"""The measured tables of docs/stages/corpus.md, written from ``benchmarks/results``: no figure is typed by hand.
+
+.venv/bin/python benchmarks/corpus/tables.py          # writes them into the page
+.venv/bin/python benchmarks/corpus/tables.py --check  # says whether it is out of date
+
+*corpus_cost* turns rates per CPU second into core-hours per billion pages. Pages of a crawl are longer than the documents of most
+benchmarks, so whatever reads text is reckoned by bytes: a page has as many as the extraction's benchmark found. Nothing is added for
+waiting, reading from far away, or workers that idle.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from algorithms.tables import update_pages
+
+PAGES = ("docs/stages/corpus.md",)
+BILLION = 1e9
+CRAWL_BILLIONS, ROUNDS = 40, 4
+"""Of the paper: pages after deduplication, and rounds."""
+
+
+class Cost(NamedTuple):
+    """What one part of a corpus costs."""
+
+    part: str
+    rate: str
+    hours: float
+    """Core-hours for a billion pages, once."""
+    times: int = 1
+    """How often it is done in a corpus of four rounds."""
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return what a benchmark left."""
+    return json.loads((RESULTS / f"corpus_{name}.json").read_text(encoding="utf-8"))
+
+
+def extraction_rate(result: dict[str, Any], side: str) -> float:
+    """Return pages per CPU second, without what a file of two pages takes: a file of a crawl has tens of thousands."""
+    seconds = statistics.median(result["cpu_seconds"][side])
+    short = result.get("cpu_seconds_of_two_pages")  # older results have none
+    return result["pages"] / seconds if short is None else (result["pages"] - 2) / (seconds - statistics.median(short[side]))
+
+
+def costs() -> list[Cost]:
+    """Return the parts whose rate is measured."""
+    extraction, neardup, classifier = read("extraction"), read("neardup"), read("classifier")
+    page_bytes = extraction["mean_chars_out"]["ours"]
+
+    def by_pages(part: str, rate: float, times: int = 1) -> Cost:
+        return Cost(part, f"{rate:,.0f} pages/s", BILLION / rate / 3600, times)
+
+    def by_bytes(part: str, documents: float, bytes_per_document: float, times: int = 1) -> Cost:
+        rate = documents * bytes_per_document
+        return Cost(part, f"{rate / 1e6:,.1f} MB/s", BILLION * page_bytes / rate / 3600, times)
+
+    scored = classifier["docs_per_cpu_second"]["folded_with_tokenising"]
+    return [
+        by_pages("WARC to text with formulas", extraction_rate(extraction, "ours")),
+        by_bytes("near-duplicates: signatures and bands", neardup["documents_per_cpu_second"]["unit"], neardup["bytes_per_document"]),
+        by_bytes("scores, one round", scored, classifier["bytes_per_document"], ROUNDS),
+    ]
+
+
+def cost() -> Iterator[str]:
+    """Yield core-hours per billion pages, and what the paper's crawl would take."""
+    parts, extraction = costs(), read("extraction")
+    html = extraction["html_mb"] * 1e3 / extraction["pages"]
+    text = extraction["mean_chars_out"]["ours"] / 1e3
+    yield f"A page is {html:.0f} kB of HTML and {text:.1f} kB of text, as in the extraction's benchmark."
+    yield ""
+    yield "| part | rate of one core | core-hours per billion pages | times | of 40 billion pages, core-hours |"
+    yield "| --- | --- | --- | --- | --- |"
+    for part in parts:
+        whole = part.hours * part.times * CRAWL_BILLIONS
+        yield f"| {part.part} | {part.rate} | {part.hours:,.1f} | {part.times} | {whole:,.0f} |"
+    hours = sum(part.hours * part.times for part in parts)
+    yield f"| all of these | | {hours:,.0f} | | {hours * CRAWL_BILLIONS:,.0f} |"
+    yield ""
+    packed, found = read("tokenise"), read("decontamination")
+    rate = found["documents_per_cpu_second"]["ours"] * found["bytes_per_document"]
+    tokens = packed["tokens_per_cpu_second"]["packed"]
+    yield (
+        f"Only what the last round selected is checked against benchmarks ({rate / 1e6:,.1f} MB/s) and packed ({tokens:,} tokens/s: "
+        f"{BILLION / tokens / 3600:,.2f} core-hours per billion tokens, {120 * BILLION / tokens / 3600:,.0f} for the paper's 120 billion)."
+    )
+
+
+class Compared(NamedTuple):
+    """A rate of ours beside another's."""
+
+    what: str
+    result: dict[str, Any]
+    ours: float
+    peer: float
+    unit: str
+    beside: str
+
+
+def peers() -> Iterator[str]:
+    """Yield our rates beside those of what a user would otherwise take."""
+    extraction, classifier, neardup = read("extraction"), read("classifier"), read("neardup")
+    found, packed = read("decontamination"), read("tokenise")
+    docs = classifier["docs_per_cpu_second"]
+    rows = [
+        Compared(
+            "WARC to text",
+            extraction,
+            extraction_rate(extraction, "ours"),
+            extraction_rate(extraction, "datatrove"),
+            "pages/s",
+            f"datatrove {_peer(extraction)} with trafilatura",
+        ),
+        Compared(
+            "scores: tokenised, folded model",
+            classifier,
+            docs["folded_with_tokenising"],
+            docs["whole_per_document_raw"],
+            "documents/s",
+            "the library's predict on raw text, one document a call",
+        ),
+        _of(neardup, "near-duplicates: signatures", "signatures", f"datatrove {_peer(neardup)}"),
+        _of(found, "benchmark text, runs of ten", "ours", f"datatrove {_peer(found)}"),
+        Compared(
+            "tokenise and pack",
+            packed,
+            packed["tokens_per_cpu_second"]["packed"],
+            packed["tokens_per_cpu_second"]["encode_batch"],
+            "tokens/s",
+            "the tokenizer's own `encode_batch`, which writes nothing",
+        ),
+    ]
+    yield "| part | one core here | beside it | | ratio | command |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in rows:
+        ratio = row.ours / row.peer
+        digits = 1 if ratio < 10 else 0
+        shown = f"{row.peer:,.0f} {row.unit}"
+        yield f"| {row.what} | {row.ours:,.0f} {row.unit} | {shown} | {row.beside} | {ratio:.{digits}f} | `{_command(row.result)}` |"
+    yield ""
+    memory, planted, pairs = classifier["memory_bytes"], found["planted_found"]["ours"], neardup["found"]
+    yield (
+        f"- The folded model takes {memory['folded'] / 1e6:.0f} MB of memory in place of {memory['model'] / 1e6:,.0f} MB. Of "
+        f"{classifier['documents']:,} documents {classifier['labels_that_differ']} get another label; probabilities differ by "
+        f"{classifier['max_abs_difference']:.1g} at most."
+    )
+    yield (
+        f"- Of {found['planted']} planted benchmark texts {planted} are found, and {found['clean_flagged']['ours']} documents without one "
+        f"are flagged (datatrove: {found['clean_flagged']['peer']}, pages that quote the same words with other numbers)."
+    )
+    yield (
+        f"- Of {pairs['pairs_to_find']} pairs of near-duplicates {pairs['found']} are found; the S-curve of the bands promises "
+        f"{pairs['expected_by_s_curve']}."
+    )
+
+
+def loop() -> Iterator[str]:
+    """Yield recall, precision and overlap by round, over the webs of several seeds."""
+    result = read("loop")
+    runs = [seed["rounds"] for seed in result["seeds"]]
+    yield "| round | webs | recall | precision | overlap with the round before |"
+    yield "| --- | --- | --- | --- | --- |"
+    for index in range(max(map(len, runs))):
+        rounds = [run[index] for run in runs if len(run) > index]
+        cells = [_spread([entry[name] for entry in rounds]) for name in ("recall", "precision")]
+        overlaps = [entry["overlap"] for entry in rounds if entry["overlap"] is not None]
+        yield f"| {index + 1} | {len(rounds)} | {' | '.join(cells)} | {_spread(overlaps) if overlaps else ''} |"
+    leaks, first = result["leaks"], [seed["first_classifier_at_last_budget"] for seed in result["seeds"]]
+    yield ""
+    yield f"- With the first round's classifier, as many tokens as the last round took: recall {_spread(first)}."
+    if alone := [seed["without_annotation"][-1]["recall"] for seed in result["seeds"] if "without_annotation" in seed]:
+        yield f"- Without annotation, in the last round: recall {_spread(alone)}."
+    yield (
+        f"- Of {leaks['planted']} problems planted word for word in selected pages {leaks['found']} were found; of the "
+        f"{leaks['clean_pages']:,} selected pages without one {leaks['clean_flagged']} were flagged."
+    )
+
+
+def _of(result: dict[str, Any], what: str, name: str, beside: str) -> Compared:
+    rates = result["documents_per_cpu_second"]
+    return Compared(what, result, rates[name], rates["peer"], "documents/s", beside)
+
+
+def _peer(result: dict[str, Any]) -> str:
+    return result["peer_versions"]["datatrove"]
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = statistics.fmean(values)
+    return f"{mean:.3f}" if min(values) == max(values) else f"{mean:.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def _command(result: dict[str, Any]) -> str:
+    return re.sub(r"--peer \S+", "--peer PYTHON", result["command"])
+
+
+class Table(NamedTuple):
+    """A table of the page."""
+
+    lines: Callable[[], Iterator[str]]
+    results: tuple[str, ...]
+    """That it is made from."""
+
+
+TABLES = {
+    "corpus_cost": Table(cost, ("extraction", "neardup", "classifier", "decontamination", "tokenise")),
+    "corpus_peers": Table(peers, ("extraction", "classifier", "neardup", "decontamination", "tokenise")),
+    "corpus_loop": Table(loop, ("loop",)),
+}
+
+
+def table(name: str) -> str:
+    """Return a table with the machine it was measured on."""
+    chosen = TABLES[name]
+    results = [read(result) for result in chosen.results]
+    machines = sorted({f"{result['machine']['cpu']}, {result['machine']['cores']} cores" for result in results})
+    source = f"`{_command(results[0])}`" if len(results) == 1 else "From the results of the benchmarks that are named here"
+    said = f"{source}; {'; '.join(machines)}. Seconds are CPU seconds of one core."
+    return "\n".join(["", said, "", *chosen.lines(), ""]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(update_pages(PAGES, table, (__doc__ or "").splitlines()[0]))
