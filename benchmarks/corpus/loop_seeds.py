@@ -135,6 +135,7 @@ def main() -> None:
         "smallest_recall_of_the_last_round": min(row["rounds"][-1]["recall"] for row in rows),
         "smallest_precision_of_the_last_round": min(row["rounds"][-1]["precision"] for row in rows),
         "median_gain_over_the_first_classifier_at_the_last_budget": round(statistics.median(beyond), 4),
+        "smallest_gain_over_the_first_classifier_at_the_last_budget": round(min(beyond), 4),
         "leaks": {name: sum(row["leaks"][name] for row in rows) for name in rows[0]["leaks"]},
         "seeds": rows,
     }

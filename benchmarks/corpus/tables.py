@@ -165,6 +165,20 @@ def peers() -> Iterator[str]:
     )
 
 
+def formulas() -> Iterator[str]:
+    """Yield what each extractor keeps of the fixtures' formulas and sentences, and removes of their boilerplate."""
+    result = read("formulas")
+    names = {"ours": "reasonforge", "resiliparse_main": "resiliparse, main content", "resiliparse_all": "resiliparse, all text"}
+    yield f"{result['pages']} pages, {result['carriers']} carriers, {result['formulas']} formulas."
+    yield ""
+    yield "| extractor | formulas found | mean over pages | sentences kept | boilerplate removed |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, found in result["extractors"].items():
+        keys = ("formula_recall_micro", "formula_recall_macro", "sentences_kept", "boilerplate_removed")
+        cells = " | ".join(f"{found[key]:.3f}" for key in keys)
+        yield f"| {names.get(name, name.replace('_recall', ', favouring recall'))} | {cells} |"
+
+
 def loop() -> Iterator[str]:
     """Yield recall, precision and overlap by round, over the webs of several seeds."""
     result = read("loop")
@@ -216,6 +230,7 @@ class Table(NamedTuple):
 TABLES = {
     "corpus_cost": Table(cost, ("extraction", "neardup", "classifier", "decontamination", "tokenise")),
     "corpus_peers": Table(peers, ("extraction", "classifier", "neardup", "decontamination", "tokenise")),
+    "corpus_formulas": Table(formulas, ("formulas",)),
     "corpus_loop": Table(loop, ("loop",)),
 }
 

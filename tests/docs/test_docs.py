@@ -19,6 +19,10 @@ from reasonforge.cli.arguments import check_names, split_settings
 from reasonforge.cli.main import SETTINGS_VERBS, app, main, option_names
 from reasonforge.config.explain import Setting, explain
 from reasonforge.config.loader import load_recipe
+from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.loop.outline import STAGES as CORPUS_STAGES
+from reasonforge.corpus.loop.outline import outline
+from reasonforge.corpus.reasons import REASONS
 from reasonforge.pipelines.config import Recipe
 from reasonforge.runs.metrics import SECTIONS, metric_of
 from tests.docs.pages import PAGES, ROOT, Page
@@ -29,8 +33,11 @@ FLOORS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py"
 STAGE_PAGES = {
     path.stem.replace("evaluation", "eval").replace("sampling", "sample"): Page(path)
     for path in sorted((ROOT / "docs" / "stages").glob("*.md"))
+    if path.stem != "corpus"
 }
 """By the type that recipes call the stage."""
+CORPUS_PAGE = Page(ROOT / "docs" / "stages" / "corpus.md")
+"""Has a recipe of its own kind, and stages of its own."""
 pages = pytest.mark.parametrize("page", [Page(path) for path in PAGES], ids=lambda page: page.name)
 
 
@@ -55,7 +62,7 @@ def make_targets() -> frozenset[str]:
 
 @cache
 def keys_of_settings() -> frozenset[str]:
-    return frozenset(setting.key for setting in explain(Recipe))
+    return frozenset(setting.key for setting in [*explain(Recipe), *explain(CorpusRecipe)])
 
 
 @cache
@@ -104,22 +111,29 @@ def test_every_command_shown_is_understood(page: Page, tmp_path: Path) -> None:
 def check_command(arguments: list[str], folder: Path) -> None:
     """Parse as the program would; load the recipe with all settings where it ships with the code, and overlays that a page shows."""
     command: Any = typer.main.get_command(app)
-    verb, *rest = ["1" if word == "N" else word for word in arguments]
-    assert verb in command.commands or verb == "--version", arguments
+    of_corpus = arguments[0] == "corpus" and len(arguments) > 1
+    group, schema = (command.commands["corpus"], CorpusRecipe) if of_corpus else (command, Recipe)
+    verb, *rest = ["1" if word == "N" else word for word in arguments[of_corpus:]]
+    assert verb in group.commands or verb == "--version", arguments
     if not rest:  # a verb named in a sentence
         return
-    own, settings = split_settings(rest, option_names(command.commands[verb])) if verb in SETTINGS_VERBS else (rest, [])
-    context = command.commands[verb].make_context(verb, list(own))
-    check_names(settings, options=option_names(command.commands[verb]), keys=Recipe.model_fields)
-    recipes = [Path(name) for name in context.params.get("files") or []]
-    for recipe in [*recipes, *(context.params.get("recipes") or [])]:
+    has_settings = " ".join(arguments[: 1 + of_corpus]) in SETTINGS_VERBS
+    own, settings = split_settings(rest, option_names(group.commands[verb])) if has_settings else (rest, [])
+    context = group.commands[verb].make_context(verb, list(own))
+    check_names(settings, options=option_names(group.commands[verb]), keys=schema.model_fields)
+    named = [Path(name) for name in [*(context.params.get("files") or []), *(context.params.get("recipes") or [])]]
+    recipes = [path for path in named if path.suffix == ".toml"]
+    for recipe in recipes:
         assert (ROOT / recipe).exists() or not recipe.as_posix().startswith("recipes/"), f"{recipe}: no such recipe"
     shipped = [ROOT / recipe for recipe in recipes if (ROOT / recipe).exists()]
     for name, block in overlays_shown().items():
         if shipped and Path(name) in recipes:
             (folder / name).write_text(block, encoding="utf-8")
             shipped.append(folder / name)
-    if shipped:
+    if shipped and of_corpus:
+        stages = {stage for stage, _ in outline(load_recipe(CorpusRecipe, shipped, settings).recipe)}
+        assert {context.params.get("stage"), context.params.get("until")} <= {None, *stages}, arguments
+    elif shipped:
         model = context.params.get("model")
         start = [] if model is None else ["--model.type=folder", f"--model.path={model}"]
         loaded = load_recipe(Recipe, shipped, [*start, *settings])
@@ -171,6 +185,48 @@ def test_a_whole_recipe_shown_is_a_recipe(page: Page, tmp_path: Path) -> None:
             path = tmp_path / f"{number}.toml"
             path.write_text(block, encoding="utf-8")
             assert load_recipe(Recipe, [path]).recipe.name == content["name"]
+
+
+def test_the_corpus_recipe_shown_is_a_recipe(tmp_path: Path) -> None:
+    (block,) = CORPUS_PAGE.blocks("toml")
+    path = tmp_path / "recipe.toml"
+    path.write_text(block, encoding="utf-8")
+    assert load_recipe(CorpusRecipe, [path]).recipe.name == tomllib.loads(block)["name"]
+
+
+def test_settings_of_a_corpus_are_listed_with_their_defaults() -> None:
+    known: dict[str, Setting] = {}
+    for setting in explain(CorpusRecipe):
+        known.setdefault(setting.key, setting)
+    rows = CORPUS_PAGE.rows("Settings")
+    assert len(rows) >= 20
+    for key, default, _ in rows:
+        assert default.strip("`") == known[key.strip("`")].default, key
+
+
+def test_stages_of_a_corpus_are_listed_in_their_order() -> None:
+    assert [row[0].strip("`") for row in CORPUS_PAGE.rows("Stages")] == list(CORPUS_STAGES)
+
+
+def test_reason_codes_are_listed_with_their_meaning() -> None:
+    expected = [[f"`{code}`", meaning] for code, meaning in REASONS.items()]
+    assert CORPUS_PAGE.rows("Reason codes") == expected, "\n".join(f"| {' | '.join(row)} |" for row in expected)
+
+
+def test_the_papers_recipe_has_the_values_that_are_listed() -> None:
+    recipe = load_recipe(CorpusRecipe, [ROOT / "recipes" / "corpus" / "deepseek_math.toml"]).recipe
+    listed: dict[str, str] = {}
+    for _, keys, values, _ in CORPUS_PAGE.rows("From the paper to the recipe"):
+        names = re.findall(r"`([\w.]+)`", keys)
+        numbers = re.findall(r"[\d,]*\d(?:\.\d+)?", values)
+        if len(names) == len(numbers):
+            listed |= dict(zip(names, numbers, strict=True))
+    assert len(listed) >= 12
+    for key, number in listed.items():
+        value: Any = recipe
+        for part in key.split("."):
+            value = getattr(value, part)
+        assert float(number.replace(",", "")) == value, key
 
 
 @pytest.mark.parametrize("kind", sorted(STAGE_PAGES))
@@ -289,6 +345,9 @@ def test_the_recipes_named_beside_equations_use_them() -> None:
     assert CHOICES.keys() <= {function for function, _ in rows}
     for function, recipe in rows:
         if recipe == "-":
+            continue
+        if "corpus" in Path(recipe).stem or recipe.startswith("recipes/corpus/"):
+            load_recipe(CorpusRecipe, [ROOT / recipe])
             continue
         below = [ROOT / CHAIN] if recipe.startswith("recipes/algorithms/") else []  # an overlay
         stages = load_recipe(Recipe, [*below, ROOT / recipe]).recipe.stages.values()

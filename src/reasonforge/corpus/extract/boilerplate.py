@@ -60,7 +60,7 @@ _NAMES = re.compile(r"""(?:class|id|role|CLASS|ID|ROLE)\s?=\s?["']?([^"'<>]{1,20
 _HEADERS = "header, #header, .header, .site-header, #masthead, #top, .topbar, .top-bar"
 _MAX_HEADER_CHARS = 600
 _SMALL_CHARS = 400
-"""Boilerplate of no more characters goes without a look at the page around it."""
+"""Boilerplate of no more characters goes without a look at how long the page is."""
 _MAX_SHARE = 0.4
 """Of the page's text: no rule takes out more at once. A page may be called a sidebar by its own template."""
 _KEPT_TAGS = frozenset({"html", "body", "main", "article"})
@@ -80,10 +80,12 @@ def clear(document: Any, html: str) -> None:
     for element in select(body, ", ".join(selectors)):
         if element.tag in _KEPT_TAGS or not attached(element):
             continue
-        text = element.text or ""
-        if len(text) > _SMALL_CHARS:
+        if element.query_selector("main, article, h1") is not None:
+            continue
+        num_chars = len(element.text or "")
+        if num_chars > _SMALL_CHARS:
             size = size or max(len(body.text or ""), 1)
-            if len(text) > _MAX_SHARE * size or element.query_selector("main, article") is not None:
+            if num_chars > _MAX_SHARE * size:
                 continue
         element.remove()
     for element in select(body, _HEADERS):

@@ -1,8 +1,8 @@
 """What a page would cost to parse, told from its tags alone, in linear time.
 
 Three things make the parser or the main-content extraction quadratic: elements open inside each other (measured: 10 000 nested ``<div>``
-take 1 s, 100 000 more than 30 s), formatting elements left open, which the parser opens again in every block (1500 ``<b>`` and 1500 ``<p>``:
-5 s), and attributes of one tag, each compared with all before it (50 000: 4 s). A page beyond the limits goes the flat way (``flat``).
+take 1 s, 100 000 more than 30 s), formatting elements left open, which the parser opens again in every block (1500 ``<b>`` and 1500
+``<p>``: 5 s), and attributes of one tag, each compared with all before it (50 000: 4 s). A page beyond the limits goes the flat way.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ _LONG_CHARS = 2_000
 _MANY_QUOTED = 8
 _MAX_ATTRIBUTES = 1_000
 _MAX_REOPENED = 250_000
+_MAX_DEPTH_TIMES_CHARS = 1_000_000_000
+_ALLOWED_DEPTH = 256
+"""Levels that a page of any length may have: below, the text of each of the elements around a long text may be looked at."""
 _FEW_TAGS = 300
 """Tags below which neither depth nor formatting can cost anything worth a look."""
 
@@ -60,7 +63,8 @@ def beyond_bounds(html: str, *, max_depth: int) -> str:
     """
     if _may_hold_a_long_tag(html) and _holds_a_long_tag(html):
         return "too many attributes"
-    if html.count("<") - html.count("</") <= _FEW_TAGS:
+    max_depth = min(max_depth, max(_ALLOWED_DEPTH, _MAX_DEPTH_TIMES_CHARS // max(len(html), 1)))
+    if html.count("<") - html.count("</") <= min(_FEW_TAGS, max_depth):
         return ""
     # The cheap look first: names only, blind to comments, scripts and quotes. It finds too many and never too few, so it may acquit.
     names = Counter(_NAMES.findall(html))

@@ -19,6 +19,9 @@ _STEP_BYTES = 1 << 20
 _ZSTD_PIECE_BYTES = 1 << 10
 """Of compressed bytes: a block of four bytes can stand for 128 KiB, so that this is 32 MiB at most."""
 _MAX_CODINGS = 4
+_MAX_HEADER_BYTES = 1 << 18
+_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
+_STATUS = re.compile(r"[0-9]{3}\Z")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]{0,200})?\r?\n")
 _MARKUP = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<[!?a-zA-Z]")
 
@@ -57,11 +60,11 @@ def parse_response(block: bytes) -> Response | None:
     """Take an HTTP message apart; None = it is none."""
     if not block.startswith(b"HTTP/"):
         return None
-    end = re.compile(rb"\r?\n\r?\n").search(block, 0, 1 << 18)
+    end = _END_OF_HEADERS.search(block, 0, _MAX_HEADER_BYTES)
     head, body = (block, b"") if end is None else (block[: end.start()], block[end.end() :])
     lines = head.decode("latin-1").split("\n")
     words = lines[0].split(None, 2)
-    status = int(words[1]) if len(words) > 1 and re.fullmatch(r"[0-9]{3}", words[1]) else 0
+    status = int(words[1]) if len(words) > 1 and _STATUS.match(words[1]) else 0
     headers: dict[str, str] = {}
     name = ""
     for line in lines[1:]:

@@ -88,8 +88,12 @@ def status_text(status: dict[str, Any]) -> str:
     lines += text_table(("round", "stage", "units", "taken", "kept", "dropped"), rows)
     if status["rounds"]:
         lines += ["", *text_table(_HEADER, [_row(entry) for entry in status["rounds"]])]
+    matrix = [entry for entry in status["rounds"] if entry["overlap_pages"] is not None]
+    if len(matrix) > 1:
+        header = ("of the pages (tokens) of", *(f"in round {entry['round']}" for entry in matrix))
+        lines += ["", *text_table(header, [_overlap_row(entry, len(matrix)) for entry in matrix])]
     if any(entry["quality"] for entry in status["rounds"]):
-        lines += ["recall and precision are by the truth that the recipe names, among the pages that were scored"]
+        lines += ["", "recall and precision are by the truth that the recipe names, among the pages that were scored"]
     codes = sorted({code for entry in status["stages"] for code in entry["dropped"] if sentence(code) != code})
     if codes:
         lines += ["", *(f"{code}: {sentence(code)}" for code in codes)]
@@ -113,6 +117,11 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
         "" if entry["positives"] is None else f"{entry['positives']:,}",
         *("" if name not in quality else f"{quality[name]:.1%}" for name in ("recall", "precision")),
     )
+
+
+def _overlap_row(entry: dict[str, Any], columns: int) -> tuple[str, ...]:
+    shares = [f"{pages:.1%} ({tokens:.1%})" for pages, tokens in zip(entry["overlap_pages"], entry["overlap_tokens"], strict=True)]
+    return (f"round {entry['round']}", *shares, *[""] * (columns - len(shares)))
 
 
 def _reasons(dropped: dict[str, int]) -> str:

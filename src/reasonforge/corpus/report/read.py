@@ -143,19 +143,27 @@ def _samples(reader: CorpusReader, number: int) -> Iterator[Sample]:
             yield Sample(group=group, score=score / (NUM_BINS - 1), url=url, title=title, text=text, kind=kinds.get(page, ""))
 
 
+_ORDERS: tuple[tuple[Group, bool, list[str], list[bool]], ...] = (
+    ("collected", True, ["id"], [False]),
+    ("just collected", True, ["score", "id"], [False, False]),
+    ("just left out", False, ["score", "id"], [True, False]),
+    ("left out", False, ["id"], [False]),
+)
+"""Which pages are shown: were they collected, what are they sorted by, and from the top. An id is a hash: by id is as good as drawn."""
+
+
 def _chosen(reader: CorpusReader, number: int) -> dict[Group, list[tuple[str, int]]]:
-    """Return id and score of the pages to show: the first of each file, and of those the first. An id is a hash, so by id they are drawn."""
+    """Return id and score of the pages to show, looking at one file at a time."""
     best: dict[Group, pl.DataFrame] = {}
     files = zip(reader.outputs("score", number, SCORES), reader.outputs("select", number, SELECTED), strict=True)
     for scored, selected in files:
         scores = read_table(scored, ["id", "score"])
         inside = pl.col("id").is_in(read_table(selected, ["id"])["id"].implode())
-        for group, rows in {"collected": scores.filter(inside), "left out": scores.filter(~inside)}.items():
-            near: Group = "just collected" if group == "collected" else "just left out"
-            for name, order, descending in ((group, ["id"], [False]), (near, ["score", "id"], [near == "just left out", False])):
-                known = [best[name], rows] if name in best else [rows]
-                best[name] = pl.concat(known).sort(order, descending=descending).head(_PER_GROUP)
-    return {name: best[name].rows() for name in get_args(Group) if name in best}
+        for group, is_collected, order, descending in _ORDERS:
+            rows = scores.filter(inside if is_collected else ~inside)
+            both = pl.concat([best[group], rows]) if group in best else rows
+            best[group] = both.sort(order, descending=descending).head(_PER_GROUP)
+    return {group: found.rows() for group, found in best.items()}
 
 
 def _pages(reader: CorpusReader, ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
