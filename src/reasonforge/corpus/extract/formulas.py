@@ -34,6 +34,8 @@ class Formulas:
 
     def mark(self, latex: str, *, display: bool = False) -> str:
         """Keep a formula and return its mark; an empty or overlong one is nothing."""
+        if len(latex) > 4 * self.max_chars:  # not even tidied: that costs more than to measure it
+            return ""
         latex = tidy(latex)
         return self.keep("display" if display else "inline", latex) if latex and len(latex) <= self.max_chars else ""
 

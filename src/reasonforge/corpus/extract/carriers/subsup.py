@@ -11,6 +11,7 @@ _WORDS = frozenset(
     ["st", "nd", "rd", "th", "er", "re", "e", "ème", "o", "a", "os", "as", "tm", "sm", "®", "©", "™", "*", "**", "†", "‡", "§"]
 )
 _MAX_CHARS = 60
+_MAX_FORMULA_CHARS = 2_000
 
 
 def convert(page: MarkupPage) -> None:
@@ -18,7 +19,10 @@ def convert(page: MarkupPage) -> None:
     for element in reversed(page.select("sub, sup")):
         if not attached(element):
             continue
-        text = " ".join((element.text or "").split())
+        text = element.text or ""
+        if len(text) > 2 * _MAX_CHARS:
+            continue
+        text = " ".join(text.split())
         if not text:
             element.remove()
         elif element.query_selector("a") is None and text.lower() not in _WORDS and len(text) <= _MAX_CHARS and text[0] != "[":
@@ -26,5 +30,5 @@ def convert(page: MarkupPage) -> None:
             put_text(page.document, element, f"{mark}{{{text}}}")
     for element in page.select("span.texhtml"):
         text = element.text or ""
-        if attached(element) and not MARK.search(text):
+        if attached(element) and len(text) <= _MAX_FORMULA_CHARS and not MARK.search(text):
             page.replace(element, "".join(char if char.isascii() else symbol(char) for char in text))
