@@ -14,6 +14,7 @@ import json
 import re
 import statistics
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -242,7 +243,16 @@ def table(name: str) -> str:
     machines = sorted({f"{result['machine']['cpu']}, {result['machine']['cores']} cores" for result in results})
     source = f"`{_command(results[0])}`" if len(results) == 1 else "From the results of the benchmarks that are named here"
     said = f"{source}; {'; '.join(machines)}. Seconds are CPU seconds of one core."
-    return "\n".join(["", said, "", *chosen.lines(), ""]) + "\n"
+    return "\n".join(["", said, "", *map(_wrapped, chosen.lines()), ""]) + "\n"
+
+
+def _wrapped(line: str) -> str:
+    """Break a sentence as the pages do; rows of tables stay."""
+    return (
+        line
+        if line.startswith("|")
+        else textwrap.fill(line, 140, subsequent_indent="  " if line.startswith("- ") else "", break_on_hyphens=False)
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import typer
 
 from reasonforge.cli.arguments import Invocation, check_names
 from reasonforge.cli.corpus_annotate import annotate
-from reasonforge.cli.corpus_extract import extract
+from reasonforge.cli.corpus_extract import extract, fetch
 from reasonforge.cli.corpus_pack import export, pack, verify
 from reasonforge.cli.corpus_report import report
 from reasonforge.cli.corpus_synthesise import synthesise
@@ -38,7 +38,7 @@ corpus_app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_PACKAGES = ("polars", "xxhash", "fastwarc", "resiliparse", "lxml", "fasttext", "zstandard", "tldextract", "fsspec")
+_PACKAGES = ("polars", "xxhash", "resiliparse", "lxml", "fasttext", "zstandard", "brotli", "tldextract", "fsspec")
 
 
 def _with_packages(verb: Callable[..., int]) -> Callable[..., int]:
@@ -203,6 +203,11 @@ corpus_app.command(
     epilog="Example:  reasonforge corpus extract CC-MAIN.warc.gz --out pages.jsonl.zst",
     rich_help_panel="Beside a corpus",
 )(_with_packages(extract))
+corpus_app.command(
+    "fetch",
+    epilog="Example:  reasonforge corpus fetch mathoverflow.net/questions/ --crawl CC-MAIN-2024-10 --limit 100 --out mo.warc.gz",
+    rich_help_panel="Beside a corpus",
+)(_with_packages(fetch))
 corpus_app.command(
     "synthesise", epilog="Example:  reasonforge corpus synthesise --out corpus/web --pages 2000", rich_help_panel="Beside a corpus"
 )(_with_packages(synthesise))

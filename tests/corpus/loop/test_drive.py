@@ -16,8 +16,9 @@ import pytest
 from reasonforge.core.errors import InterruptedRun, RecipeError, UnavailableError
 from reasonforge.corpus.loop.drive import Until, driving, run_graph, sweep_dead
 from reasonforge.corpus.loop.ledger import Ledger, differences
-from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits, unit_of
+from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits
 from reasonforge.corpus.pool import InProcess
+from reasonforge.corpus.roles import unit_of
 from reasonforge.corpus.units import Receipt, Store, Unit, Work
 from reasonforge.runs.signals import StopRequest
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import xxhash
 
 from reasonforge.core.errors import DataError, RecipeError, UnavailableError
 from reasonforge.corpus.classifier.score import SCORES
@@ -20,6 +21,14 @@ from reasonforge.corpus.pages import PAGES
 from reasonforge.corpus.pool import InProcess
 from reasonforge.corpus.units import Store, digest_of
 from tests.corpus.loop import web
+
+
+@pytest.fixture(scope="module")
+def judged(tiny_web: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a corpus that waits for a person in round 1. Look, do not touch."""
+    root = tmp_path_factory.mktemp("judged") / "corpus"
+    assert run(tiny_web, root, annotation="human") == 0
+    return root
 
 
 def all_receipts(root: Path) -> str:
@@ -96,7 +105,7 @@ def test_a_second_call_does_nothing(tiny_web: Path, tiny_corpus: Path, tmp_path:
     copy = shutil.copytree(tiny_corpus, tmp_path / "copy")
     before = all_receipts(copy)
     assert run_corpus(web.load(tiny_web), copy, InProcess) == 0
-    assert "0 done, 97 done before" in counted(capsys)
+    assert "0 done, 102 done before" in counted(capsys)
     assert all_receipts(copy) == before
 
 
@@ -108,7 +117,7 @@ def test_a_changed_setting_is_named_and_redoes_only_what_it_touches(
     out = capsys.readouterr().out
     assert "pack.tokenizer.vocab_size: 400 -> 300" in out
     # The tokenizer, three files of pages, and the one source.
-    assert "5 done, 92 done before" in out
+    assert "5 done, 97 done before" in out
     assert Shards([copy / "shards" / "mined"]).vocab_size == 300
 
 
@@ -132,6 +141,47 @@ def test_a_person_is_waited_for_in_every_round(tiny_web: Path, tmp_path: Path) -
     assert (reader.ledger.ended()["state"], reader.ledger.ended()["round"]) == ("waiting", 2)
     assert reader.labels(1) == {"forum.org/threads": "math"}
     assert (reader.positives(1) or 0) > 0
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([{"label": "math", "by": "model:m"}], id="a proposal"),
+        pytest.param([{"label": "math", "by": "human:ann"}, {"label": None, "by": "human:ann", "withdraws": "it"}], id="taken back"),
+    ],
+)
+def test_proposals_and_what_was_taken_back_do_not_pass_a_round(
+    tiny_web: Path, judged: Path, tmp_path: Path, lines: list[dict[str, object]]
+) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    texts: list[str] = []
+    for line in lines:
+        row = {"round": 1, "pattern": "forum.org/threads", "at": "2024-01-01T00:00:00Z", **line}
+        if "withdraws" in row:
+            row["withdraws"] = xxhash.xxh3_64_hexdigest(texts[-1].encode())
+        texts.append(json.dumps(row))
+    (root / "annotations.jsonl").write_text("\n".join(texts) + "\n")
+    assert run(tiny_web, root, annotation="human") == 0
+    ended = CorpusReader(root).ledger.ended()
+    assert (ended["state"], ended["round"]) == ("waiting", 1)
+
+
+def test_a_proposal_passes_the_round_once_a_person_accepts_it(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    row = {"round": 1, "pattern": "forum.org/threads", "label": "math", "at": "2024-01-01T00:00:00Z"}
+    lines = [{**row, "by": "model:m"}, {**row, "by": "human:ann"}]
+    (root / "annotations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(tiny_web, root, annotation="human", stage="annotate", round=1) == 0
+    assert CorpusReader(root).labels(1) == {"forum.org/threads": "math"}
+
+
+def test_what_a_later_round_overrules_does_not_make_an_earlier_one_wait(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    row = {"pattern": "forum.org/threads", "by": "human:ann", "at": "2024-01-01T00:00:00Z"}
+    lines = [{**row, "round": 1, "label": "math"}, {**row, "round": 2, "label": "skip"}]
+    (root / "annotations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(tiny_web, root, annotation="human", stage="annotate", round=1) == 0
+    assert CorpusReader(root).labels(1) == {"forum.org/threads": "math"}
 
 
 def test_nobody_is_asked_again_about_domains_that_are_settled(tiny_web: Path, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from reasonforge.corpus.classifier.library import Classifier
 from reasonforge.corpus.classifier.measure import to_score
 from reasonforge.corpus.classifier.reasons import MASKED
 from reasonforge.corpus.classifier.train import Manifest
-from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.selection.cut import histogram, write_histogram
 from reasonforge.corpus.units import Input, Unit, Work
 

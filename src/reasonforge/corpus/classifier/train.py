@@ -21,8 +21,8 @@ from reasonforge.corpus.classifier.config import ClassifierConfig
 from reasonforge.corpus.classifier.library import NEGATIVE, POSITIVE, Classifier, provider, train
 from reasonforge.corpus.classifier.measure import evaluate, to_score
 from reasonforge.corpus.classifier.reasons import ALSO_POSITIVE, NOT_DRAWN, REPEATED_EXAMPLE
-from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.units import Input, Unit, Work
 
 MODEL = "model.bin"

@@ -18,8 +18,8 @@ from reasonforge.corpus.decontaminate.config import Action, DecontaminateConfig,
 from reasonforge.corpus.decontaminate.find import Match, find_matches, hits_of
 from reasonforge.corpus.decontaminate.index import BenchmarkText, Index
 from reasonforge.corpus.decontaminate.sources import source_files, texts_of
-from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import PAGES, read_table, write_table
+from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work, file_input
 from reasonforge.corpus.urls.dedup import Chain
 from reasonforge.corpus.urls.reasons import BENCHMARK_TEXT, LEFT_OUT, TOO_SHORT

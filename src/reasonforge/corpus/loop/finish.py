@@ -9,11 +9,12 @@ from typing import TypeVar
 from reasonforge.core.seeds import derive_seed
 from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe, PackConfig
 from reasonforge.corpus.decontaminate.units import ACTIONS, decontaminate
-from reasonforge.corpus.ingest.inputs import as_input, find
+from reasonforge.corpus.ingest.inputs import Digests, find
 from reasonforge.corpus.loop.shards import TOKENIZER
-from reasonforge.corpus.loop.steps import PageFile, Step, unit_of
+from reasonforge.corpus.loop.steps import PageFile, Step
 from reasonforge.corpus.neardup.units import near_dedup
 from reasonforge.corpus.packing.units import PackInput, plan_pack
+from reasonforge.corpus.roles import unit_of
 from reasonforge.corpus.units import Input, Receipt, Store, Unit
 from reasonforge.corpus.urls.dedup import DROPPED
 from reasonforge.text.config import FolderTokenizer
@@ -109,5 +110,6 @@ def _tokenizer(config: PackConfig, seed: int, store: Store, mined: Sequence[Pack
 
 
 def _documents(patterns: Sequence[str], text_field: str, store: Store) -> list[PackInput]:
-    found = {file.path: as_input(file, store.root) for pattern in patterns for file in find(pattern)}
+    digests = Digests(store.root)
+    found = {file.path: digests.as_input(file) for pattern in patterns for file in find(pattern)}
     return [PackInput(file=given, text_field=text_field) for given in found.values()]

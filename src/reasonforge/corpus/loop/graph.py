@@ -21,8 +21,9 @@ from reasonforge.corpus.loop import units as loop_units
 from reasonforge.corpus.loop.config import AutoAnnotation, FileAnnotation, HumanAnnotation
 from reasonforge.corpus.loop.finish import chained, dropped, finish, without_near_duplicates
 from reasonforge.corpus.loop.overlap import converged
-from reasonforge.corpus.loop.steps import Ended, Graph, PageFile, Step, Waits, unit_of
+from reasonforge.corpus.loop.steps import Ended, Graph, PageFile, Step, Waits
 from reasonforge.corpus.pages import PAGES
+from reasonforge.corpus.roles import unit_of
 from reasonforge.corpus.selection.config import SelectionConfig
 from reasonforge.corpus.selection.cut import Cut
 from reasonforge.corpus.selection.units import SELECTED, TIES, final_cut, first_cut, has_ties, histograms_of, plan_selection, plan_ties
@@ -244,15 +245,22 @@ class _Mining:
         )
 
     def _waits(self, number: int, judged: Receipt) -> Waits | None:
-        """Return what a person has to do before the round can go on; None = it is done, or there is nothing to do."""
+        """Return what a person has to do before the round can go on; None = it is done, or there is nothing to do.
+
+        A round is done when one decision that counts was made in it: who has looked leaves the rest alone. Where none was made it waits
+        only while a mathematical domain has no decision, of any round before. Proposals of models and what was taken back are no decisions,
+        and what is said in later rounds does not change whether an earlier one is done.
+        """
         if not isinstance(self._recipe.annotation, HumanAnnotation):
             return None
         journal = Journal(annotations_path(self._recipe, self._store.root))
-        if any(line.decision.round == number for line in journal.lines):
+        decided = journal.decisions(up_to_round=number)
+        if any(line.decision.round == number for line in decided.values()):
             return None
-        hosts = {pattern.host for pattern in journal.decisions(up_to_round=number)}
+        hosts = {pattern.host for pattern in decided}
         names = loop_units.mathematical_names(self._store.output(judged, loop_units.DOMAINS)).to_list()
-        waiting = [name for name in names if not any(host == name or host.endswith(f".{name}") for host in hosts)]
+        with_subdomains = self._recipe.domains.key == "domain"
+        waiting = [name for name in names if not (name in hosts or (with_subdomains and any(host.endswith(f".{name}") for host in hosts)))]
         if not waiting:  # earlier rounds have settled them all
             return None
         return Waits(

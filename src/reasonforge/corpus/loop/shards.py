@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from reasonforge.core.errors import DataError
-from reasonforge.corpus.loop.steps import roles
 from reasonforge.corpus.loop.units import alive, ranks
 from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
 from reasonforge.corpus.packing.units import publish
 from reasonforge.corpus.pages import read_table
+from reasonforge.corpus.roles import roles
 from reasonforge.corpus.units import Receipt, Store, Work
 from reasonforge.text.config import BpeTokenizer
 from reasonforge.text.train import build_tokenizer

@@ -14,16 +14,15 @@ import polars as pl
 import xxhash
 
 from reasonforge.corpus import domains as domain_tables
-from reasonforge.corpus.annotate.automatic import label_by_share as by_share
+from reasonforge.corpus.annotate.automatic import labels_by_share
 from reasonforge.corpus.annotate.data import open_tables
-from reasonforge.corpus.annotate.journal import Journal
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.loop import reasons
 from reasonforge.corpus.loop.expand import new_positives
 from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
-from reasonforge.corpus.loop.steps import roles
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.paths import read_pattern
+from reasonforge.corpus.roles import roles
 from reasonforge.corpus.units import Work
 
 CANDIDATES = "candidates.parquet"
@@ -197,9 +196,7 @@ def label_by_share(work: Work) -> None:
         min_ratio=settings["min_collected_ratio"],
         min_pages=settings["min_pages"],
     )
-    nothing_said = Journal(work.folder / "no-annotations.jsonl")
-    decisions = by_share(data, nothing_said, min_ratio=settings["min_ratio"], round_number=1, clock=lambda: "")
-    labels = {str(decision.pattern): decision.label for decision in decisions}
+    labels = {str(found.row.pattern): found.label for found in labels_by_share(data, min_ratio=settings["min_ratio"])}
     work.counts.taken = work.counts.kept = len(labels)
     _write_json(work.output(LABELS), labels)
 

@@ -1,7 +1,8 @@
 """Near-duplicates as units of work: bands per file, pairs per range of keys, shingles per file, verified pairs, clusters, masks.
 
-No step holds more than one file, one range of keys, or the pairs that were found. Pages are dropped for the same reasons whatever the
-number of ranges and workers.
+Between steps that go by files and steps that go by ranges, files are merged in batches: :mod:`reasonforge.corpus.urls.merge` says why, and
+how large receipts get. No step holds more than one file, one range of keys, or the pairs that were found. Pages are dropped for the same
+reasons whatever the number of ranges and workers.
 """
 
 from __future__ import annotations
@@ -12,22 +13,28 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.neardup.clusters import PAIRS, bucket_pairs, clusters
 from reasonforge.corpus.neardup.config import NearDupConfig
 from reasonforge.corpus.neardup.signatures import band_keys, jaccard, shingle_sets, signatures
 from reasonforge.corpus.pages import PAGES, read_table, write_table
+from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work
 from reasonforge.corpus.urls.dedup import DROPPED, Chain, mask_of
+from reasonforge.corpus.urls.merge import append_all, batches, merge_sorted
 from reasonforge.corpus.urls.reasons import LEFT_OUT, NEAR_DUPLICATE, NO_WORDS, NOT_SIMILAR
 from reasonforge.corpus.urls.tables import chosen_pages, hash_range, read_range
 
 STAGE: Final = "neardup"
 VERSION: Final = 1
-BANDS, PAIRED, SHINGLES, EDGES, CLUSTERS = (f"{name}.parquet" for name in ("bands", "pairs", "shingles", "edges", "clusters"))
+BANDS, PAIRED, CANDIDATES, SHINGLES, EDGES, CLUSTERS = (
+    f"{name}.parquet" for name in ("bands", "pairs", "candidates", "shingles", "edges", "clusters")
+)
 
 _BANDS = pl.Schema({"key": pl.UInt64, "id": pl.String, "row": pl.UInt32})
 _SHINGLES = pl.Schema({"row": pl.UInt32, "id": pl.String, "fetched_at": pl.String, "crawl": pl.String, "shingles": pl.List(pl.UInt64)})
+_MERGED_BANDS = pl.Schema({**_BANDS, "file": pl.UInt32})
+_MERGED_SHINGLES = pl.Schema({**_SHINGLES, "file": pl.UInt32})
+_CANDIDATES = pl.Schema({"file": pl.UInt32, "row": pl.UInt32})
 _CLUSTERS = pl.Schema({"file": pl.UInt32, "id": pl.String, "kept_id": pl.String})
 
 
@@ -49,8 +56,11 @@ def near_dedup(
         keep: per file, tables of ids that are in it, and no others: a selection. Empty = all pages are.
     """
     bands = yield plan_bands(pages, store, config, drop=drop, keep=keep)
-    pairs = yield plan_pairs(bands, store, config)
-    shingles = yield plan_shingles(pages, pairs, store, config)
+    merged = yield plan_merged_bands(bands, store)
+    pairs = yield plan_pairs(merged, store, config)
+    candidates = yield plan_candidates(len(pages), pairs, store)
+    of_files = yield plan_shingles(pages, candidates, store, config)
+    shingles = yield plan_merged_shingles(of_files, store)
     edges = yield plan_edges(pairs, shingles, store, config)
     found = yield plan_clusters(edges, shingles, store)
     masks = yield plan_masks(pages, found, store)
@@ -77,29 +87,56 @@ def plan_bands(
     return units
 
 
-def plan_pairs(bands: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
-    """Return one unit per range of keys, from the receipts of all bands."""
-    given = {"bands": [store.input(receipt, BANDS) for receipt in bands]}
+def plan_merged_bands(bands: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return one unit per batch of files, from the receipts of all bands."""
+    units: list[Unit] = []
+    for files in batches(len(bands)):
+        given = {"bands": [store.input(bands[number], BANDS) for number in files]}
+        units.append(_unit("merged-bands", "merge_bands", given, {"first_file": files.start}))
+    return units
+
+
+def plan_pairs(merged: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
+    """Return one unit per range of keys, from the receipts of all batches."""
+    given = {"bands": [store.input(receipt, BANDS) for receipt in merged]}
     settings = {"partitions": config.partitions, "max_bucket": config.max_bucket}
     return [_unit("pairs", "write_pairs", given, {**settings, "partition": number}) for number in range(config.partitions)]
 
 
-def plan_shingles(pages: Sequence[Receipt], pairs: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
+def plan_candidates(num_files: int, pairs: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return one unit per batch of files, from the receipts of all ranges."""
+    given = {"pairs": [store.input(receipt, PAIRED) for receipt in pairs]}
+    return [
+        _unit("candidates", "write_candidates", given, {"first_file": files.start, "last_file": files.stop - 1})
+        for files in batches(num_files)
+    ]
+
+
+def plan_shingles(pages: Sequence[Receipt], candidates: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
     """Return one unit per file of pages: the shingles of those of its pages that are in a pair."""
-    found = [store.input(receipt, PAIRED) for receipt in pairs]
     return [
         _unit(
             "shingles",
             "write_shingles",
-            {"pages": [store.input(receipt, PAGES)], "pairs": found},
+            {"pages": [store.input(pages[number], PAGES)], "candidates": [store.input(receipt, CANDIDATES)]},
             {"file": number, "shingle": config.shingle},
         )
-        for number, receipt in enumerate(pages)
+        for files, receipt in zip(batches(len(pages)), candidates, strict=True)
+        for number in files
     ]
 
 
+def plan_merged_shingles(shingles: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return one unit per batch of files, from the receipts of all shingles."""
+    units: list[Unit] = []
+    for files in batches(len(shingles)):
+        given = {"shingles": [store.input(shingles[number], SHINGLES) for number in files]}
+        units.append(_unit("merged-shingles", "merge_shingles", given, {"first_file": files.start}))
+    return units
+
+
 def plan_edges(pairs: Sequence[Receipt], shingles: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
-    """Return one unit per range of keys: its pairs, each compared exactly."""
+    """Return one unit per range of keys: its pairs, each compared exactly. ``shingles`` are those of batches."""
     found = [store.input(receipt, SHINGLES) for receipt in shingles]
     return [
         _unit("edges", "write_edges", {"pairs": [store.input(receipt, PAIRED)], "shingles": found}, {"jaccard": config.jaccard})
@@ -108,7 +145,7 @@ def plan_edges(pairs: Sequence[Receipt], shingles: Sequence[Receipt], store: Sto
 
 
 def plan_clusters(edges: Sequence[Receipt], shingles: Sequence[Receipt], store: Store) -> list[Unit]:
-    """Return the one unit that joins all pairs to clusters."""
+    """Return the one unit that joins all pairs to clusters. ``shingles`` are those of batches."""
     given = {
         "edges": [store.input(receipt, EDGES) for receipt in edges],
         "shingles": [store.input(receipt, SHINGLES) for receipt in shingles],
@@ -152,11 +189,16 @@ def write_bands(work: Work) -> None:
     write_table(work.output(BANDS), pl.concat(tables).sort("key", "row"))
 
 
+def merge_bands(work: Work) -> None:
+    """Unit: the bands of one batch of files, sorted by key."""
+    rows = merge_sorted(work.inputs, work.settings["first_file"], work.output(BANDS), by="key", schema=_MERGED_BANDS)
+    work.counts.taken = work.counts.kept = rows
+
+
 def write_pairs(work: Work) -> None:
     """Unit: candidates of one range of keys."""
     first, last = hash_range(work.settings["partition"], work.settings["partitions"])
-    tables = [read_range(path, "key", first, last).with_columns(file=pl.lit(number, pl.UInt32)) for number, path in enumerate(work.inputs)]
-    keys = pl.concat(tables) if tables else pl.DataFrame(schema={**_BANDS, "file": pl.UInt32})
+    keys = pl.concat([pl.DataFrame(schema=_MERGED_BANDS), *(read_range(path, "key", first, last) for path in work.inputs)])
     pairs, large = bucket_pairs(keys, max_bucket=work.settings["max_bucket"])
     work.counts.taken = work.counts.kept = len(keys)
     work.counts.note("pairs", len(pairs))
@@ -164,11 +206,22 @@ def write_pairs(work: Work) -> None:
     write_table(work.output(PAIRED), pairs)
 
 
+def write_candidates(work: Work) -> None:
+    """Unit: the pages of one batch of files that are in a pair."""
+    first, last = work.settings["first_file"], work.settings["last_file"]
+    ends = [
+        read_range(path, f"file_{end}", first, last).select(file=f"file_{end}", row=f"row_{end}") for path in work.inputs for end in "ab"
+    ]
+    found = pl.concat([pl.DataFrame(schema=_CANDIDATES), *ends])
+    pages = found.unique().sort("file", "row")
+    work.counts.taken = work.counts.kept = len(pages)
+    write_table(work.output(CANDIDATES), pages)
+
+
 def write_shingles(work: Work) -> None:
     """Unit: the shingles of the candidates of one file."""
     given, file = roles(work), work.settings["file"]
-    rows = [_rows_of(path, file) for path in given.get("pairs", [])]
-    wanted = pl.concat(rows).unique().sort("row") if rows else pl.DataFrame(schema={"row": pl.UInt32})
+    wanted = read_range(given["candidates"][0], "file", file, file).select("row")
     pages = read_table(given["pages"][0], ["id", "fetched_at", "crawl", "text"]).with_row_index("row").join(wanted, on="row", how="semi")
     pages = pages.sort("row")
     work.counts.taken = work.counts.kept = len(pages)
@@ -177,17 +230,23 @@ def write_shingles(work: Work) -> None:
     write_table(work.output(SHINGLES), table.select(_SHINGLES.names()).cast(_SHINGLES))
 
 
+def merge_shingles(work: Work) -> None:
+    """Unit: the shingles of one batch of files, file after file."""
+    rows = append_all(work.inputs, work.settings["first_file"], work.output(SHINGLES), schema=_MERGED_SHINGLES)
+    work.counts.taken = work.counts.kept = rows
+
+
 def write_edges(work: Work) -> None:
     """Unit: the pairs of one range that are similar enough."""
     given = roles(work)
     pairs = read_table(given["pairs"][0])
+    ends = pl.concat([pairs.select(file=f"file_{end}", row=f"row_{end}") for end in "ab"]).unique()
     sets: dict[tuple[int, int], Any] = {}
-    for file, path in enumerate(given.get("shingles", [])):
-        rows = pl.concat([pairs.filter(pl.col(f"file_{end}") == file).select(row=f"row_{end}") for end in "ab"]).unique()
-        if rows.is_empty():
-            continue
-        table = read_table(path, ["row", "shingles"]).join(rows, on="row", how="semi")
-        sets |= {(file, row): shingles.to_numpy() for row, shingles in zip(table["row"], table["shingles"], strict=True)}
+    for path in given.get("shingles", []):
+        there = read_table(path, ["file"])["file"].unique()
+        for (file,), rows in ends.filter(pl.col("file").is_in(there.implode())).group_by("file", maintain_order=True):
+            table = read_range(path, "file", file, file).select("row", "shingles").join(rows, on="row", how="semi")
+            sets |= {(file, row): shingles.to_numpy() for row, shingles in zip(table["row"], table["shingles"], strict=True)}
     similar = [
         jaccard(sets[file_a, row_a], sets[file_b, row_b]) >= work.settings["jaccard"] for file_a, row_a, file_b, row_b in pairs.iter_rows()
     ]
@@ -203,9 +262,9 @@ def write_clusters(work: Work) -> None:
     given = roles(work)
     tables = [read_table(path) for path in given.get("edges", [])]
     edges = pl.concat(tables).unique() if tables else pl.DataFrame(schema=PAIRS)
-    columns = ["row", "id", "fetched_at", "crawl"]
-    named = [read_table(path, columns).with_columns(file=pl.lit(file, pl.UInt32)) for file, path in enumerate(given.get("shingles", []))]
-    members = pl.concat(named) if named else pl.DataFrame(schema={**_SHINGLES, "file": pl.UInt32}).drop("shingles")
+    columns = ["row", "id", "fetched_at", "crawl", "file"]
+    named = [read_table(path, columns) for path in given.get("shingles", [])]
+    members = pl.concat([pl.DataFrame(schema=_MERGED_SHINGLES).select(columns), *named])
     dropped = clusters(edges, members)
     work.counts.taken = work.counts.kept = len(edges)
     work.counts.note("dropped", len(dropped))
@@ -225,10 +284,3 @@ def write_mask(work: Work) -> None:
 
 def _unit(stage: str, function: str, given: dict[str, list[Input]], settings: dict[str, Any]) -> Unit:
     return unit_of(f"{STAGE}/{stage}", f"{__name__}:{function}", given, settings=settings, version=VERSION)
-
-
-def _rows_of(path: str, file: int) -> pl.DataFrame:
-    """Return the rows of one file that are in a pair."""
-    first = read_range(path, "file_a", file, file).select(row="row_a")
-    second = read_range(path, "file_b", file, file).select(row="row_b")
-    return pl.concat([first, second])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reasonforge.core.errors import DataError
-from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.selection.config import SelectionConfig
 from reasonforge.corpus.selection.cut import Cut, Histogram, cut, empty, read_histogram, selected, tie_histogram, write_histogram
 from reasonforge.corpus.selection.reasons import BELOW_CUT, OTHER_SCORE

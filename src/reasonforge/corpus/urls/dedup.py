@@ -1,7 +1,8 @@
 """Pages that a crawl holds more than once, by the normal form of their URL. The newest capture is kept; nothing is rewritten.
 
-Three steps, so that no machine ever holds all URLs: keys of every file, sorted by hash; one unit per range of hashes that finds what is
-there twice; a mask beside every file. A page is dropped for the same reason whatever the number of ranges and workers.
+In steps, so that no machine ever holds all URLs: keys of every file, sorted by hash; files merged in batches; one unit per range of hashes
+that finds what is there twice; what was found, gathered by batch; a mask beside every file. A page is dropped for the same reason whatever
+the number of ranges and workers. How large receipts get says :mod:`reasonforge.corpus.urls.merge`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from reasonforge.corpus.loop.steps import roles, unit_of
 from reasonforge.corpus.pages import PAGES, read_table, write_table
+from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.units import Receipt, Store, Unit, Work
 from reasonforge.corpus.urls.config import UrlDedupConfig
+from reasonforge.corpus.urls.merge import batches, merge_sorted
 from reasonforge.corpus.urls.reasons import DUPLICATE_URL
 from reasonforge.corpus.urls.tables import hash_range, read_range
 
@@ -24,6 +26,7 @@ STAGE: Final = "urls"
 VERSION: Final = 1
 KEYS: Final = "keys.parquet"
 TWICE: Final = "twice.parquet"
+GATHERED: Final = "gathered.parquet"
 DROPPED: Final = "dropped.parquet"
 """Name of the mask: ids of the pages to leave out, why, and for which page."""
 
@@ -34,14 +37,17 @@ Chain = Generator[list[Unit], list[Receipt], list[Receipt]]
 """Yields units that can be done side by side, is sent their receipts in that order, and returns the receipts of the last ones."""
 
 _KEYS = pl.Schema({"high": pl.UInt64, "low": pl.UInt64, "id": pl.String, "fetched_at": pl.String, "crawl": pl.String})
+_MERGED = pl.Schema({**_KEYS, "file": pl.UInt32})
 _TWICE = pl.Schema({"file": pl.UInt32, "id": pl.String, "kept_id": pl.String})
 
 
 def url_dedup(pages: Sequence[Receipt], store: Store, config: UrlDedupConfig) -> Chain:
     """Plan the deduplication of all pages; the receipts returned are those of the masks, in the order of ``pages``."""
     keys = yield plan_keys(pages, store)
-    twice = yield plan_twice(keys, store, config)
-    masks = yield plan_masks(pages, twice, store)
+    merged = yield plan_merged(keys, store)
+    twice = yield plan_twice(merged, store, config)
+    gathered = yield plan_gathered(len(pages), twice, store)
+    masks = yield plan_masks(pages, gathered, store)
     return masks
 
 
@@ -51,9 +57,23 @@ def plan_keys(pages: Sequence[Receipt], store: Store) -> list[Unit]:
     return [unit_of(f"{STAGE}/keys", function, {"pages": [store.input(receipt, PAGES)]}, version=VERSION) for receipt in pages]
 
 
-def plan_twice(keys: Sequence[Receipt], store: Store, config: UrlDedupConfig) -> list[Unit]:
-    """Return one unit per range of hashes, from the receipts of all keys."""
-    given = {"keys": [store.input(receipt, KEYS) for receipt in keys]}
+def plan_merged(keys: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return one unit per batch of files, from the receipts of all keys."""
+    return [
+        unit_of(
+            f"{STAGE}/merged",
+            f"{__name__}:merge_keys",
+            {"keys": [store.input(keys[number], KEYS) for number in files]},
+            settings={"first_file": files.start},
+            version=VERSION,
+        )
+        for files in batches(len(keys))
+    ]
+
+
+def plan_twice(merged: Sequence[Receipt], store: Store, config: UrlDedupConfig) -> list[Unit]:
+    """Return one unit per range of hashes, from the receipts of all batches."""
+    given = {"keys": [store.input(receipt, KEYS) for receipt in merged]}
     return [
         unit_of(
             f"{STAGE}/twice",
@@ -66,18 +86,33 @@ def plan_twice(keys: Sequence[Receipt], store: Store, config: UrlDedupConfig) ->
     ]
 
 
-def plan_masks(pages: Sequence[Receipt], twice: Sequence[Receipt], store: Store) -> list[Unit]:
-    """Return one unit per file of pages, from the receipts of all ranges."""
-    found = [store.input(receipt, TWICE) for receipt in twice]
+def plan_gathered(num_files: int, twice: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return one unit per batch of files, from the receipts of all ranges."""
+    given = {"twice": [store.input(receipt, TWICE) for receipt in twice]}
+    return [
+        unit_of(
+            f"{STAGE}/gathered",
+            f"{__name__}:gather",
+            given,
+            settings={"first_file": files.start, "last_file": files.stop - 1},
+            version=VERSION,
+        )
+        for files in batches(num_files)
+    ]
+
+
+def plan_masks(pages: Sequence[Receipt], gathered: Sequence[Receipt], store: Store) -> list[Unit]:
+    """Return one unit per file of pages, from the receipts of all batches."""
     return [
         unit_of(
             STAGE,
             f"{__name__}:write_mask",
-            {"pages": [store.input(receipt, PAGES)], "twice": found},
+            {"pages": [store.input(pages[number], PAGES)], "twice": [store.input(receipt, GATHERED)]},
             settings={"file": number},
             version=VERSION,
         )
-        for number, receipt in enumerate(pages)
+        for files, receipt in zip(batches(len(pages)), gathered, strict=True)
+        for number in files
     ]
 
 
@@ -97,17 +132,30 @@ def url_keys(pages: pl.DataFrame) -> pl.DataFrame:
     return keys.sort("high", "low", "id", maintain_order=True)
 
 
+def merge_keys(work: Work) -> None:
+    """Unit: the keys of one batch of files, sorted by hash."""
+    rows = merge_sorted(work.inputs, work.settings["first_file"], work.output(KEYS), by="high", schema=_MERGED)
+    work.counts.taken = work.counts.kept = rows
+
+
 def find_twice(work: Work) -> None:
     """Unit: the pages of one range of hashes that are dropped."""
     first, last = hash_range(work.settings["partition"], work.settings["partitions"])
     keys = [read_range(path, "high", first, last) for path in work.inputs]
-    tables = [table.with_columns(file=pl.lit(number, pl.UInt32)) for number, table in enumerate(keys)]
-    together = pl.concat(tables) if tables else pl.DataFrame(schema={**_KEYS, "file": pl.UInt32})
+    together = pl.concat([pl.DataFrame(schema=_MERGED), *keys])
     work.counts.taken = len(together)
     dropped = twice(together)
     work.counts.drop(DUPLICATE_URL, len(dropped))
     work.counts.kept = len(together) - len(dropped)
     write_table(work.output(TWICE), dropped)
+
+
+def gather(work: Work) -> None:
+    """Unit: what all ranges found in one batch of files."""
+    first, last = work.settings["first_file"], work.settings["last_file"]
+    found = pl.concat([pl.DataFrame(schema=_TWICE), *(read_range(path, "file", first, last) for path in work.inputs)])
+    work.counts.taken = work.counts.kept = len(found)
+    write_table(work.output(GATHERED), found.sort("file", "id"))
 
 
 def twice(keys: pl.DataFrame) -> pl.DataFrame:
@@ -129,7 +177,7 @@ def write_mask(work: Work) -> None:
     """Unit: the mask of one file."""
     given = roles(work)
     ids = read_table(given["pages"][0], ["id"])
-    mask = mask_of(work.settings["file"], given.get("twice", []), DUPLICATE_URL)
+    mask = mask_of(work.settings["file"], given["twice"], DUPLICATE_URL)
     work.counts.taken = len(ids)
     work.counts.drop(DUPLICATE_URL, len(mask))
     work.counts.kept = len(ids) - len(mask)
