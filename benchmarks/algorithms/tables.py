@@ -38,7 +38,7 @@ def comparison(result: dict[str, Any]) -> Iterator[str]:
         final = recipe["final"]
         after = f"{final['mean']:.3f}" + ("" if final["low"] is None else f" [{final['low']:.3f}, {final['high']:.3f}]")
         before = "-" if recipe["before"] is None else f"{recipe['before']:.3f}"
-        memory = (f"{recipe['peak_memory_mb']:.0f} MB", f"{recipe['state_mb']:.1f} MB")
+        memory = (f"{recipe['peak_memory_mb']:.0f} MB", "-" if recipe["state_mb"] is None else f"{recipe['state_mb']:.1f} MB")
         facts = (f"{recipe['rollouts']:.0f}", f"{recipe['length']:.1f}", f"{recipe['seconds']:.0f}", *memory)
         yield f"| `{recipe['label']}` | {before} | {after} | {final['deviation']:.3f} | {' | '.join(facts)} |"
     yield ""
