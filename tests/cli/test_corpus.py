@@ -73,6 +73,12 @@ def test_the_papers_recipe_has_the_papers_numbers() -> None:
         ("corpus run RECIPE --rank 1 --world-size 2", "--rank does a share of one stage: name it with --stage"),
         ("corpus run RECIPE --stage pages --rank 2 --world-size 2", "--rank 2: of 2 ranks the last is 1"),
         ("corpus run RECIPE --executor ray --workers 2", "--workers is about this machine: with --executor ray the cluster's size decides"),
+        (
+            "corpus run --out nowhere",
+            "nowhere: no corpus here to go on with, and no recipe given: reasonforge corpus run RECIPE --out nowhere",
+        ),
+        ("corpus extract . --out pages.jsonl", ".: is a folder. Name its files: ./**/*.warc.gz"),
+        ("corpus fetch a.org/ --crawl CC-MAIN-2024-10 --out pages.jsonl", "pages.jsonl: its name must end in .warc.gz"),
         ("corpus rum", "No such command 'rum'."),
         ("corpus explain", "Missing argument"),
     ],
@@ -135,3 +141,47 @@ def test_a_folder_without_a_corpus_is_exit_code_65(call: Call, tmp_path: Path) -
     code, _, errors = call("corpus", "status", str(tmp_path))
     assert code == 65
     assert "no corpus here" in errors
+
+
+@pytest.mark.parametrize("arguments", [["RECIPE"], ["RECIPE", "--dry-run"], []], ids=["run", "dry run", "go on"])
+def test_a_file_in_place_of_the_folder_is_one_line(call: Call, recipe: Path, tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    words = [str(recipe) if word == "RECIPE" else word for word in arguments]
+    code, _, errors = call("corpus", "run", *words, "--out", str(tmp_path / "file"))
+    assert (code, errors) == (2, f"error: {tmp_path}/file: is a file. A corpus is a folder: name one\n")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("arguments", [["run", "RECIPE"], ["run", "RECIPE", "--dry-run"], ["run"], ["status"], ["report"]])
+def test_the_folder_of_a_training_run_is_left_alone(call: Call, recipe: Path, tmp_path: Path, arguments: list[str]) -> None:
+    files = {"recipe.resolved.json": '{"stages": []}', "recipe.toml": "stages = []\n"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    words = [str(recipe) if word == "RECIPE" else word for word in arguments]
+    code, _, errors = call("corpus", *words, *(["--out"] if words[0] == "run" else []), str(tmp_path))
+    assert (code, errors) == (65, f"error: {tmp_path}: recipe.resolved.json in it is not the recipe of a corpus. Choose another folder\n")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_a_stored_recipe_that_is_torn_or_of_another_version_says_what_to_do(call: Call, recipe: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "recipe.resolved.json"
+    stored.write_text('{"crawl": ')
+    for arguments in (["status", str(tmp_path)], ["run", str(recipe), "--out", str(tmp_path)]):
+        code, _, errors = call("corpus", *arguments)
+        assert code == 65
+        assert f"Remove it, and name the recipe: reasonforge corpus run RECIPE --out {tmp_path}" in errors
+    stored.write_text('{"crawl": 3, "rounds": {}}')
+    code, _, errors = call("corpus", "status", str(tmp_path))
+    assert code == 65
+    assert "crawl: Input should be an object. Run the corpus again with its recipe: it stores a new one" in errors
+
+
+def test_a_torn_step_of_the_plan_says_what_to_do(call: Call, recipe: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "corpus")
+    assert call("corpus", "run", str(recipe), "--out", out, "--until", "pages", "--workers", "1", "--quiet")[0] == 0
+    (tmp_path / "corpus" / "plan" / "0000.json").write_text('{"stage')
+    code, _, errors = call("corpus", "status", out)
+    assert code == 65
+    assert "Run the corpus again: it writes a new one" in errors
+    assert call("corpus", "run", str(recipe), "--out", out, "--until", "pages", "--workers", "1", "--quiet")[0] == 0
+    assert call("corpus", "status", out)[0] == 0

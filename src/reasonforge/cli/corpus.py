@@ -239,12 +239,14 @@ def _check_share(stage: str | None, until: str | None, round_number: int | None,
 def _load(files: list[Path], settings: tuple[str, ...], out: Path | None) -> LoadedRecipe[CorpusRecipe]:
     from reasonforge.config.loader import load_recipe, reload_recipe
     from reasonforge.corpus.config import CorpusRecipe
-    from reasonforge.corpus.loop.ledger import RECIPE, RESOLVED
+    from reasonforge.corpus.loop.ledger import RECIPE, RESOLVED, stored_recipe
 
     if files:
         return load_recipe(CorpusRecipe, files, settings)
-    if out is not None and (out / RESOLVED).is_file():
+    if out is not None and stored_recipe(out) is not None:
         return reload_recipe(CorpusRecipe, out / RESOLVED, out / RECIPE, settings)
+    if out is not None:
+        raise RecipeError(f"{out}: no corpus here to go on with, and no recipe given: reasonforge corpus run RECIPE --out {out}")
     raise RecipeError(f"no recipe given. For example: reasonforge corpus run {_EXAMPLE} --out corpus/toy")
 
 

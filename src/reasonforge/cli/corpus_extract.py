@@ -87,6 +87,8 @@ def _kind_of(file: str) -> _Kind:
     for ending, kind in _ENDINGS.items():
         if name.endswith(ending):
             return kind
+    if os.path.isdir(file):
+        raise RecipeError(f"{file}: is a folder. Name its files: {os.path.join(file, '**', '*.warc.gz')}")
     raise RecipeError(f"{file}: its name does not say what it is. Say it with --type warc, wet, jsonl or parquet")
 
 

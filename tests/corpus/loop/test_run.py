@@ -14,7 +14,7 @@ from reasonforge.core.errors import DataError, RecipeError, UnavailableError
 from reasonforge.corpus.classifier.score import SCORES
 from reasonforge.corpus.loop.drive import driving
 from reasonforge.corpus.loop.reader import CorpusReader
-from reasonforge.corpus.loop.start import RunOptions, run_corpus
+from reasonforge.corpus.loop.start import RunOptions, print_plan, run_corpus
 from reasonforge.corpus.loop.units import CANDIDATES
 from reasonforge.corpus.packing.reader import Shards
 from reasonforge.corpus.pages import PAGES
@@ -119,6 +119,14 @@ def test_a_changed_setting_is_named_and_redoes_only_what_it_touches(
     # The tokenizer, three files of pages, and the one source.
     assert "5 done, 97 done before" in out
     assert Shards([copy / "shards" / "mined"]).vocab_size == 300
+
+
+def test_a_dry_run_says_that_what_is_done_was_done_before_the_change(
+    tiny_web: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for override, header in (("--name=other", "units done before"), ("--seed=7", "units done before the change")):
+        assert print_plan(web.load(tiny_web, override), tiny_corpus, RunOptions()) == 0
+        assert [line.strip() for line in capsys.readouterr().out.splitlines() if "units done" in line][0].endswith(header)
 
 
 def test_a_name_is_no_change(tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,6 +263,12 @@ def test_ranks_do_their_share_of_a_stage_and_the_driver_finds_it_done(
 def test_a_rank_whose_stage_is_not_ready_says_what_is_missing(tiny_web: Path, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="pages: 3 of 3 units are not done, and score needs them"):
         run(tiny_web, tmp_path / "corpus", stage="score", round=1, only=True, rank=0, world_size=2)
+
+
+def test_a_rank_does_not_take_a_stage_for_done_that_waits_for_a_person(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    with pytest.raises(UnavailableError, match=r"a person has to say which paths of 2 mathematical domains .*, and expand needs it"):
+        run(tiny_web, root, annotation="human", stage="expand", round=1, only=True, rank=0, world_size=2)
 
 
 def test_two_drivers_of_one_folder_are_refused(tiny_web: Path, tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ class Manifest:
         return manifest
 
 
+_NO_EXAMPLE = {
+    "positive": "Check the seed documents",
+    "negative": "Check the pages. In later rounds, what was selected or accepted before is no negative: if that is nearly all, lower "
+    'rounds.token_budgets, raise rounds.threshold, or set classifier.negatives = "random"',
+}
+"""What to do where there is no example of a kind."""
+
+
 def plan_train(config: ClassifierConfig, candidates: Sequence[Input], *, stage: str = "classifier") -> Unit:
     """Return the unit that trains a classifier.
 
@@ -120,7 +128,7 @@ def _draw(work: Work, files: Sequence[str], config: ClassifierConfig) -> pl.Data
         work.counts.drop(NOT_DRAWN, frame.height - taken[-1].height)
     for frame, kind in zip(taken, ("positive", "negative"), strict=True):
         if not frame.height:
-            raise DataError(f"{work.unit.stage}: no {kind} example among {whole.height} candidates. Check the seed documents and the pages")
+            raise DataError(f"{work.unit.stage}: no {kind} example among {whole.height} candidates. {_NO_EXAMPLE[kind]}")
     examples = pl.concat(taken)
     work.counts.kept = examples.height
     work.counts.note("positives", taken[0].height)

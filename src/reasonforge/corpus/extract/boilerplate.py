@@ -7,9 +7,10 @@ with fewer than four elements around it, as if it were a menu.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from reasonforge.corpus.extract.formulas import OPEN
+from reasonforge.corpus.extract.sketch import Sketch
 from reasonforge.corpus.extract.tree import attached, select
 
 _RULES = (
@@ -55,8 +56,30 @@ _RULES = (
 )  # fmt: skip
 """A word, and what is taken out of pages where a class, id or role holds it."""
 
-_NAMES = re.compile(r"""(?:class|id|role|CLASS|ID|ROLE)\s?=\s?["']?([^"'<>]{1,200})""")
+_PART_OF_VALUE = re.compile(r'\[(?:class|id)\*="([^"]+)"\]')
+_WORD_OF_VALUE = re.compile(r"""(?:[.#]|~?=")([\w-]+)"?\]?""")
 
+
+class _Selector(NamedTuple):
+    selector: str
+    name: str
+    """What a class, id or role must be for it to find anything ..."""
+    is_part: bool
+    """... or what must be part of one."""
+
+
+def _simple(selectors: str) -> tuple[_Selector, ...]:
+    """Take a list of selectors apart: each that a page needs not be asked for saves as much as reading a tenth of its HTML."""
+    found = []
+    for selector in selectors.split(", "):
+        part = _PART_OF_VALUE.fullmatch(selector)
+        found.append(_Selector(selector, part[1] if part else _WORD_OF_VALUE.findall(selector)[-1], part is not None))
+    return tuple(found)
+
+
+_SELECTORS = tuple((word, _simple(selectors)) for word, selectors in _RULES)
+
+_HEADER_NAMES = ("header", "site-header", "masthead", "top", "topbar", "top-bar")
 _HEADERS = "header, #header, .header, .site-header, #masthead, #top, .topbar, .top-bar"
 _MAX_HEADER_CHARS = 600
 _SMALL_CHARS = 400
@@ -69,15 +92,18 @@ _MIN_DEPTH = 4
 _MAX_LINK_SHARE = 0.6
 
 
-def clear(document: Any, html: str) -> None:
+def clear(document: Any, seen: Sketch) -> None:
     """Take boilerplate out of the tree."""
     body = document.query_selector("body")
     if body is None:
         return
-    names = f" {' '.join(set(_NAMES.findall(html)))} "
     size = 0
-    selectors = ["nav, footer", *(selector for word, selector in _RULES if word in names)]
-    for element in select(body, ", ".join(selectors)):
+    names, tokens = seen.names, seen.tokens
+    selectors = [name for name in ("nav", "footer") if name in seen.tags]
+    for word, group in _SELECTORS:
+        if word in names:
+            selectors += [one.selector for one in group if (one.name in names if one.is_part else one.name in tokens)]
+    for element in select(body, ", ".join(selectors)) if selectors else ():
         if element.tag in _KEPT_TAGS or not attached(element):
             continue
         if element.query_selector("main, article, h1") is not None:
@@ -88,6 +114,8 @@ def clear(document: Any, html: str) -> None:
             if num_chars > _MAX_SHARE * size:
                 continue
         element.remove()
+    if not seen.has_tag("header") and not seen.has_name(_HEADER_NAMES):
+        return
     for element in select(body, _HEADERS):
         if attached(element) and element.tag not in _KEPT_TAGS and element.closest("main, article") is None:
             if element.query_selector("h1") is not None and _depth(element) > 1:

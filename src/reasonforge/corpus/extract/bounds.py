@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from reasonforge.corpus.extract.sketch import TAGS
+
 _LONG_CHARS = 2_000
 _MANY_QUOTED = 8
 _MAX_ATTRIBUTES = 1_000
@@ -46,7 +48,6 @@ _TAG = re.compile(
     |[!?/][^>]*+>?+)""",
     re.VERBOSE,
 )
-_NAMES = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*+)")
 _DRESSED = re.compile(r"<(?:b|big|code|em|font|i|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _QUOTED_CLOSE = re.compile(r"""=\s*+(?:"[^">]*+>|'[^'>]*+>)""")
@@ -55,8 +56,13 @@ _FOREIGN = re.compile(r"<(?:svg|math|select|frameset)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""(?<![\s/])[\s/]++[^\s/>=]++""")
 
 
-def beyond_bounds(html: str, *, max_depth: int) -> str:
+def beyond_bounds(html: str, *, max_depth: int, names: Counter[str] | None = None) -> str:
     """Return why a page is too costly for a tree, or an empty string.
+
+    Args:
+        html: the page.
+        max_depth: open elements at one place.
+        names: of its tags, counted as ``extract.sketch`` does it; None = they are counted here.
 
     >>> beyond_bounds("<div>" * 5000, max_depth=3000)
     'too deep'
@@ -64,17 +70,17 @@ def beyond_bounds(html: str, *, max_depth: int) -> str:
     if _may_hold_a_long_tag(html) and _holds_a_long_tag(html):
         return "too many attributes"
     max_depth = min(max_depth, max(_ALLOWED_DEPTH, _MAX_DEPTH_TIMES_CHARS // max(len(html), 1)))
-    if html.count("<") - html.count("</") <= min(_FEW_TAGS, max_depth):
-        return ""
     # The cheap look first: names only, blind to comments, scripts and quotes. It finds too many and never too few, so it may acquit.
-    names = Counter(_NAMES.findall(html))
+    names = Counter(TAGS.findall(html)) if names is None else names
+    tags = names.total()
+    if tags <= min(_FEW_TAGS, max_depth):
+        return ""
     levels = formatting = 0
     for name, count in names.items():
         lowered = name.lower()
         levels += 0 if lowered in _FREE else count * _WEIGHT.get(lowered, 1)
         formatting += count if lowered in _FORMATTING else 0
     if levels <= max_depth:
-        tags = names.total()
         if formatting * tags <= _MAX_REOPENED or len(_DRESSED.findall(html)) * tags <= _MAX_REOPENED:
             return ""
     return _nesting(html, max_depth=max_depth)
@@ -82,8 +88,19 @@ def beyond_bounds(html: str, *, max_depth: int) -> str:
 
 def _may_hold_a_long_tag(html: str) -> bool:
     """Return whether there is a long stretch without ``>`` behind the beginning of a tag, or many a ``>`` between quotes."""
-    if any(len(stretch) > _LONG_CHARS and _TAG_START.search(stretch, 0, len(stretch) - _LONG_CHARS) for stretch in html.split(">")):
-        return True
+    # A long stretch covers one of the windows of half its length that the page divides into: most windows end at their first tag.
+    window = _LONG_CHARS // 2
+    position = 0
+    while position < len(html):
+        if html.find(">", position, position + window) >= 0:
+            position += window
+            continue
+        start = html.rfind(">", 0, position) + 1
+        end = html.find(">", position)
+        end = len(html) if end < 0 else end
+        if end - start > _LONG_CHARS and _TAG_START.search(html, start, end - _LONG_CHARS):
+            return True
+        position = max(end, position + window) // window * window
     return len(_QUOTED_CLOSE.findall(html)) > _MANY_QUOTED
 
 
@@ -100,7 +117,7 @@ def _nesting(html: str, *, max_depth: int) -> str:
     foreign = _FOREIGN.search(html) is not None
     for data, raw, inside, closing, name, attributes in _TAG.findall(html):
         if data or (raw and foreign):  # counted as if it were markup, and as if nothing in it closed anything: too much, never too little
-            depth += sum(_WEIGHT.get(inner.lower(), 1) for inner in _NAMES.findall(data or inside) if inner.lower() not in _FREE)
+            depth += sum(_WEIGHT.get(inner.lower(), 1) for inner in TAGS.findall(data or inside) if inner.lower() not in _FREE)
             if depth > max_depth:
                 return "too deep"
         if raw or not name:

@@ -20,6 +20,7 @@ from reasonforge.corpus.extract.delimiters import mark_delimited
 from reasonforge.corpus.extract.flat import flat_text
 from reasonforge.corpus.extract.formulas import Formulas
 from reasonforge.corpus.extract.render import plain, render
+from reasonforge.corpus.extract.sketch import Sketch, sketch
 from reasonforge.corpus.pages import Flag
 
 _UNUSABLE = re.compile("[\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\x00]")
@@ -60,11 +61,12 @@ def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = Non
     if not html or html.isspace():
         return Extracted(title="", text="", num_formulas=0, flags=flags, reason="empty_html")
     formulas = Formulas(max_chars=config.max_formula_chars)
-    reason = beyond_bounds(html, max_depth=config.max_depth).replace(" ", "_")
+    seen = sketch(html)
+    reason = beyond_bounds(html, max_depth=config.max_depth, names=seen.counts).replace(" ", "_")
     title = text = ""
     if not reason:
         try:
-            title, text = _through_tree(html, formulas, main_content=config.main_content)
+            title, text = _through_tree(html, seen, formulas, main_content=config.main_content)
         except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
             raise
         except BaseException:
@@ -79,17 +81,18 @@ def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = Non
     return Extracted(title=plain(title), text=text, num_formulas=num_formulas, flags=flags, reason=reason if text else reason or "no_text")
 
 
-def _through_tree(html: str, formulas: Formulas, *, main_content: bool) -> tuple[str, str]:
+def _through_tree(html: str, seen: Sketch, formulas: Formulas, *, main_content: bool) -> tuple[str, str]:
     tree = HTMLTree.parse(html)
     document = tree.document
     title = tree.title or ""
     if document is None:
         return title, ""
-    convert_all(MarkupPage(document=document, formulas=formulas))
+    convert_all(MarkupPage(document=document, formulas=formulas, seen=seen))
     if not main_content:
         return title, extract_plain_text(tree, main_content=False)
-    boilerplate.clear(document, html)
-    boilerplate.keep_lists(document)
+    boilerplate.clear(document, seen)
+    if seen.has_tag("ul"):
+        boilerplate.keep_lists(document)
     text = extract_plain_text(tree, main_content=True)
     if len(text) < _MIN_MAIN_CHARS:  # a page whose template hides its content from every rule
         everything = extract_plain_text(tree, main_content=False)

@@ -36,7 +36,7 @@ def render(text: str, formulas: Formulas, *, max_chars: int) -> Rendered:
     """
     entries = formulas.entries
     text = _clean(text)
-    if entries:
+    if any(entry.kind in ("display", "block") for entry in entries):
         text = _on_lines_of_their_own(text, formulas)
     pieces = MARK.split(text)
     found = [int(number) for number in pieces[1::2]]
@@ -91,7 +91,9 @@ def _clean(text: str) -> str:
     text = _CONTROL.sub("", text)
     if "\t" in text:
         text = _CELLS.sub(" | ", text)
-    return _MANY_LINES.sub("\n\n", _TRAILING.sub("", text))
+    if " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
+        text = _TRAILING.sub("", text)
+    return _MANY_LINES.sub("\n\n", text) if "\n\n\n" in text else text
 
 
 def _on_lines_of_their_own(text: str, formulas: Formulas) -> str:

@@ -193,7 +193,7 @@ class _Walk:
         if console is not None:
             place = self._outline.index((step.stage, step.round)) + 1 if (step.stage, step.round) in self._outline else self._tally.steps
             console.stage(
-                step.title, position=place, num_stages=max(place, len(self._outline)), total_steps=num_before + len(units), unit="unit"
+                _titled(step), position=place, num_stages=max(place, len(self._outline)), total_steps=num_before + len(units), unit="unit"
             )
             if num_before:
                 console.resumed(num_before)
@@ -217,6 +217,13 @@ class _Walk:
     def _check_stop(self, step: Step) -> None:
         if self._stop is not None and self._stop.requested:
             raise self._stop.error(f"stopped in {step.title}; what is finished stays. Go on with the same command")
+
+
+def _titled(step: Step) -> str:
+    """Return the title of a step; of a stage of several steps with the part that this one is, as its units' folder says."""
+    _, _, part = step.units[0].stage.rpartition("/")
+    is_part = "/" in step.units[0].stage and part != step.stage
+    return f"{step.title} ({part.replace('-', ' ')})" if is_part else step.title
 
 
 def _counted(receipts: Sequence[Receipt]) -> str:

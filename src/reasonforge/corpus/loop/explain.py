@@ -39,6 +39,7 @@ _COLUMNS = [
     "num_formulas",
 ]
 _MOST_CAPTURES = 20
+_MOST_CHARS = 300
 
 
 def explain_page(root: Path, asked: str) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def explain_page(root: Path, asked: str) -> dict[str, Any]:
 
 def explained_text(found: dict[str, Any]) -> str:
     """Return the decisions for people to read."""
-    lines = [clean_text(found["url"] or found["asked"])]
+    lines = [_cut(clean_text(found["url"] or found["asked"]))]
     if found["why_none"]:
         lines.append(f"  not in the corpus: {found['why_none']}")
     for capture in found["captures"]:
@@ -218,7 +219,13 @@ def _why_none(reader: CorpusReader) -> str:
         return "no page was extracted yet"
     counts = total(receipts)
     dropped = ", ".join(f"{number:,} {code}" for code, number in sorted(counts.dropped.items(), key=lambda entry: -entry[1]))
-    return f"no capture of it became a page. Captures that did not, by reason: {dropped or 'none'}"
+    num_files = sum(len(step.units) for step in reader.steps if step.stage == "pages")
+    so_far = f", so far: {len(receipts)} of {num_files} files are read" if len(receipts) < num_files else ""
+    return f"no capture of it became a page{so_far}. Captures of any URL that did not, by reason: {dropped or 'none'}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]}... ({len(text):,} characters)"
 
 
 def _is_id(text: str) -> bool:

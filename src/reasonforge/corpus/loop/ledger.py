@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.corpus.loop.steps import Step
 from reasonforge.corpus.units import Receipt, Store
@@ -52,7 +52,7 @@ class Ledger:
 
         How the call before ended is forgotten: this one is under way.
         """
-        before = read_json(self.root / RESOLVED) if (self.root / RESOLVED).exists() else None
+        before = stored_recipe(self.root)
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.root / RECIPE, text.encode())
@@ -97,7 +97,7 @@ class Ledger:
         Raises:
             DataError: the folder is no corpus.
         """
-        if not (self.root / RESOLVED).is_file():
+        if stored_recipe(self.root) is None:
             raise DataError(f"{self.root}: no corpus here (no {RESOLVED}). Make one with: reasonforge corpus run RECIPE --out {self.root}")
         return [_planned(path) for path in sorted(self._folder.glob("*.json")) if path.stem.isdigit()]
 
@@ -105,6 +105,27 @@ class Ledger:
         """Return the receipt of each unit of a step, None where it is not done."""
         store = Store(self.root)
         return [_receipt(store, stage, key) for stage, key in planned.units]
+
+
+def stored_recipe(root: Path) -> dict[str, Any] | None:
+    """Return the recipe that a folder was made by, with all defaults; None = the folder is no corpus yet.
+
+    Raises:
+        DataError: it is broken, or the recipe of something else: a training run, say.
+        RecipeError: there is a file in place of the folder.
+    """
+    path = root / RESOLVED
+    if root.is_file():
+        raise RecipeError(f"{root}: is a file. A corpus is a folder: name one")
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+    except DataError as error:
+        raise DataError(f"{error} Remove it, and name the recipe: reasonforge corpus run RECIPE --out {root}") from error
+    if not isinstance(found, dict) or "crawl" not in found or "rounds" not in found:
+        raise DataError(f"{root}: {RESOLVED} in it is not the recipe of a corpus. Choose another folder")
+    return found
 
 
 def differences(before: Any, now: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
@@ -131,8 +152,8 @@ def _receipt(store: Store, stage: str, key: str) -> Receipt | None:
 
 
 def _planned(path: Path) -> Planned:
-    content = read_json(path)
     try:
+        content = json.loads(path.read_bytes())
         units = tuple((stage, key) for stage, key in content["units"])
         return Planned(stage=content["stage"], round=content["round"], units=units)
     except (KeyError, TypeError, ValueError) as error:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
+from reasonforge.core.errors import DataError
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, done
 from reasonforge.corpus.loop.overlap import Overlap
@@ -35,8 +37,18 @@ class CorpusReader:
 
     @cached_property
     def recipe(self) -> CorpusRecipe:
-        """Return the recipe of the last call."""
-        return CorpusRecipe.model_validate_json((self.root / RESOLVED).read_bytes())
+        """Return the recipe of the last call.
+
+        Raises:
+            DataError: it has settings that this version does not know, or lacks some.
+        """
+        path = self.root / RESOLVED
+        try:
+            return CorpusRecipe.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise DataError(f"{path}: {where}: {first['msg']}. Run the corpus again with its recipe: it stores a new one") from error
 
     @cached_property
     def _receipts(self) -> dict[int, list[Receipt | None]]:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from reasonforge.config.loader import LoadedRecipe
-from reasonforge.core.errors import RecipeError
+from reasonforge.core.errors import RecipeError, UnavailableError
 from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe
-from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, differences, done
+from reasonforge.corpus.loop.ledger import Ledger, Planned, differences, done, stored_recipe
 from reasonforge.corpus.loop.outline import STAGES, outline
 from reasonforge.runs.console import Console
-from reasonforge.runs.files import read_json
 from reasonforge.runs.signals import StopRequest
 from reasonforge.runs.text import counted, program_name
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from reasonforge.corpus.pool import Executor
 
 _MOST_CHANGES = 8
-_ABOUT_NOTHING = frozenset({"name"})
+_ABOUT_NOTHING = frozenset({"name", "truth"})
 """Settings that no unit depends on."""
 
 
@@ -56,12 +55,13 @@ def run_corpus(loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Callabl
 
     Raises:
         RecipeError: a stage or round that the recipe does not have.
-        DataError: an input is missing or broken.
+        DataError: an input is missing or broken, or the folder belongs to something else.
         UnavailableError: another driver holds the folder, or a stage before the one asked for is not done.
         InterruptedRun: a signal came; what was finished stays.
     """
     options = options or RunOptions()
     check_stage(loaded.recipe, options)
+    stored_recipe(root)
     from reasonforge.corpus.loop.checks import check_inputs
 
     check_inputs(loaded.recipe, root)
@@ -122,12 +122,12 @@ def print_plan(loaded: LoadedRecipe[CorpusRecipe], root: Path, options: RunOptio
     check_stage(recipe, options)
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console:
         console.banner(recipe.name, _facts(recipe, root))
-        steps = Ledger(root).steps() if (root / RESOLVED).is_file() else []
-        if steps:
-            _say_changes(console, differences(read_json(root / RESOLVED), loaded.resolved))
+        before = stored_recipe(root)
+        steps = Ledger(root).steps() if before is not None else []
+        has_changed = before is not None and _say_changes(console, differences(before, loaded.resolved))
         stages = [(number, stage, *_done_of(root, steps, stage, number)) for stage, number in outline(recipe)]
         rows = [("" if number is None else str(number), stage, f"{have} of {all_}" if all_ else "") for number, stage, have, all_ in stages]
-        console.table("plan", ("round", "stage", "units done before"), rows)
+        console.table("plan", ("round", "stage", "units done before" + (" the change" if has_changed else "")), rows)
         console.end("nothing was done: this was a dry run", [], [_command(f"run {shlex.quote(str(loaded.files[0]))} --out", root)])
     return 0
 
@@ -168,6 +168,8 @@ def _share(
     outcome = run_graph(
         corpus_graph(loaded.recipe, store), store, executor, until=until, outline=outline(loaded.recipe), console=console, stop=stop
     )
+    if outcome.waits is not None:
+        raise UnavailableError(f"{outcome.waits.message}, and {options.stage} needs it. Run: {_command('annotate', root)}")
     rest = f"{counted(outcome.left, 'unit')} left to other ranks" if outcome.left else "the stage is done"
     console.end(f"rank {options.rank} of {options.world_size}", [("did", counted(outcome.done, "unit")), ("now", rest)])
     return 0
@@ -229,15 +231,17 @@ def _publish(recipe: CorpusRecipe, store: Store, outcome: Outcome, console: Cons
             )
 
 
-def _say_changes(console: Console, changes: dict[str, tuple[object, object]]) -> None:
+def _say_changes(console: Console, changes: dict[str, tuple[object, object]]) -> bool:
+    """Say what changed in the recipe; return whether anything did that a unit may depend on."""
     changes = {key: change for key, change in changes.items() if key not in _ABOUT_NOTHING}
     if not changes:
-        return
+        return False
     console.note("the recipe has changed since the last call; what depends on the change is done again, the rest stays:")
     for key, (before, now) in list(changes.items())[:_MOST_CHANGES]:
         console.note(f"  {key}: {before} -> {now}")
     if len(changes) > _MOST_CHANGES:
         console.note(f"  and {len(changes) - _MOST_CHANGES} more")
+    return True
 
 
 def _tell(root: Path, outcome: Outcome, console: Console) -> None:

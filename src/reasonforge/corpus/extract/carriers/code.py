@@ -13,12 +13,12 @@ _CLASSES = ("highlight", "code", "lang-", "language-", "brush", "prettyprint", "
 
 def convert(page: MarkupPage) -> None:
     """Put marks in the place of code blocks, and of code in lines that holds delimiters of formulas."""
-    for element in page.select("pre"):
+    for element in page.select("pre") if page.seen.has_tag("pre") else ():
         if attached(element) and _is_code(element):
             text = _lines(page, element)
             if text.strip():
                 element.text = page.formulas.keep("block", text)
-    for element in page.select("code, kbd, samp, tt"):
+    for element in page.select("code, kbd, samp, tt") if page.seen.has_tag("code", "kbd", "samp", "tt") else ():
         text = element.text or ""
         if ("$" in text or "\\(" in text or "\\[" in text or "`" in text) and not MARK.search(text):
             element.text = page.formulas.keep("code", " ".join(text.split()))

@@ -9,6 +9,8 @@ from reasonforge.corpus.extract.tree import attached, class_of
 
 def convert(page: MarkupPage) -> None:
     """Replace each drawn formula by its source."""
+    if not page.seen.has_name(("katex", "katex-error")):
+        return
     for element in page.select("span.katex-error"):
         page.replace(element, element.text or "")
     for element in page.select("span.katex"):

@@ -9,8 +9,13 @@ from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.formulas import unwrapped
 from reasonforge.corpus.extract.tree import attached
 
-_ATTRIBUTES = ("data-tex", "data-latex", "data-formula", "data-equation", "data-math", "data-katex", "data-value")
+_DATA = ("tex", "latex", "formula", "equation", "math", "katex", "value")
+_ATTRIBUTES = tuple(f"data-{name}" for name in _DATA)
 _WITH_ATTRIBUTES = ", ".join(f"[{name}]" for name in _ATTRIBUTES)
+_NAMED = (
+    "math", "math-container", "math-tex", "math-display", "math-inline", "arithmatex", "tex", "latex", "mathquill-embedded-latex",
+    "wp-katex-eq",
+)  # fmt: skip
 _CLASSES = (
     "span.math, div.math, p.math, code.math, pre.math, .math-container, .math-tex, .math-display, .math-inline, .arithmatex, "
     "math-renderer, span.tex, "
@@ -23,6 +28,8 @@ _WORD = re.compile(r"[A-Za-z]{4,}")
 
 def convert_attributes(page: MarkupPage) -> None:
     """Replace elements whose source stands in an attribute."""
+    if page.seen.data.isdisjoint(_DATA):
+        return
     for element in page.select(_WITH_ATTRIBUTES):
         if not attached(element):
             continue
@@ -34,6 +41,8 @@ def convert_attributes(page: MarkupPage) -> None:
 
 def convert_classes(page: MarkupPage) -> None:
     """Replace elements whose class says that their text is a formula."""
+    if not page.seen.has_name(_NAMED) and not page.seen.has_tag("math"):
+        return
     for element in page.select(_CLASSES):
         if not attached(element):
             continue

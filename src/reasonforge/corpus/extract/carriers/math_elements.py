@@ -27,8 +27,12 @@ def latex_of(math: Any) -> str:
 
 def convert(page: MarkupPage) -> None:
     """Replace what wraps formulas first, then formulas on their own."""
-    _convert_wiki(page)
-    _convert_latexml_tables(page)
+    if page.seen.has_name(("mwe-math-element",)):
+        _convert_wiki(page)
+    if page.seen.has_name(("ltx_eqn_table",)):
+        _convert_latexml_tables(page)
+    if not page.seen.has_tag("math", "mml", "m"):
+        return
     for element in page.select("math, mml\\:math, m\\:math"):
         if attached(element):
             page.replace(element, latex_of(element), display=_is_display(element))

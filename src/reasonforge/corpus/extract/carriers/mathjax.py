@@ -12,10 +12,10 @@ from reasonforge.corpus.extract.tree import attached, class_of
 
 def convert(page: MarkupPage) -> None:
     """Replace each container by the formula it draws."""
-    for element in page.select("mjx-container"):
+    for element in page.select("mjx-container") if page.seen.has_tag("mjx") else ():
         if attached(element):
             page.replace(element, _container(element), display=element.getattr("display") in ("true", "block"))
-    for element in page.select("[data-mathml]"):
+    for element in page.select("[data-mathml]") if "mathml" in page.seen.data else ():
         if attached(element):
             source = element.getattr("data-mathml") or ""
             wrapped = element.parent.tag != "#document" and "MathJax_Display" in class_of(element.parent)

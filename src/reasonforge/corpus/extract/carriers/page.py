@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reasonforge.corpus.extract.formulas import Formulas
+from reasonforge.corpus.extract.sketch import Sketch
 from reasonforge.corpus.extract.tree import put_text, select
 
 
@@ -15,6 +16,8 @@ class MarkupPage:
 
     document: Any
     formulas: Formulas
+    seen: Sketch
+    """What may be in the page: asked before the tree is."""
 
     def select(self, selector: str) -> list[Any]:
         """Return the elements that a CSS selector names, in document order."""

@@ -20,6 +20,8 @@ _RENDERED = ", ".join(
 
 def convert(page: MarkupPage) -> None:
     """Replace the scripts and drop what MathJax drew beside them."""
+    if not page.seen.has_tag("script"):
+        return
     sources = page.select('script[type^="math/"]')
     for element in sources:
         kind = element.getattr("type") or ""

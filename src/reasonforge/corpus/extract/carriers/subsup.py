@@ -16,7 +16,7 @@ _MAX_FORMULA_CHARS = 2_000
 
 def convert(page: MarkupPage) -> None:
     """Write scripts with ``^`` and ``_``, innermost first, and Wikipedia's formulas in HTML as formulas."""
-    for element in reversed(page.select("sub, sup")):
+    for element in reversed(page.select("sub, sup") if page.seen.has_tag("sub", "sup") else ()):
         if not attached(element):
             continue
         text = element.text or ""
@@ -28,7 +28,7 @@ def convert(page: MarkupPage) -> None:
         elif element.query_selector("a") is None and text.lower() not in _WORDS and len(text) <= _MAX_CHARS and text[0] != "[":
             mark = "_" if (element.tag or "").lower() == "sub" else "^"
             put_text(page.document, element, f"{mark}{{{text}}}")
-    for element in page.select("span.texhtml"):
+    for element in page.select("span.texhtml") if page.seen.has_name(("texhtml",)) else ():
         text = element.text or ""
         if attached(element) and len(text) <= _MAX_FORMULA_CHARS and not MARK.search(text):
             page.replace(element, "".join(char if char.isascii() else symbol(char) for char in text))

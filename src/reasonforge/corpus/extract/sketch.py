@@ -1,0 +1,66 @@
+"""What a page may hold, told from its HTML without a tree: so that nobody asks the tree for what cannot be there.
+
+A query of the tree costs 0.02 ms on a page of 60 KB, one with a dozen classes or attributes ten times as much; with sixty of them the
+asking took longer than the parsing. A sketch finds too much (comments and scripts are read like markup) and never too little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+TAGS = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*+)")
+# Each begins with plain letters: those are searched for in a tenth of the time that a choice takes. "width=" passes for "id=".
+_VALUES = tuple(re.compile(rf"""{name}\s?=\s?["']?([^"'<>]{{1,2000}})""") for name in ("class", "id", "role"))
+_DATA = re.compile(r"data-(tex|latex|formula|equation|math|mathml|katex|value|src|original|actualsrc|lazy-src)(?![\w-])")
+_ADDRESSES = re.compile(r"""src\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]*+)""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """What stands in the HTML of a page, in lower case."""
+
+    counts: Counter[str]
+    """How often each name follows a ``<``, letters and digits as they are written; of ``mml:math`` only ``mml``."""
+    tags: frozenset[str]
+    """The names in lower case."""
+    names: str
+    """Values of ``class``, ``id`` and ``role``, each once, a blank around each."""
+    tokens: frozenset[str]
+    """Their words."""
+    data: frozenset[str]
+    """Those of the ``data-`` attributes that may hold a formula or the address of its image, without ``data-``."""
+    addresses: str
+    """Values of ``src`` and of attributes whose name ends so, quotes included."""
+
+    def has_tag(self, *names: str) -> bool:
+        """Say whether elements of one of these names may be there."""
+        return not self.tags.isdisjoint(names)
+
+    def has_name(self, names: Collection[str]) -> bool:
+        """Say whether one of these may be a class, id or role."""
+        return not self.tokens.isdisjoint(names)
+
+
+def sketch(html: str) -> Sketch:
+    """Read a page once.
+
+    >>> sketch('<P class="lead big">Hello<img src=a.png>').names
+    ' lead big '
+    """
+    counts = Counter(TAGS.findall(html))
+    # Of a page that is not all ASCII this takes long; only those of old have attributes in capitals.
+    if html.isascii() or any(name.isupper() for name in counts):
+        html = html.lower()
+    names = f" {' '.join(dict.fromkeys(value for values in _VALUES for value in values.findall(html)))} ".lower()
+    tags = frozenset(map(str.lower, counts))
+    return Sketch(
+        counts=counts,
+        tags=tags,
+        names=names,
+        tokens=frozenset(names.split()),
+        data=frozenset(_DATA.findall(html)),
+        addresses="\n".join(_ADDRESSES.findall(html)) if "img" in tags or "image" in tags else "",
+    )
