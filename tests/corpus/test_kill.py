@@ -13,6 +13,9 @@ from random import Random
 
 import pytest
 
+from reasonforge.cli.main import main
+from reasonforge.config.loader import load_recipe
+from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.drive import Outcome, Until, driving, run_graph
 from reasonforge.corpus.loop.graph import corpus_graph
 from reasonforge.corpus.loop.reader import CorpusReader
@@ -83,15 +86,13 @@ def test_sigkill_at_random_and_another_number_of_workers_leave_the_same_bytes(cr
         target = done + rng.randint(1, max(2, num_units // 3))
         workers = rng.randint(1, 3)
         print(f"seed {seed}: {workers} workers, killed at {target} of {num_units} units", file=sys.stderr)
-        if not _run_until(crawl, killed, workers=workers, target=target):
+        if not _run_until(crawl, killed, "--workers", str(workers), target=target):
             break
         kills += 1
         done = _receipts(killed)
     assert kills >= 2
     assert digests(killed) == expected
-    with driving(killed):  # the last run may have been killed late; the next one clears away what it left
-        pass
-    assert not list(killed.rglob(".tmp-*"))
+    assert _is_swept(killed)
 
 
 @pytest.mark.slow
@@ -106,10 +107,60 @@ def test_ray_leaves_the_bytes_of_one_process(crawl: Path, tmp_path: Path) -> Non
     assert digests(there) == digests(here)
 
 
-def _run_until(crawl: Path, root: Path, *, workers: int, target: int) -> bool:
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_sigkill_under_ray_and_a_local_pool_that_goes_on_leave_the_same_bytes(crawl: Path, tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_corpus(web.load(crawl), whole, InProcess) == 0
+    num_units = sum(units for _, _, units in CorpusReader(whole).progress())
+    rng, counts = Random(3), [0]
+    # A cluster that outlives its drivers, as one of many machines does.
+    cluster = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        for _ in range(3):
+            target = counts[-1] + rng.randint(1, num_units // 5)
+            print(f"ray, killed at {target} of {num_units} units", file=sys.stderr)
+            assert _run_until(crawl, killed, "--executor", "ray", target=target, address=cluster.address_info["address"])
+            counts.append(_receipts(killed))
+    finally:
+        ray.shutdown()
+    assert counts == sorted(set(counts))  # each driver did something and was killed before the end
+    assert not _run_until(crawl, killed, "--workers", "3", target=num_units + 1)
+    assert digests(killed) == digests(whole)
+    assert _is_swept(killed)
+
+
+@pytest.mark.slow
+def test_ranks_in_any_order_leave_the_bytes_of_one_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["corpus", "synthesise", "--out", str(tmp_path / "web"), "--pages", "600"]) == 0
+    recipe = tmp_path / "toy.toml"
+    recipe.write_text((Path(__file__).parents[2] / "recipes" / "toy" / "corpus.toml").read_text().replace("corpus/web", f"{tmp_path}/web"))
+    loaded = load_recipe(CorpusRecipe, [recipe], ["--rounds.token_budgets=[16_000, 35_000, 48_000]"])
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    assert run_corpus(loaded, alone, InProcess) == 0
+    rng, calls = Random(4), 0
+    for stage, number in dict.fromkeys((step.stage, step.round) for step in CorpusReader(alone).steps):
+        done = set[int]()
+        while len(done) < 3:  # a stage of several steps takes a call of all ranks for each
+            for rank in rng.sample(range(3), 3):
+                capsys.readouterr()
+                options = RunOptions(stage=stage, round=number, only=True, rank=rank, world_size=3)
+                assert run_corpus(loaded, shared, InProcess, options) == 0
+                calls += 1
+                if "the stage is done" in capsys.readouterr().out:
+                    done.add(rank)
+            assert calls < 1000
+    assert run_corpus(loaded, shared, InProcess) == 0
+    assert " 0 done, " in capsys.readouterr().out  # the driver found all of it
+    assert digests(shared) == digests(alone)
+
+
+def _run_until(crawl: Path, root: Path, *how: str, target: int, address: str | None = None) -> bool:
     """Run, and kill when so many units are done; return False if the run ended before."""
     command = [sys.executable, "-m", "reasonforge", "corpus", "run", str(crawl / "recipe-file.toml"), "--out", str(root), "--quiet"]
-    run = subprocess.Popen([*command, "--workers", str(workers)], env={**os.environ, "POLARS_MAX_THREADS": "1"})
+    environment = {**os.environ, "POLARS_MAX_THREADS": "1", **({} if address is None else {"RAY_ADDRESS": address})}
+    run = subprocess.Popen([*command, *how], env=environment)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     try:
         while run.poll() is None and time.monotonic() < deadline:
@@ -123,6 +174,18 @@ def _run_until(crawl: Path, root: Path, *, workers: int, target: int) -> bool:
         code = run.wait()
     assert code in (0, -signal.SIGKILL), f"exit code {code}"
     return code != 0
+
+
+def _is_swept(root: Path) -> bool:
+    """Return whether a driver clears away all that killed ones left; a worker may live a moment longer than its driver."""
+    deadline = time.monotonic() + 30.0
+    while time.monotonic() < deadline:
+        with driving(root):
+            pass
+        if not list(root.rglob(".tmp-*")):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def _receipts(root: Path) -> int:

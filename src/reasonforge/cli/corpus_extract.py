@@ -20,6 +20,7 @@ _ENDINGS: dict[str, _Kind] = {
     ".wet.gz": "wet",
     ".warc": "warc",
     ".warc.gz": "warc",
+    ".warc.zst": "warc",
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl",
     ".jsonl.zst": "jsonl",

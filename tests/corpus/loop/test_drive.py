@@ -25,6 +25,8 @@ from reasonforge.runs.signals import StopRequest
 MODULE = "reasonforge.corpus.stand_in"
 DONE: list[str] = []
 OUTLINE = (("split", None), ("double", 1), ("double", 2), ("sum", None))
+RECIPE = {"crawl": {}, "rounds": {}}
+"""As little of one as a folder needs to be taken for a corpus."""
 
 
 def split(work: Work) -> None:
@@ -201,7 +203,7 @@ def test_a_signal_stops_after_the_unit_and_the_next_call_finishes_the_rest(store
 
 def test_the_ledger_has_every_step_with_its_units(store: Store) -> None:
     with driving(store.root) as ledger:
-        ledger.begin(text="", resolved={})
+        ledger.begin(text="", resolved=RECIPE)
         outcome = run_graph(graph(store), store, InProcess(), ledger=ledger)
         ledger.end(outcome.steps, state="complete")
     steps = Ledger(store.root).steps()
@@ -213,15 +215,15 @@ def test_the_ledger_has_every_step_with_its_units(store: Store) -> None:
 def test_a_shorter_plan_forgets_the_steps_of_the_longer_one(store: Store) -> None:
     with driving(store.root) as ledger:
         for rounds in (3, 1):
-            ledger.begin(text="", resolved={})
+            ledger.begin(text="", resolved=RECIPE)
             ledger.end(run_graph(graph(store, rounds=rounds), store, InProcess(), ledger=ledger).steps)
     assert [step.stage for step in ledger.steps()] == ["split", "double", "sum"]
 
 
 def test_the_ledger_tells_what_changed_in_the_recipe(store: Store) -> None:
     ledger = Ledger(store.root)
-    assert ledger.begin(text="", resolved={"a": {"b": 1, "c": 2}}) == {}
-    assert ledger.begin(text="", resolved={"a": {"b": 1, "c": 3}, "d": None}) == {"a.c": (2, 3)}
+    assert ledger.begin(text="", resolved={**RECIPE, "a": {"b": 1, "c": 2}}) == {}
+    assert ledger.begin(text="", resolved={**RECIPE, "a": {"b": 1, "c": 3}, "d": None}) == {"a.c": (2, 3)}
 
 
 def test_differences_name_what_came_and_what_went() -> None:

@@ -126,7 +126,7 @@ def test_a_dry_run_says_that_what_is_done_was_done_before_the_change(
 ) -> None:
     for override, header in (("--name=other", "units done before"), ("--seed=7", "units done before the change")):
         assert print_plan(web.load(tiny_web, override), tiny_corpus, RunOptions()) == 0
-        assert [line.strip() for line in capsys.readouterr().out.splitlines() if "units done" in line][0].endswith(header)
+        assert any(line.strip().endswith(header) for line in capsys.readouterr().out.splitlines())
 
 
 def test_a_name_is_no_change(tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,6 +258,37 @@ def test_ranks_do_their_share_of_a_stage_and_the_driver_finds_it_done(
     assert "0 done, 3 done before" in counted(capsys)
     store, expected = Store(root), CorpusReader(tiny_corpus).receipts("pages")
     assert [store.receipt(receipt.unit) for receipt in expected] == expected
+
+
+def test_a_rank_of_a_stage_of_several_steps_says_to_be_called_again(
+    tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "corpus"
+    assert run(tiny_web, root, stage="pages") == run(tiny_web, root, stage="seed") == 0
+    capsys.readouterr()
+    said: list[str] = []
+    while not said or "the stage is done" not in said[-1]:
+        for rank in range(2):
+            options = RunOptions(stage="urls", only=True, rank=rank, world_size=2)
+            assert run_corpus(web.load(tiny_web), root, InProcess, options) == 0
+            said.append(capsys.readouterr().out)
+        assert len(said) < 20
+    assert "of urls (keys) left to other ranks" not in said[-1]
+    assert any("left to other ranks; then call all again, until the stage is done" in text for text in said)
+
+
+def test_the_steps_of_a_stage_are_told_apart_on_screen(tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_corpus(web.load(tiny_web), tmp_path / "corpus", InProcess, RunOptions(stage="urls")) == 0
+    titles = [line.strip().partition(" ")[2] for line in capsys.readouterr().out.splitlines() if line.strip()[:2] in {"1/", "2/", "3/"}]
+    assert [title.rpartition(",")[0] for title in titles] == [
+        "pages",
+        "seed",
+        "urls (keys)",
+        "urls (merged)",
+        "urls (twice)",
+        "urls (gathered)",
+        "urls",
+    ]
 
 
 def test_a_rank_whose_stage_is_not_ready_says_what_is_missing(tiny_web: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.loop.drive import driving
 from reasonforge.corpus.loop.explain import explain_page, explained_text
+from reasonforge.corpus.loop.start import RunOptions, run_corpus
 from reasonforge.corpus.loop.status import status_of, status_text
+from reasonforge.corpus.pool import InProcess
 from tests.corpus.loop import web
 
 
@@ -128,3 +131,18 @@ def test_what_is_no_url_is_refused_with_its_reason(tiny_corpus: Path, url: str) 
 
 def test_control_characters_do_not_reach_the_terminal(tiny_corpus: Path) -> None:
     assert "\x1b" not in said(tiny_corpus, "https://book.org/\x1b[31mred")
+
+
+def test_explain_says_how_much_was_read_when_a_page_is_not_there_yet(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    assert run_corpus(web.load(tiny_web), root, InProcess, RunOptions(stage="pages", quiet=True)) == 0
+    url = "https://nothere.example/"
+    assert "so far" not in said(root, url)
+    shutil.rmtree(next((root / "pages").iterdir()))
+    assert "no capture of it became a page, so far: 2 of 3 files are read" in said(root, url)
+
+
+def test_explain_does_not_repeat_a_url_of_megabytes(tiny_corpus: Path) -> None:
+    found = said(tiny_corpus, f"https://a.org/{'a' * 1_000_000}")
+    assert len(found) < 1000
+    assert "(1,000,014 characters)" in found

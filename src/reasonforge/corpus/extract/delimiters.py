@@ -92,6 +92,17 @@ def mark_delimited(text: str, html: str, formulas: Formulas) -> str:
     return "".join([*parts, text[done:]])
 
 
+def num_delimited(text: str) -> int:
+    r"""Return how many formulas stand between delimiters in a text whose delimiters mean formulas.
+
+    >>> num_delimited(r"The sum $a+b$ costs $5 or $6, and \\[x^2\\] nothing.")
+    2
+    """
+    formulas = Formulas(max_chars=_MAX_DISPLAY)
+    mark_delimited(text, _LOADERS[0], formulas)
+    return len(formulas.entries)
+
+
 class _Closers:
     """The next place of each closing delimiter, looked up once for all openers before it: the search stays linear."""
 

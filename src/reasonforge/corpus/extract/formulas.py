@@ -71,7 +71,7 @@ def tidy(latex: str) -> str:
         latex = _COMMENT.sub("\n", latex.replace("<![CDATA[", "").replace("]]>", ""))
     latex = _SPACE.sub(" ", latex).strip()
     latex = unwrapped(latex)
-    if latex.startswith(("{\\displaystyle", "{\\textstyle")) and _closes_at_end(latex):
+    if latex.startswith(("{\\displaystyle", "{\\textstyle")) and closes_at_end(latex):
         latex = latex[1:-1].strip()
     if latex.startswith("\\") and (found := _STYLES.match(latex)):
         latex = latex[found.end() :]
@@ -97,7 +97,7 @@ def unwrapped(latex: str) -> str:
     return latex
 
 
-def _closes_at_end(latex: str) -> bool:
+def closes_at_end(latex: str) -> bool:
     """Return whether the brace at the start closes with the last character."""
     depth = 0
     escaped = False

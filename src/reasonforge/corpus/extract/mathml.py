@@ -140,9 +140,14 @@ class _Walk:
                     parts[index] = f"\\right{_FENCES[fence.text]} "
             elif fence.text in _OPENING or bar:
                 opened.append((index, fence.text))
-        for index in range(1, len(parts) - 1):
-            if parts[index - 1] == "(" and parts[index + 1] == ")" and (choose := _CHOOSE.fullmatch(parts[index])):
-                parts[index - 1 : index + 2] = ["", f"\\binom{{{choose[1]}}}{{{choose[2]}}}", ""]
+        for index, part in enumerate(parts):
+            if "\\atop" not in part or not (choose := _binomial(part)):
+                continue
+            before, behind = parts[index - 1] if index else "", parts[index + 1] if index + 1 < len(parts) else ""
+            if (before, behind) == ("(", ")"):
+                parts[index - 1 : index + 2] = ["", choose, ""]
+            elif len(parts) > 1 and not any(0 <= beside < len(fences) and fences[beside] for beside in (index - 1, index + 1)):
+                parts[index] = choose  # its parentheses were drawn in another way; in other fences it may be a Stirling number
         return "".join(parts)
 
     def matrix(self, nodes: list[Any], index: int, depth: int) -> tuple[int, str]:
@@ -190,7 +195,15 @@ def to_latex(element: Any) -> str:
         element: a resiliparse node, ``math`` or below; a namespace prefix in the names (``mml:mfrac``) does not matter.
     """
     latex = _SPACE_AFTER_COMMAND.sub(r"\1", _Walk().latex(element, 0)).strip()
+    if "\\atop" in latex:
+        latex = _binomial(latex) or latex
     return _MODULO.sub(lambda found: f"\\pmod{{{(found[1] or found[2]).strip()}}}", latex) if "mod" in latex else latex
+
+
+def _binomial(text: str) -> str:
+    r"""Return ``{n \atop k}`` as ``\binom{n}{k}``; empty where that is not all there is."""
+    found = _CHOOSE.fullmatch(text) if text.count("\\atop") == 1 else None
+    return f"\\binom{{{found[1]}}}{{{found[2]}}}" if found and closes_at_end(text) else ""
 
 
 def _name(node: Any) -> str:
@@ -395,6 +408,8 @@ def _fenced(walk: _Walk, element: Any, depth: int) -> str:
     inner = "".join(parts)
     if _TALL.search(inner) or not opening or not closing:
         return f"\\left{_FENCES.get(opening, opening or '.')} {inner}\\right{_FENCES.get(closing, closing or '.')} "
+    if (opening, closing) == ("(", ")") and (choose := _binomial(inner)):
+        return choose
     left, right = _FENCES.get(opening, symbols(opening)), _FENCES.get(closing, symbols(closing))
     return (left + " " if left[-1:].isalpha() else left) + inner + (right + " " if right[-1:].isalpha() else right)
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+from zstandard import ZstdError, get_frame_parameters
+
 from reasonforge.core.errors import DataError
 from reasonforge.corpus import reasons
 from reasonforge.corpus.ingest import charset, decode
 from reasonforge.corpus.ingest.config import Files, JsonlFiles, Limits, ParquetFiles, WarcFiles, WetFiles
+from reasonforge.corpus.ingest.members import ZSTD_MAGIC
 from reasonforge.corpus.ingest.rows import field, json_rows, parquet_rows
 from reasonforge.corpus.ingest.sniff import is_html
 from reasonforge.corpus.ingest.warc import Lost, Record, records
@@ -20,6 +23,9 @@ from reasonforge.corpus.pages import Flag
 
 _MAX_URL_CHARS = 1 << 16
 _HEADER_BYTES = 1 << 16
+_ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
+"""How a .warc.zst begins that brings the dictionary for its records along."""
+_ZSTD_HEAD_BYTES = 18
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 _DOUBTFUL = re.compile("[\0\x01-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 _BLANK_LINES = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
@@ -81,6 +87,7 @@ def captures(file: BinaryIO, path: str, source: Files, limits: Limits) -> Iterat
 
 
 def _from_warc(file: BinaryIO, path: str, limits: Limits, *, is_text: bool) -> Iterator[Capture | Left]:
+    _refuse_dictionary(file, path)
     wanted = {"conversion"} if is_text else {"response", "resource"}
     found_any = False
     waiting: list[Lost] = []  # until a record shows that this is a WARC file
@@ -112,6 +119,19 @@ def _from_warc(file: BinaryIO, path: str, limits: Limits, *, is_text: bool) -> I
             yield Left(reason=reasons.TRUNCATED, num_bytes=waiting[-1].length)
             return
         raise DataError(f"{path}: no WARC record in it. Is it a WARC file?")
+
+
+def _refuse_dictionary(file: BinaryIO, path: str) -> None:
+    start = file.read(_ZSTD_HEAD_BYTES)
+    file.seek(0)
+    needs = start.startswith(_ZSTD_DICTIONARY)
+    if start.startswith(ZSTD_MAGIC):
+        try:
+            needs = get_frame_parameters(start).dict_id != 0
+        except ZstdError:
+            needs = False  # cut or damaged: said where it is read
+    if needs:
+        raise DataError(f"{path}: is compressed by a dictionary of its own, which is not read here. Unpack it first: zstd -d")
 
 
 _OTHER_KINDS = frozenset({"warcinfo", "request", "metadata", "response", "resource", "conversion"})

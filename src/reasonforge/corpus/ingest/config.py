@@ -21,7 +21,7 @@ class _Files(Section):
 
 
 class WarcFiles(_Files):
-    """WARC files, ``.warc`` or ``.warc.gz``."""
+    """WARC files, ``.warc``, ``.warc.gz`` or ``.warc.zst``."""
 
     type: Literal["warc"] = "warc"
     """WARC: responses as a crawler stored them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -17,8 +18,11 @@ from reasonforge.corpus.ingest.writer import PageWriter
 from reasonforge.corpus.pages import PAGES, Flag, Page, page_id
 from reasonforge.corpus.units import Counts, Input, Store, Unit, Work
 
+if TYPE_CHECKING:
+    from reasonforge.corpus.extract.page import Extracted
+
 STAGE = "pages"
-VERSION = 1
+VERSION = 2
 """Raised when the same files give other pages."""
 
 _FILES: TypeAdapter[Files] = TypeAdapter(Files)
@@ -125,7 +129,7 @@ def pages(
                     truncated_at = f"after {counts.kept} pages"
                 continue
             counts.taken += 1
-            page = _page(item, name, source.crawl, extract, begin)
+            page = _page(item, name, source.crawl, extract, counts, begin)
             if isinstance(page, Page):
                 counts.kept += 1
                 counts.note("chars", page.num_chars)
@@ -143,7 +147,9 @@ def pages(
         )
 
 
-def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, begin: Callable[[str], bool]) -> Page | str | None:
+def _page(
+    item: Capture, name: str, crawl: str, extract: ExtractConfig, counts: Counts, begin: Callable[[str], bool]
+) -> Page | str | None:
     """Return a capture as a page; a text = the reason why it is none; None = it is counted already."""
     from reasonforge.corpus.urls.normal import Refused, normalise
 
@@ -157,9 +163,12 @@ def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, begin: C
     content = item.read()
     if isinstance(content, str):
         return content
-    title, text, num_formulas, flags = _extracted(content, normal.url, extract)
+    found = _extracted(content, normal.url, extract)
+    if found.reason not in ("", "empty_html", "no_text"):
+        counts.note(f"extraction_{found.reason}")
+    title, text = found.title, found.text
     if not text:
-        return reasons.NO_TEXT
+        return reasons.EMPTY_BODY if found.reason == "empty_html" else reasons.NO_TEXT
     if len(text) <= _SOFT_404_CHARS and _NOT_FOUND.match(title.strip()):
         return reasons.SOFT_404
     return Page(
@@ -178,18 +187,20 @@ def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, begin: C
         title=title,
         text=text,
         num_chars=len(text),
-        num_formulas=num_formulas,
-        flags=content.flags | flags,
+        num_formulas=found.num_formulas,
+        flags=content.flags | found.flags,
     )
 
 
-def _extracted(content: Content, url: str, extract: ExtractConfig) -> tuple[str, str, int, int]:
-    """Return title, text, number of formulas and flags."""
-    if content.html is not None:
-        from reasonforge.corpus.extract.page import extract_html
+def _extracted(content: Content, url: str, extract: ExtractConfig) -> Extracted:
+    """Return the text of a page; of one that came as text, what is within the limit."""
+    from reasonforge.corpus.extract.delimiters import num_delimited
+    from reasonforge.corpus.extract.page import Extracted, extract_html
 
-        found = extract_html(content.html, url=url, config=extract)
-        return found.title, found.text, found.num_formulas, found.flags
-    if len(content.text) > extract.max_text_chars:
-        return "", content.text[: extract.max_text_chars].rstrip(), 0, Flag.TEXT_CUT
-    return "", content.text, 0, 0
+    if content.html is not None:
+        return extract_html(content.html, url=url, config=extract)
+    text = content.text
+    is_cut = len(text) > extract.max_text_chars
+    if is_cut:
+        text = text[: extract.max_text_chars].rstrip()
+    return Extracted(title="", text=text, num_formulas=num_delimited(text), flags=Flag.TEXT_CUT * is_cut)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from reasonforge.corpus.ingest.members import GZIP_MAGIC, HEAD, MAX_HEAD, NEXT_HEAD, STEP_BYTES, Cut, Stream
+from reasonforge.corpus.ingest.members import HEAD, MAX_HEAD, NEXT_HEAD, STEP_BYTES, Cut, Stream
 from reasonforge.corpus.reasons import BOMB, CORRUPT, TRUNCATED
 
 _BOMB_RATIO = 100
@@ -67,15 +67,15 @@ class _Bomb(Exception):
 def records(file: BinaryIO, *, max_block_bytes: int = 32 << 20, max_inflated_bytes: int = 256 << 20) -> Iterator[Record | Lost]:
     """Yield the records of a WARC file in order, and in place of those that cannot be read what was lost.
 
-    Plain files, one gzip member per record (the standard), and one for many or all records are read alike.
+    Plain files, one gzip member or zstandard frame per record (the standard), one for many or all records, and blocks that have nothing to
+    do with records are read alike.
 
     Args:
         file: opened at its start; seekable, for what comes after a corrupt span.
         max_block_bytes: what is beyond is passed over.
         max_inflated_bytes: a record that is larger and was compressed more than 100 to 1 is given up.
     """
-    start = file.read(len(GZIP_MAGIC))
-    stream = Stream(file, is_gzip=bool(start) and GZIP_MAGIC.startswith(start))
+    stream = Stream(file)
     reader = _Reader(stream, max_block_bytes, max_inflated_bytes)
     while True:
         try:
@@ -128,7 +128,7 @@ class _Reader:
         if self._junk_begin is not None:
             self.begin, self._junk_begin = self._junk_begin, None
             raise _Junk
-        self.begin = stream.part_start if stream.is_gzip and not self.part_gave_record else stream.position
+        self.begin = stream.part_start if stream.is_packed and not self.part_gave_record else stream.position
         if self._is_end:
             raise Cut
         while not self._skip_line_ends():
@@ -137,7 +137,7 @@ class _Reader:
             self.part_gave_record = False
             self.begin = stream.part_start
         begin_plain = stream.plain_position
-        if not stream.is_gzip:
+        if not stream.is_packed:
             self.begin = begin_plain
         headers = self._headers()
         length = _content_length(headers)
@@ -151,9 +151,9 @@ class _Reader:
             if isinstance(stream.failure, zlib.error):
                 raise stream.failure  # whatever came before it in the member is not to be trusted
             self._is_end = True
-        is_alone = not self.part_gave_record and stream.is_used_up
+        is_alone = not self.part_gave_record and stream.is_used_up and not stream.is_joined
         self.part_gave_record = True
-        can_be_cut_out = is_alone or not stream.is_gzip
+        can_be_cut_out = is_alone or not stream.is_packed
         return Record(
             offset=self.begin if can_be_cut_out else begin_plain,
             length=(end or stream.position) - self.begin if can_be_cut_out else 0,
@@ -165,17 +165,21 @@ class _Reader:
 
     def _headers(self) -> dict[str, str]:
         stream = self._stream
-        stream.need(MAX_HEAD)
+        if stream.need(MAX_HEAD) < MAX_HEAD and stream.join():
+            stream.need(MAX_HEAD)
         if not HEAD.match(stream.buffer, stream.at):
             if stream.failure is not None and stream.ended and len(stream.buffer) - stream.at < MAX_HEAD:
                 raise stream.failure
             raise _Corrupt
         stream.need(_MAX_HEADER_BYTES)
         found = _END_OF_HEADERS.search(stream.buffer, stream.at, stream.at + _MAX_HEADER_BYTES)
+        if not found and stream.join():
+            stream.need(_MAX_HEADER_BYTES)
+            found = _END_OF_HEADERS.search(stream.buffer, stream.at, stream.at + _MAX_HEADER_BYTES)
         if not found:
             if stream.need(_MAX_HEADER_BYTES) >= _MAX_HEADER_BYTES:
                 raise _Corrupt
-            if not stream.is_gzip:
+            if not stream.is_packed:
                 raise Cut
             raise stream.failure or _Corrupt
         lines = stream.buffer[stream.at : found.start()].decode("utf-8", "replace").split("\n")
@@ -200,11 +204,13 @@ class _Reader:
         keep = min(length, self._max_block_bytes)
         pieces, have, started = [], 0, stream.position
         while have < length:
-            if not stream.is_gzip and have == keep:
+            if not stream.is_packed and have == keep:
                 stream.seek_plain(stream.plain_position + length - keep)
                 break
             piece = stream.take(keep - have if have < keep else min(length - have, STEP_BYTES))
             if not piece:
+                if stream.join():
+                    continue
                 break
             if have < keep:
                 pieces.append(piece)
@@ -228,24 +234,24 @@ class _Reader:
             Its block, and where it ends in the file; None = where the stream is now.
         """
         stream = self._stream
-        if stream.is_gzip and len(block) == self._max_block_bytes < length:
+        if stream.is_packed and len(block) == self._max_block_bytes < length:
             raise _Corrupt  # what lies between cannot be read again
         behind = self._line_ends + stream.buffer[stream.at : stream.at + MAX_HEAD] if len(block) == length else b""
         found = NEXT_HEAD.search(block + behind, 0, len(block) + len(behind))
         if found and found.start() < len(block):
-            if stream.is_gzip:
+            if stream.is_packed:
                 stream.put_back(block[found.start() + 1 :] + self._line_ends)
             else:
                 stream.seek_plain(block_start + found.start() + 1)
             return block[: found.start()].rstrip(b"\r\n"), None
-        if not stream.is_gzip:
+        if not stream.is_packed:
             stream.seek_plain(block_start + len(block))
         end, before = stream.position, stream.plain_position
         is_found = stream.skip_to_head()
-        if not stream.is_gzip and not is_found and len(block) < length:
+        if not stream.is_packed and not is_found and len(block) < length:
             self._is_end = True
             return block, None
-        if stream.is_gzip and not is_found and (not self.part_gave_record or stream.plain_position == before):
+        if stream.is_packed and not is_found and (not self.part_gave_record or stream.plain_position == before):
             return block, None  # what was passed over is the rest of a member that is this record, or nothing
         self._junk_begin = end
         return block, end

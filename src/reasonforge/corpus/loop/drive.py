@@ -123,7 +123,7 @@ def run_graph(
         receipts, left = walk.do(step, asked_for=reached is not None)
         if left:
             graph.close()
-            return walk.outcome(stopped_after=step.title, left=left)
+            return walk.outcome(stopped_after=_titled(step), left=left)
         answer = receipts
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from reasonforge.corpus.extract.formulas import Formulas
 from reasonforge.corpus.extract.sketch import Sketch
-from reasonforge.corpus.extract.tree import put_text, select
+from reasonforge.corpus.extract.tree import select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,5 +25,9 @@ class MarkupPage:
 
     def replace(self, element: Any, latex: str, *, display: bool = False) -> None:
         """Put a formula in an element's place; an empty one removes the element."""
-        if element.parent is not None:
-            put_text(self.document, element, self.formulas.mark(latex, display=display))
+        if element.parent is None:
+            return
+        if mark := self.formulas.mark(latex, display=display):
+            element.replace_with(self.document.create_text_node(mark))
+        else:
+            element.remove()
