@@ -28,7 +28,11 @@ X, Y = "<mi>x</mi>", "<mi>y</mi>"
     [
         (f"<mfrac>{X}{Y}</mfrac>", r"\frac{x}{y}"),
         (f'<mfrac bevelled="true">{X}{Y}</mfrac>', "{x}/{y}"),
-        (f'<mfrac linethickness="0">{X}{Y}</mfrac>', r"{x\atopy}"),
+        (f'<mfrac linethickness="0">{X}{Y}</mfrac>', r"\binom{x}{y}"),
+        (f'<mfenced><mfrac linethickness="0">{X}{Y}</mfrac></mfenced>', r"\binom{x}{y}"),
+        (f'<mi>a</mi><mo>=</mo><mfrac linethickness="0">{X}{Y}</mfrac>', r"a=\binom{x}{y}"),
+        (f'<mo>[</mo><mfrac linethickness="0">{X}{Y}</mfrac><mo>]</mo>', r"[{x\atopy}]"),
+        (f'<munder><mo>∑</mo><mfrac linethickness="0">{X}{Y}</mfrac></munder>', r"\sum_{{x\atopy}}"),
         (f'<mo>(</mo><mfrac linethickness="0">{X}{Y}</mfrac><mo>)</mo>', r"\binom{x}{y}"),
         (f"<msqrt>{X}<mo>+</mo>{Y}</msqrt>", r"\sqrt{x+y}"),
         (f"<mroot>{X}<mn>3</mn></mroot>", r"\sqrt[3]{x}"),

@@ -391,3 +391,34 @@ def test_a_file_is_read_for_its_digest_once_and_again_when_it_has_changed(tmp_pa
 def test_planning_writes_nothing_where_no_corpus_is_yet(tmp_path: Path) -> None:
     plan_pages(config(write_warc(tmp_path / "a.warc.gz", [page(TEXT)])), Store(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_formulas_of_pages_that_came_as_text_are_counted(tmp_path: Path) -> None:
+    texts = {"a": "We know $a^2+b^2=c^2$ and $$x=1$$ but pay $5 or $6.", "b": r"Here \\(x\\) is \\[\\frac{1}{2}\\].", "c": "It costs $5 and $6."}
+    rows = [json.dumps({"url": f"https://example.org/{name}", "text": text}) for name, text in texts.items()]
+    path = tmp_path / "pages.jsonl"
+    path.write_text("\n".join(rows))
+    counts, table = one(config(path, kind="jsonl"), tmp_path / "out")
+    assert dict(zip(table["path"], table["num_formulas"], strict=True)) == {"/a": 2, "/b": 2, "/c": 0}
+    assert counts.noted["formulas"] == 4
+    assert table["text"][0] == texts["a"]
+
+
+def test_pages_that_are_too_costly_for_a_tree_are_counted_by_the_cause(tmp_path: Path) -> None:
+    deep = "<div>" * 5000 + "<p>Words at the bottom of it.</p>"
+    long = "<p " + " ".join(f"a{number}" for number in range(20_000)) + ">Words.</p>"
+    path = write_warc(tmp_path / "crawl.warc.gz", [page(deep, "http://example.org/1"), page(long, "http://example.org/2"), page(TEXT)])
+    counts, table = one(config(path), tmp_path / "out")
+    assert (counts.kept, table["flags"].to_list()) == (3, [Flag.FLAT, Flag.FLAT, 0])
+    causes = {name: number for name, number in counts.noted.items() if name.startswith("extraction_")}
+    assert causes == {"extraction_too_deep": 1, "extraction_too_many_attributes": 1}
+
+
+def test_a_file_compressed_in_blocks_gives_the_pages_of_one_compressed_by_record(tmp_path: Path) -> None:
+    parts = [warcinfo(), *(page(TEXT.replace("primes", f"primes {number}"), f"http://example.org/{number}") for number in range(5))]
+    plain = b"".join(parts)
+    blocks = [gzip.compress(plain[at : at + 300], mtime=0) for at in range(0, len(plain), 300)]
+    _, whole = one(config(write(tmp_path / "whole.warc.gz", members(parts))), tmp_path / "one")
+    counts, table = one(config(write(tmp_path / "blocks.warc.gz", blocks)), tmp_path / "two")
+    assert table.select("url", "title", "text").equals(whole.select("url", "title", "text"))
+    assert (counts.kept, counts.dropped, table["length"].to_list()) == (5, {}, [0] * 5)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from reasonforge.corpus.extract.formulas import closes_at_end
 from reasonforge.corpus.extract.symbols import BIG, FUNCTIONS, LIMITS, PRIMES, SPACES, VARIANTS, symbol, symbols, text_in_formula
 from reasonforge.corpus.extract.tree import children
 

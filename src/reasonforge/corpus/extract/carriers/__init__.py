@@ -7,7 +7,7 @@ plain ``in`` over the HTML 0.1 ms, a regular expression more.
 
 from __future__ import annotations
 
-from reasonforge.corpus.extract.carriers import code, images, katex, marked, math_elements, mathjax, scripts, subsup
+from reasonforge.corpus.extract.carriers import code, emphasis, images, katex, marked, math_elements, mathjax, scripts, subsup
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 
 CARRIERS = (
@@ -19,6 +19,7 @@ CARRIERS = (
     marked.convert_attributes,
     marked.convert_classes,
     subsup.convert,
+    emphasis.convert,
     code.convert,
 )
 

@@ -1,10 +1,26 @@
-"""KaTeX: a formula stands there up to three times (MathML, its annotation, the drawing); the annotation is kept, once."""
+"""KaTeX: a formula stands there up to three times (MathML, its annotation, the drawing); the annotation is kept, once.
+
+Some pages have the drawing alone: it is read as far as it consists of symbols, scripts, fractions and roots, and dropped where it has more,
+for what is left of a drawing as text says something else than the formula.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from reasonforge.corpus.extract.carriers.math_elements import latex_of
 from reasonforge.corpus.extract.carriers.page import MarkupPage
-from reasonforge.corpus.extract.tree import attached, class_of
+from reasonforge.corpus.extract.symbols import symbols, text_in_formula
+from reasonforge.corpus.extract.tree import attached, children, class_of
+
+_SILENT = frozenset(("strut", "pstrut", "vlist-s", "nulldelimiter", "mspace", "katex-mathml", "frac-line", "hide-tail"))
+_UNREADABLE = frozenset(("vlist-t", "mtable", "accent", "stretchy", "delimsizing", "root", "munder", "mover", "cancel-pad", "boxpad"))
+_MAX_DEPTH = 60
+_MAX_NODES = 5_000
+
+
+class _Unreadable(Exception):
+    """The drawing has more than is understood here."""
 
 
 def convert(page: MarkupPage) -> None:
@@ -17,7 +33,66 @@ def convert(page: MarkupPage) -> None:
         if not attached(element):
             continue
         math = element.query_selector("math")
-        if math is None:
-            continue  # drawn without MathML: its characters stay as text
+        drawing = None if math is not None else element.query_selector(".katex-html")
+        if math is None and drawing is None:
+            continue  # something else of this name: its characters stay as text
         parent = element.parent
-        page.replace(element, latex_of(math), display="katex-display" in class_of(parent) if parent.tag != "#document" else False)
+        latex = latex_of(math) if math is not None else _read(drawing)
+        page.replace(element, latex, display="katex-display" in class_of(parent) if parent.tag != "#document" else False)
+
+
+def _read(drawing: Any) -> str:
+    """Return what is drawn as LaTeX; empty where it cannot be told."""
+    if drawing.query_selector(".strut") is None:  # every line that KaTeX draws has one
+        return ""
+    try:
+        return _Drawing().latex(drawing, 0).strip()
+    except _Unreadable:
+        return ""
+
+
+class _Drawing:
+    def __init__(self) -> None:
+        self.left = _MAX_NODES
+
+    def latex(self, node: Any, depth: int) -> str:
+        self.left -= 1
+        if depth > _MAX_DEPTH or self.left < 0:
+            raise _Unreadable
+        if node.tag == "#text":
+            return symbols((node.value or "").replace("\u200b", "").strip())
+        names = frozenset((node.getattr("class") or "").split()) if node.tag == "span" else frozenset()
+        if node.tag == "svg" or not names.isdisjoint(_SILENT):
+            return ""
+        if "msupsub" in names:
+            rows = self.rows(node, depth)
+            has_sub = node.query_selector(".vlist-t2") is not None
+            scripts = (rows[0] if has_sub else "", rows[-1] if len(rows) > 1 or not has_sub else "")
+            return "".join(f"{mark}{{{script}}}" for mark, script in zip("_^", scripts, strict=True) if script)
+        if "mfrac" in names:
+            rows = self.rows(node, depth)
+            below, above = rows[0], rows[-1]
+            return f"\\frac{{{above}}}{{{below}}}" if node.query_selector(".frac-line") is not None else f"{{{above} \\atop {below}}}"
+        if "sqrt" in names:
+            if node.query_selector(".root") is not None:
+                raise _Unreadable
+            return f"\\sqrt{{{self.rows(node, depth)[0]}}}"
+        if not names.isdisjoint(_UNREADABLE):
+            raise _Unreadable
+        text = node.text or ""
+        if "text" in names:
+            return text_in_formula(text)
+        if "mop" in names and text.isalpha() and len(text) > 1 and text.isascii():
+            return f"\\{text} "
+        return "".join(self.latex(child, depth + 1) for child in children(node))
+
+    def rows(self, node: Any, depth: int) -> list[str]:
+        """Return what stands above each other, from below."""
+        stack = node.query_selector(".vlist")
+        if stack is None:
+            raise _Unreadable
+        rows = [self.latex(row, depth + 1).strip() for row in children(stack) if row.tag == "span"]
+        rows = [row for row in rows if row]
+        if not 1 <= len(rows) <= 2:
+            raise _Unreadable
+        return rows
