@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pages", type=int, default=2_000)
     parser.add_argument("--scored-pages", type=int, default=5_000, help="0 = leave the part with the classifier out.")
-    parser.add_argument("--peer-pages", type=int, default=1_500, help="Of the part with the classifier, for datatrove.")
+    parser.add_argument("--peer-pages", type=int, default=1_000, help="Of the part with the classifier, for datatrove.")
     parser.add_argument("--small", action="store_true", help="A small model: for trying the script out.")
     arguments = parser.parse_args()
     peer = arguments.peer or str(peer_venv(Path(tempfile.gettempdir()) / "reasonforge-peer"))

@@ -38,6 +38,7 @@ from reasonforge.corpus.extract.carriers import convert_all
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.formulas import Formulas
 from reasonforge.corpus.extract.page import extract_html
+from reasonforge.corpus.extract.sketch import sketch
 
 THEIRS = """
 import json, sys, time
@@ -124,11 +125,12 @@ def parts(pages: Sequence[str], *, repeats: int) -> dict[str, float]:
     for _ in range(repeats):
         seconds: dict[str, float] = {}
         for html in pages:
-            timed("bounds", lambda html=html: beyond_bounds(html, max_depth=3000))
+            seen = timed("sketch", lambda html=html: sketch(html))
+            timed("bounds", lambda html=html, seen=seen: beyond_bounds(html, max_depth=3000, names=seen.counts))
             tree = timed("parse", lambda html=html: HTMLTree.parse(html))
-            page = MarkupPage(document=tree.document, formulas=Formulas(max_chars=10_000))
+            page = MarkupPage(document=tree.document, formulas=Formulas(max_chars=10_000), seen=seen)
             timed("maths_pass", lambda page=page: convert_all(page))
-            timed("boilerplate", lambda page=page, html=html: boilerplate.clear(page.document, html))
+            timed("boilerplate", lambda page=page: boilerplate.clear(page.document, page.seen))
             timed("lists", lambda page=page: boilerplate.keep_lists(page.document))
             timed("main_content", lambda tree=tree: extract_plain_text(tree, main_content=True))
         fresh = [HTMLTree.parse(html) for html in pages]

@@ -11,6 +11,8 @@ import pytest
 
 from reasonforge.config.loader import load_recipe
 from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.ingest import commoncrawl
+from reasonforge.corpus.ingest.commoncrawl import CommonCrawl
 from tests.cli.test_start_up import loaded_by
 from tests.corpus.loop import web
 
@@ -79,6 +81,8 @@ def test_the_papers_recipe_has_the_papers_numbers() -> None:
         ),
         ("corpus extract . --out pages.jsonl", ".: is a folder. Name its files: ./**/*.warc.gz"),
         ("corpus fetch a.org/ --crawl CC-MAIN-2024-10 --out pages.jsonl", "pages.jsonl: its name must end in .warc.gz"),
+        ("corpus fetch * --crawl CC-MAIN-2024-10 --out a.warc.gz", "'*': expected a host and the beginning of a path, as in"),
+        ("corpus fetch a.org/ --crawl ../x --out a.warc.gz", "--crawl ../x: expected a name such as CC-MAIN-2024-10"),
         ("corpus rum", "No such command 'rum'."),
         ("corpus explain", "Missing argument"),
     ],
@@ -185,3 +189,26 @@ def test_a_torn_step_of_the_plan_says_what_to_do(call: Call, recipe: Path, tmp_p
     assert "Run the corpus again: it writes a new one" in errors
     assert call("corpus", "run", str(recipe), "--out", out, "--until", "pages", "--workers", "1", "--quiet")[0] == 0
     assert call("corpus", "status", out)[0] == 0
+
+
+def test_fetch_says_whom_it_asks_and_what_came(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, int | None]] = []
+
+    def fetch_pages(crawl: CommonCrawl, prefix: str, out: Path, *, limit: int | None) -> int:
+        asked.append((crawl.crawl, prefix, limit))
+        return 3
+
+    monkeypatch.setattr(commoncrawl, "fetch_pages", fetch_pages)
+    out = str(tmp_path / "a.warc.gz")
+    code, text, errors = call("corpus", "fetch", "a.org/q/", "--crawl", "CC-MAIN-2024-10", "--out", out, "--limit", "5")
+    assert (code, asked) == (0, [("CC-MAIN-2024-10", "a.org/q/", 5)])
+    assert errors == "asking https://index.commoncrawl.org for CC-MAIN-2024-10\n"
+    assert text == f"3 pages: {out}\n"
+
+
+def test_an_annotator_without_a_name_is_refused(call: Call, recipe: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "corpus")
+    options = ["--annotation.type", "human", "--annotation.path", "none", "--until", "worklist", "--workers", "1", "--quiet"]
+    assert call("corpus", "run", str(recipe), "--out", out, *options)[0] == 0
+    code, _, errors = call("corpus", "annotate", out, "--by", "", "--accept")
+    assert (code, "expected human:NAME" in errors) == (65, True)

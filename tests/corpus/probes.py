@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.corpus.units import Input, Unit, Work
 
 
@@ -16,13 +17,13 @@ def items(work: Work) -> None:
     """Write the names of all items of ``settings["count"]``; one may crash, hang, or eat memory."""
     kept = []
     for index in range(work.settings["count"]):
-        name = f"item-{index}"
+        name = work.settings.get("prefix", "") + f"item-{index}"
         work.counts.taken += 1
         if work.begin(name):
             harm(work, index)
             kept.append(name)
             work.counts.kept += 1
-    work.output("items.txt").write_text("\n".join(kept))
+    work.output("items.txt").write_bytes("\n".join(kept).encode("utf-8", "surrogatepass"))
 
 
 def harm(work: Work, index: int) -> None:
@@ -63,6 +64,14 @@ def fails(work: Work) -> None:
     if work.settings.get("data"):
         raise DataError("page.warc: broken. Replace it.")
     raise RuntimeError("a bug")
+
+
+def full_disk(work: Work) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def unavailable(work: Work) -> None:
+    raise UnavailableError("fasttext: not installed")
 
 
 def loses_one(work: Work) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, StorageError, UnavailableError
 from reasonforge.corpus.pool import QUARANTINE, InProcess, ProcessPool, quarantined, run_all, share
 from reasonforge.corpus.units import Counts, Store, digest_of
 from tests.corpus.probes import unit_of
@@ -31,6 +31,21 @@ def test_an_item_that_kills_is_left_out_and_nothing_else_is(tmp_path: Path, deed
     assert receipt.counts == Counts(taken=4, kept=2, dropped={"kills_worker": 2})
     assert store.output(receipt, "items.txt").read_text() == "item-0\nitem-2"
     assert quarantined(store, unit) == {"item-1", "item-3"}
+
+
+@pytest.mark.parametrize("prefix", ["x" * 5000, "\ud800 lone", "line\nbreak\0", "数学"])
+def test_whatever_an_item_is_called_it_kills_no_more_than_twice(tmp_path: Path, prefix: str) -> None:
+    store, unit = Store(tmp_path), unit_of("items", count=3, at=[1], deed="kill", prefix=prefix)
+    (receipt,) = run_all([unit], store, ProcessPool(1))
+    assert receipt.counts == Counts(taken=3, kept=2, dropped={"kills_worker": 1})
+    assert len((tmp_path / QUARANTINE).read_text().splitlines()) == 1
+
+
+def test_the_kind_of_an_error_comes_back_from_a_worker(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="not installed"):
+        run_all([unit_of("unavailable")], Store(tmp_path), ProcessPool(1))
+    with pytest.raises(StorageError, match="No space left"):
+        run_all([unit_of("full_disk")], Store(tmp_path), ProcessPool(1))
 
 
 def test_an_item_without_end_is_ended_by_its_processor_time(tmp_path: Path) -> None:

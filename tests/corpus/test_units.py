@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError, StorageError
-from reasonforge.corpus.units import Counts, Input, Receipt, Store, Unit, digest_of, execute, file_input, total
+from reasonforge.corpus.pages import write_table
+from reasonforge.corpus.units import Counts, Input, Receipt, Store, Unit, digest_of, execute, file_input, item_name, total
 from tests.corpus.probes import unit_of
 
 
@@ -94,14 +96,29 @@ def test_a_damaged_unit_is_named_with_what_to_do(tmp_path: Path, harm: str) -> N
         store.receipt(unit)
 
 
-def test_what_a_killed_unit_left_is_swept(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    execute(unit_of("items", count=1), store)
-    left = tmp_path / "probe" / ".tmp-0123-host-1-abc"
-    left.mkdir()
-    (left / "items.txt").touch()
-    assert store.sweep() == 1
-    assert [path.name for path in (tmp_path / "probe").iterdir()] == [unit_of("items", count=1).key]
+def test_a_folder_without_a_receipt_is_named_with_what_to_do(tmp_path: Path) -> None:
+    store, unit = Store(tmp_path), unit_of("items", count=1)
+    (execute_folder := store.folder(unit)).mkdir(parents=True)
+    (execute_folder / "items.txt").touch()
+    with pytest.raises(DataError, match=r"has no receipt\.json: delete it, and the unit is done again"):
+        execute(unit, store)
+
+
+def test_a_full_disk_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="No space left on device; free some space"):
+        execute(unit_of("full_disk"), Store(tmp_path))
+
+
+def test_a_table_that_cannot_be_written_is_a_matter_of_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"pages\.parquet: cannot write"):
+        write_table(tmp_path / "missing" / "pages.parquet", pl.DataFrame({"id": ["a"]}))
+
+
+@given(st.text(st.characters(), max_size=2000), st.text(st.characters(), max_size=2000))
+def test_the_name_of_an_item_is_short_plain_and_its_own(first: str, second: str) -> None:
+    assert item_name(first).isascii()
+    assert len(item_name(first)) <= 512
+    assert (item_name(first) == item_name(second)) == (first == second)
 
 
 def test_an_output_is_an_input_and_the_folder_can_be_moved(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from reasonforge.corpus.units import Counts
 
 _Kind = Literal["warc", "wet", "jsonl", "parquet"]
+_CRAWL = re.compile(r"CC-MAIN-\d{4}[A-Za-z0-9-]*")
+_PREFIX = re.compile(r"(?:https?://)?[^\s/?#*]+\.[^\s*]+\*?")
 _ENDINGS: dict[str, _Kind] = {
     ".wet": "wet",
     ".wet.gz": "wet",
@@ -134,6 +138,12 @@ def fetch(
         raise RecipeError(f"{out}: its name must end in .warc.gz")
     if out.exists() and not overwrite:
         raise RecipeError(f"{out}: is there already. Replace it with --overwrite, or name another file")
-    count = fetch_pages(CommonCrawl(crawl=crawl), prefix, out, limit=limit)
+    if not _PREFIX.fullmatch(prefix):
+        raise RecipeError(f"{prefix!r}: expected a host and the beginning of a path, as in mathoverflow.net/questions/")
+    if not _CRAWL.fullmatch(crawl):
+        raise RecipeError(f"--crawl {crawl}: expected a name such as CC-MAIN-2024-10. There are: https://index.commoncrawl.org/")
+    asked = CommonCrawl(crawl=crawl)
+    print(f"asking {asked.index} for {crawl}", file=sys.stderr, flush=True)
+    count = fetch_pages(asked, prefix, out, limit=limit)
     print(f"{counted(count, 'page')}: {out}")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import xxhash
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, StorageError
 
 PAGES = "pages.parquet"
 """Name of the output that holds the pages of a unit."""
@@ -107,8 +107,15 @@ def write_pages(path: Path, pages: Sequence[Page]) -> None:
 
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table as Parquet (zstd), the same bytes for the same rows."""
-    frame.write_parquet(path, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, statistics=True)
+    """Write a table as Parquet (zstd), the same bytes for the same rows.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    try:
+        frame.write_parquet(path, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, statistics=True)
+    except (OSError, pl.exceptions.ComputeError) as error:  # Polars has no class of its own for a disk that is full
+        raise StorageError(f"{path}: cannot write: {str(error).splitlines()[0]}; check the path and the disk") from error
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pl.DataFrame:

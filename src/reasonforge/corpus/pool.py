@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from reasonforge.core.errors import DataError, ReasonforgeError, StorageError
+from reasonforge.core.errors import DataError, ReasonforgeError, RecipeError, StorageError, UnavailableError
 from reasonforge.core.files import storage_errors
 from reasonforge.corpus.units import Receipt, Store, Unit, Watch, execute
 
@@ -31,6 +31,7 @@ QUARANTINE = "quarantine.jsonl"
 _SLOT_BYTES = 4096
 _ONE_THREAD = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MAX_DEATHS_WITHOUT_ITEM = 2
+_ERRORS: dict[str, type[ReasonforgeError]] = {kind.__name__: kind for kind in (DataError, RecipeError, StorageError, UnavailableError)}
 _PROGRAM = "import sys; from reasonforge.corpus.pool import work; work(*sys.argv[1:])"
 
 
@@ -154,6 +155,7 @@ class ProcessPool:
         """Learn from a worker's death, and start it again."""
         item, code = worker.item(), worker.exit_code()
         job.deaths[item] = job.deaths.get(item, 0) + 1
+        assert item not in job.skipped, f"{job.unit.stage} {job.unit.key}: {item!r} is left out, and a worker died of it"
         if item and job.deaths[item] >= 2:
             quarantine(store, job.unit, item)
             job.skipped |= {item}
@@ -183,7 +185,7 @@ class _Slot:
             self._memory = mmap.mmap(file.fileno(), _SLOT_BYTES)
 
     def begin(self, item: str) -> None:
-        content = item.encode("utf-8", "backslashreplace")[: _SLOT_BYTES - 24]
+        content = item.encode("ascii")  # a name of ``item_name``: it fits
         used = int(time.process_time() * 1e3)
         self._memory[:16] = b"\0" * 16  # no item while the slot is between two
         self._memory[24 : 24 + len(content)] = content
@@ -193,7 +195,7 @@ class _Slot:
     def read(self) -> tuple[str, float]:
         """Return the item, empty = none, and the CPU seconds that its process had used before it."""
         size = int.from_bytes(self._memory[:8], "little")
-        return self._memory[24 : 24 + size].decode("utf-8", "replace"), int.from_bytes(self._memory[8:16], "little") / 1e3
+        return self._memory[24 : 24 + size].decode("ascii"), int.from_bytes(self._memory[8:16], "little") / 1e3
 
 
 class _Worker:
@@ -269,10 +271,8 @@ def work(descriptor: str, slot_path: str, root: str) -> None:
 def _attempt(unit: Unit, store: Store, skipped: frozenset[str], watch: Watch) -> bytes:
     try:
         execute(unit, store, skipped=skipped, watch=watch)
-    except StorageError as error:
-        return json.dumps({"storage": str(error)}).encode()
     except ReasonforgeError as error:
-        return json.dumps({"data": str(error)}).encode()
+        return json.dumps({"error": type(error).__name__, "words": str(error)}).encode()
     except MemoryError:
         os._exit(1)  # as a death: the item in hand is to blame
     except BaseException:  # Rust's panics are no Exception
@@ -282,10 +282,8 @@ def _attempt(unit: Unit, store: Store, skipped: frozenset[str], watch: Watch) ->
 
 def _unpack(answer: bytes, unit: Unit, store: Store) -> Receipt:
     content = json.loads(answer)
-    if "storage" in content:
-        raise StorageError(content["storage"])
-    if "data" in content:
-        raise DataError(content["data"])
+    if "error" in content:
+        raise _ERRORS.get(content["error"], DataError)(content["words"])
     if "bug" in content:
         raise RuntimeError(f"{unit.stage} {unit.key} ({', '.join(given.path for given in unit.inputs[:3])}):\n{content['bug']}")
     receipt = store.receipt(unit)

@@ -6,6 +6,7 @@ part of its key, so all of them can change between two runs of the same corpus, 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -30,6 +31,9 @@ KILLS_WORKER = "kills_worker"
 """Reason code of an item that a worker died of, twice."""
 
 _READ_BYTES = 1 << 20
+_MAX_NAME = 512
+_SHOWN = 40
+_DISK_REFUSES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
 class Input(NamedTuple):
@@ -191,7 +195,7 @@ class Work:
             unit: what is to be done.
             root: the corpus folder.
             folder: where the outputs are written, empty.
-            skipped: items that killed a worker before.
+            skipped: names (:func:`item_name`) of items that killed a worker before.
             watch: told of every item; None = nobody watches.
         """
         self.unit = unit
@@ -221,15 +225,24 @@ class Work:
         Returns:
             False = leave it out: a worker died of it, twice. It is counted as dropped; as taken you count it yourself, before this call.
         """
-        if item in self._skipped:
+        name = item_name(item)
+        if name in self._skipped:
             self.counts.drop(KILLS_WORKER)
             return False
-        self._watch.begin(item)
+        self._watch.begin(name)
         return True
 
     def end(self) -> None:
         """Say that no item is in hand."""
         self._watch.begin("")
+
+
+def item_name(item: str) -> str:
+    """Return what an item is called where workers die of it: a short line of plain text, another for every item."""
+    if len(item) <= _MAX_NAME and item.isprintable() and item.isascii():
+        return item
+    digest = xxhash.xxh3_128_hexdigest(item.encode("utf-8", "surrogatepass"))
+    return f"{ascii(item[:_SHOWN])[1:-1]}... {digest}"
 
 
 UnitFunction = Callable[[Work], None]
@@ -277,13 +290,6 @@ class Store:
         """Return an output as the input of another unit."""
         relative = self.output(receipt, name).relative_to(self.root).as_posix()
         return Input(relative, receipt.outputs[name].xxh3)
-
-    def sweep(self) -> int:
-        """Remove what units left that were killed, and return how many. Only while nobody works in the folder."""
-        leftovers = [path for path in self.root.rglob(".tmp-*") if path.is_dir()]
-        for path in leftovers:
-            shutil.rmtree(path, ignore_errors=True)
-        return len(leftovers)
 
 
 def resolve(path: str, root: Path) -> str:
@@ -337,7 +343,13 @@ def execute(unit: Unit, store: Store, *, skipped: frozenset[str] = frozenset(), 
         temporary.mkdir(parents=True)
     try:
         work = Work(unit, store.root, temporary, skipped=skipped, watch=watch)
-        function_of(unit)(work)
+        try:
+            function_of(unit)(work)
+        except OSError as error:
+            if error.errno in _DISK_REFUSES:
+                with storage_errors(temporary):
+                    raise
+            raise
         work.end()
         work.counts.check(f"{unit.stage} {unit.key}")
         with storage_errors(target):
@@ -348,6 +360,8 @@ def execute(unit: Unit, store: Store, *, skipped: frozenset[str] = frozenset(), 
                 os.rename(temporary, target)
             except OSError:
                 if store.receipt(unit) is None:  # else another worker was first
+                    if target.exists():
+                        raise DataError(f"{target}: has no {RECEIPT}: delete it, and the unit is done again") from None
                     raise
             fsync_dir(target.parent)
         return receipt

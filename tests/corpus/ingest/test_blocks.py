@@ -73,7 +73,9 @@ def test_a_cut_file_of_blocks_is_said_to_be_cut() -> None:
     assert hosts(read(content[: len(content) // 2]))[-1] == "truncated"
 
 
-@pytest.mark.parametrize("parts", [RECORDS, [PLAIN], [PLAIN[at : at + 900] for at in range(0, len(PLAIN), 900)]], ids=["each", "one", "any"])
+@pytest.mark.parametrize(
+    "parts", [RECORDS, [PLAIN], [PLAIN[at : at + 900] for at in range(0, len(PLAIN), 900)]], ids=["each", "one", "any"]
+)
 def test_frames_of_zstandard_are_read_like_members(parts: list[bytes]) -> None:
     found = read(frames(parts))
     assert [item.block for item in found if isinstance(item, Record)] == BLOCKS
@@ -100,7 +102,9 @@ def test_a_damaged_frame_costs_its_record_alone() -> None:
 
 
 def test_zstandard_with_a_dictionary_is_refused(tmp_path: Path) -> None:
-    dictionary = zstandard.train_dictionary(2000, [f"http://site{number}.example/ WARC/1.0 {number * 7}".encode() for number in range(2000)])
+    dictionary = zstandard.train_dictionary(
+        2000, [f"http://site{number}.example/ WARC/1.0 {number * 7}".encode() for number in range(2000)]
+    )
     packed = zstandard.ZstdCompressor(dict_data=dictionary).compress(PLAIN)
     carried = b"\x5d\x2a\x4d\x18" + struct.pack("<I", len(dictionary.as_bytes())) + dictionary.as_bytes() + packed
     for content in (packed, carried):

@@ -394,7 +394,7 @@ def test_planning_writes_nothing_where_no_corpus_is_yet(tmp_path: Path) -> None:
 
 
 def test_formulas_of_pages_that_came_as_text_are_counted(tmp_path: Path) -> None:
-    texts = {"a": "We know $a^2+b^2=c^2$ and $$x=1$$ but pay $5 or $6.", "b": r"Here \\(x\\) is \\[\\frac{1}{2}\\].", "c": "It costs $5 and $6."}
+    texts = {"a": "We know $a^2+b^2=c^2$ and $$x=1$$ but pay $5 or $6.", "b": r"Here \(x\) is \[\frac{1}{2}\].", "c": "It costs $5 and $6."}
     rows = [json.dumps({"url": f"https://example.org/{name}", "text": text}) for name, text in texts.items()]
     path = tmp_path / "pages.jsonl"
     path.write_text("\n".join(rows))

@@ -80,9 +80,8 @@ def beyond_bounds(html: str, *, max_depth: int, names: Counter[str] | None = Non
         lowered = name.lower()
         levels += 0 if lowered in _FREE else count * _WEIGHT.get(lowered, 1)
         formatting += count if lowered in _FORMATTING else 0
-    if levels <= max_depth:
-        if formatting * tags <= _MAX_REOPENED or len(_DRESSED.findall(html)) * tags <= _MAX_REOPENED:
-            return ""
+    if levels <= max_depth and (formatting * tags <= _MAX_REOPENED or len(_DRESSED.findall(html)) * tags <= _MAX_REOPENED):
+        return ""
     return _nesting(html, max_depth=max_depth)
 
 

@@ -260,7 +260,6 @@ class Stream:
             at += 1
         return base + len(window)
 
-
     def _may_begin(self, member: bytes) -> bool:
         """Say whether reading may go on here: a member that begins with a record, or any where records do not begin with members."""
         plain = self._start_of(member)

@@ -147,9 +147,7 @@ def pages(
         )
 
 
-def _page(
-    item: Capture, name: str, crawl: str, extract: ExtractConfig, counts: Counts, begin: Callable[[str], bool]
-) -> Page | str | None:
+def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, counts: Counts, begin: Callable[[str], bool]) -> Page | str | None:
     """Return a capture as a page; a text = the reason why it is none; None = it is counted already."""
     from reasonforge.corpus.urls.normal import Refused, normalise
 
