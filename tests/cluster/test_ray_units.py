@@ -55,6 +55,26 @@ def test_an_error_of_a_unit_keeps_its_words_on_the_way(tmp_path: Path, cluster: 
         run_all([unit_of("fails", data=True)], Store(tmp_path), cluster)
 
 
+def test_a_unit_that_a_cluster_loses_is_done_again_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: RayExecutor
+) -> None:
+    get, tries = ray.get, []
+
+    def lose(reference: object, *, times: int) -> object:
+        tries.append(reference)
+        if len(tries) <= times:
+            raise ray.exceptions.OutOfMemoryError("the machine had no memory left")
+        return get(reference)
+
+    monkeypatch.setattr(ray, "get", lambda reference: lose(reference, times=2))
+    (receipt,) = run_all([unit_of("items", count=2)], Store(tmp_path), cluster)
+    assert (receipt.counts.kept, len(tries)) == (2, 3)
+    tries.clear()
+    monkeypatch.setattr(ray, "get", lambda reference: lose(reference, times=99))
+    with pytest.raises(UnavailableError, match="lost with its worker 4 times: the machine had no memory left"):
+        run_all([unit_of("items", count=3)], Store(tmp_path), cluster)
+
+
 def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there\nmore")))

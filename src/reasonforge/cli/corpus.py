@@ -67,7 +67,7 @@ def run(
     context: typer.Context,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RECIPE", help="A TOML recipe, overlays behind it. None = that of --out.", show_default=False),
+        typer.Argument(metavar="RECIPE", help="A TOML recipe, overlays behind it. Without one: that of --out.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,

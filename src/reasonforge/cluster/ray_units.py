@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from reasonforge.core.errors import DataError, StorageError, UnavailableError
-from reasonforge.corpus.pool import ProcessPool
+from reasonforge.core.errors import ReasonforgeError, UnavailableError
+from reasonforge.corpus.pool import ProcessPool, packed_error, raise_packed
 from reasonforge.corpus.units import Receipt, Store, Unit
 
 _MAX_NODE_LOSSES = 3
@@ -76,7 +76,9 @@ class RayExecutor:
                     unit = running.pop(reference)
                     try:
                         answer = ray.get(reference)
-                    except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError) as error:
+                    except ray.exceptions.RayTaskError:
+                        raise  # a bug in the unit, with its traceback
+                    except ray.exceptions.RayError as error:  # a worker, a machine or memory that Ray lost
                         losses[unit.key] = losses.get(unit.key, 0) + 1
                         if losses[unit.key] > _MAX_NODE_LOSSES:
                             words = str(error).splitlines()[0]
@@ -105,18 +107,13 @@ def _do(order: str, root: str, item_cpu_seconds: float) -> dict[str, str]:
     unit = Unit.from_dict(json.loads(order))
     try:
         (receipt,) = ProcessPool(1, item_cpu_seconds=item_cpu_seconds).run([unit], Store(Path(root)))
-    except StorageError as error:
-        return {"storage": str(error)}
-    except DataError as error:
-        return {"data": str(error)}
+    except ReasonforgeError as error:
+        return packed_error(error)
     return {"key": receipt.key}
 
 
 def _receipt(answer: dict[str, str], unit: Unit, store: Store) -> Receipt:
-    if "storage" in answer:
-        raise StorageError(answer["storage"])
-    if "data" in answer:
-        raise DataError(answer["data"])
+    raise_packed(answer)
     receipt = store.receipt(unit)
     if receipt is None:
         raise UnavailableError(

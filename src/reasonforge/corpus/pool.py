@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -272,7 +272,7 @@ def _attempt(unit: Unit, store: Store, skipped: frozenset[str], watch: Watch) ->
     try:
         execute(unit, store, skipped=skipped, watch=watch)
     except ReasonforgeError as error:
-        return json.dumps({"error": type(error).__name__, "words": str(error)}).encode()
+        return json.dumps(packed_error(error)).encode()
     except MemoryError:
         os._exit(1)  # as a death: the item in hand is to blame
     except BaseException:  # Rust's panics are no Exception
@@ -280,10 +280,20 @@ def _attempt(unit: Unit, store: Store, skipped: frozenset[str], watch: Watch) ->
     return b"{}"
 
 
-def _unpack(answer: bytes, unit: Unit, store: Store) -> Receipt:
-    content = json.loads(answer)
+def packed_error(error: ReasonforgeError) -> dict[str, str]:
+    """Return an error as plain words, to cross a process border."""
+    return {"error": type(error).__name__, "words": str(error)}
+
+
+def raise_packed(content: Mapping[str, str]) -> None:
+    """Raise what :func:`packed_error` packed; content without an error passes."""
     if "error" in content:
         raise _ERRORS.get(content["error"], DataError)(content["words"])
+
+
+def _unpack(answer: bytes, unit: Unit, store: Store) -> Receipt:
+    content = json.loads(answer)
+    raise_packed(content)
     if "bug" in content:
         raise RuntimeError(f"{unit.stage} {unit.key} ({', '.join(given.path for given in unit.inputs[:3])}):\n{content['bug']}")
     receipt = store.receipt(unit)

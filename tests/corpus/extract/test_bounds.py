@@ -77,3 +77,10 @@ def test_a_longer_page_may_be_less_deep() -> None:
     html = "<div class=cookie>" * 500 + "x"
     assert beyond_bounds(html, max_depth=3000) == ""
     assert beyond_bounds(html + "y" * 4_000_000, max_depth=3000) == "too deep"
+
+
+@pytest.mark.parametrize("offset", [0, 1, 700, 998, 999, 1000, 1001, 1999, 2000, 2001, 12_345])
+def test_a_long_tag_is_seen_wherever_it_begins(offset: int) -> None:
+    tag = "<p " + " ".join(f"a{number}" for number in range(1_100))
+    for html in ("x" * offset + tag + ">", ">" * offset + tag, "<i>" + "x" * offset + "</i>" + tag + "><p>" + "y" * 3_000):
+        assert beyond_bounds(html, max_depth=3000) == "too many attributes"

@@ -15,9 +15,9 @@ from tests.corpus.extract.truth import load_fixtures
 PIECES = st.lists(
     st.sampled_from(
         [
-            "<DIV CLASS=Katex>", "<p class='a b'>", '<img src="x.png" class = "tex">', "<image src=y.png>", "<m:math>", "</p>", "<!--", "-->",
-            "<script>", "</script>", "text é", "<SPAN Class='ltx x'>", '<a role="navigation" id=top>', "<mjx-container>", "<i data-tex='x'>",
-            '<img data-src="z">', "<td><sub>", "'", '"', ">", "<",
+            "<DIV CLASS=Katex>", "<p class='a b'>", '<img src="x.png" class = "tex">', "<image src=y.png>", "<m:math>", "</p>", "<!--",
+            "-->", "<script>", "</script>", "text é", "<SPAN Class='ltx x'>", '<a role="navigation" id=top>', "<mjx-container>",
+            "<i data-tex='x'>", '<img data-src="z">', "<td><sub>", "'", '"', ">", "<",
         ]
     ),
     max_size=20,

@@ -1,8 +1,8 @@
 """The ways in which pages carry formulas. Each module turns its carrier into marks in the tree: ``convert(page)``.
 
 The order matters: what wraps a ``math`` element (MathJax, KaTeX, Wikipedia) goes before ``math`` itself, and code after whatever puts
-formulas into ``code`` elements. Each asks the tree first whether it is there. Measured on pages of 100 KB: such a query takes 0.02 ms, a
-plain ``in`` over the HTML 0.1 ms, a regular expression more.
+formulas into ``code`` elements, and underscores that became emphasis after all that makes text. Each asks the page's sketch first whether
+it may be there, and only then the tree.
 """
 
 from __future__ import annotations
