@@ -1,4 +1,4 @@
-"""The peers of the corpus benchmarks, in virtual environments of their own: datatrove wants another xxhash than we do, and an old trafilatura.
+"""The peers of the corpus benchmarks, in environments of their own: datatrove wants another xxhash than we do, and an old trafilatura.
 
 python benchmarks/corpus/peer.py FOLDER    # prints the Python to hand to the benchmarks that compare with datatrove
 """

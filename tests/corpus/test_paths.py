@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.paths import ANY, Pattern, collapsed, prefixes, read_pattern, segments_of
+from reasonforge.corpus.urls.normal import Refused, normalise
 
 SEGMENTS = st.text(alphabet="abcXYZ0129-_.~%数", min_size=1, max_size=40)
 PATHS = st.lists(SEGMENTS, max_size=7).map(lambda parts: "/" + "/".join(parts))
@@ -59,9 +60,37 @@ def test_every_page_lies_under_all_nodes_that_it_counts_for(path: str) -> None:
     assert all(node.matches("a.org", path) for node in nodes)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.gov.uk/guidance/17",
+        "https://www.x.example/q/17",
+        "https://www.www.x.org/q",
+        "https://www.MathOverflow.net./q",
+        "https://bücher.example/q",
+        "http://127.0.0.1:8080/q",
+        "http://[2001:DB8::1]/q",
+        "https://zh.example/数学/1",
+        "https://a.org/%7eada/x;jsessionid=1/y",
+    ],
+)
+def test_a_pattern_is_read_as_the_url_of_a_page_is(url: str) -> None:
+    page = normalise(url)
+    assert not isinstance(page, Refused)
+    assert read_pattern(url) == Pattern(page.host, segments_of(page.path))
+    assert read_pattern(url.partition("://")[2]).matches(page.host, page.path)
+
+
+def test_a_host_and_its_www_are_two_where_pages_hold_them_apart() -> None:
+    assert read_pattern("www.gov.uk/q") != read_pattern("gov.uk/q")
+    assert read_pattern("www.a.org/q") == read_pattern("a.org/q")
+
+
 @given(PATHS)
 def test_a_node_that_is_written_down_is_read_as_itself(path: str) -> None:
-    for node in prefixes("a.org", path):
+    page = normalise(f"https://www.x.example{path}")
+    assert not isinstance(page, Refused)
+    for node in prefixes(page.host, page.path):
         assert read_pattern(str(node)) == node
 
 

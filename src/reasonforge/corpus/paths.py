@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reasonforge.core.errors import DataError
+from reasonforge.corpus.urls.normal import REASONS, Refused, normalise
 
 ANY = "*"
 """A segment of a pattern that matches any one segment."""
@@ -54,23 +55,27 @@ class Pattern(NamedTuple):
 
 
 def read_pattern(text: str) -> Pattern:
-    """Read ``host/first/second``; scheme, ``www.`` and a slash at the end may stand there and mean nothing.
+    """Read ``host/first/second``, as a page's URL is read: what means nothing there, scheme, port, most a ``www.``, means nothing here.
 
     >>> read_pattern("https://www.MathOverflow.net/questions/*/")
     Pattern(host='mathoverflow.net', segments=('questions', '*'))
+    >>> read_pattern("www.gov.uk/guidance")  # without its www. it would be a public suffix, another host
+    Pattern(host='www.gov.uk', segments=('guidance',))
 
     Raises:
         DataError: it has no host, a query, a space, or a ``*`` that is only a part of a segment.
     """
     rest = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.\-]*://", "", text.strip())
     host, _, path = rest.partition("/")
-    host = host.lower().removeprefix("www.").rstrip(".")
-    segments = segments_of("/" + path)
     if not host or re.search(r"[*@]", host) or re.search(r"[\s?#]", rest):
         raise DataError(f"pattern {text!r}: expected a host and the beginning of a path, as in mathoverflow.net/questions/*")
+    found = normalise(f"https://{host}/{path}")
+    if isinstance(found, Refused):
+        raise DataError(f"pattern {text!r}: as a URL it is refused: {REASONS[found.reason]}")
+    segments = segments_of(found.path)
     if any(ANY in segment and segment != ANY for segment in segments):
         raise DataError(f"pattern {text!r}: * stands for one whole segment of a path")
-    return Pattern(host, segments)
+    return Pattern(found.host, segments)
 
 
 def segments_of(path: str) -> tuple[str, ...]:
