@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,3 +81,15 @@ def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there\nmore")))
     with pytest.raises(UnavailableError, match=r"^Ray: no cluster at ray://nowhere: nobody there$"):
         run_all([unit_of("items", count=1)], Store(tmp_path), RayExecutor("ray://nowhere"))
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nobody_listens_is_one_line_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and not listening
+        address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray was asked"))
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(UnavailableError, match=rf"^Ray: no cluster at {address}: Connection refused$"):
+            run_all([unit_of("items", count=1)], Store(tmp_path), RayExecutor())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reasonforge.corpus import domains
 from reasonforge.corpus.domains import grown, mathematical, partial, path_partial, path_tree, rates, wilson_low
+from reasonforge.corpus.paths import ANY, PLAINLY_ITEM, collapsed, prefixes
 from tests.oracle import case
 
 
@@ -106,6 +110,43 @@ def test_a_path_counts_for_all_its_ancestors() -> None:
         "a.org/q/*": (2, 1, 1),
         "a.org/q/*/x": (1, 0, 1),
     }
+
+
+SEGMENT = st.one_of(
+    st.sampled_from(["q", "17", "what-is-a-group", "a1b2c3d4e5", "index.html", "c++", "a%20b%20c", "x" * 33, "数学", "a*b", "--", ".", "a-b-c-d"]),
+    st.text(alphabet="ab0123-_.+%2", min_size=1, max_size=12),
+)
+
+
+@given(st.lists(st.lists(SEGMENT, max_size=7).map(lambda parts: "/" + "/".join(parts)), max_size=12), st.integers(0, 5))
+def test_the_tree_counts_each_page_at_its_nodes(paths: list[str], depth: int) -> None:
+    rows = [(f"{number % 2}.a.org", path, number % 3 == 0) for number, path in enumerate(paths)]
+    expected: dict[tuple[str, int], list[int]] = {}
+    for host, path, collected in rows:
+        for node in prefixes(host, path, max_depth=depth):
+            sums = expected.setdefault((str(node), len(node.segments)), [0, 0, 0])
+            sums[0] += 1
+            sums[1] += collected
+            sums[2] += 65535 * collected
+    tree = path_partial(pages(rows), key="domain", max_depth=depth)
+    found = {(row["pattern"], row["depth"]): [row["pages"], row["collected"], row["score"]] for row in tree.iter_rows(named=True)}
+    assert found == expected
+    assert tree["pattern"].is_sorted()
+
+
+@given(st.one_of(SEGMENT, st.text(min_size=1, max_size=40)))
+def test_what_is_plainly_an_item_collapses(segment: str) -> None:
+    if re.search(PLAINLY_ITEM, segment):
+        assert collapsed(segment) == ANY
+
+
+def test_thousands_of_partial_tables_are_summed_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domains, "_SUMMED_ROWS", 3)
+    parts = [partial(pages([(f"{number % 5}.org", "/", number % 2 == 0)]), key="host") for number in range(60)]
+    found = rates(iter(parts))
+    assert found["name"].to_list() == [f"{number}.org" for number in range(5)]
+    assert found["pages"].to_list() == [12] * 5
+    assert found["collected"].sum() == 30
 
 
 def test_nodes_of_few_pages_are_left_out_but_not_the_root() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reasonforge.corpus import hashing
-from reasonforge.corpus.hashing import grams, hash_gram, hash_run, hash_texts, run_hashes, segment_bounds, spans
+from reasonforge.corpus.hashing import fold, grams, hash_gram, hash_run, hash_texts, is_word, run_hashes, segment_bounds, spans
 
 _TEXTS = st.one_of(
     st.text(max_size=40),
@@ -36,6 +37,14 @@ _TEXTS = st.one_of(
                 "²",
                 "$",
                 "\0",
+                "e",
+                "\N{COMBINING ACUTE ACCENT}",
+                "\N{COMBINING CEDILLA}",
+                "\N{SOFT HYPHEN}",
+                "\N{ZERO WIDTH SPACE}",
+                "\N{VARIATION SELECTOR-16}",
+                "\N{HANGUL CHOSEONG KIYEOK}",
+                "\N{HANGUL JUNGSEONG A}",
             ]
         ),
         max_size=12,
@@ -88,8 +97,43 @@ def test_a_gram_stands_where_it_says(text: str) -> None:
     found = spans(text)
     assert [gram.text for gram in found] == grams(text)
     for gram in found:
-        assert gram.text in text[gram.start : gram.end].casefold()
+        assert gram.text in fold(text[gram.start : gram.end])
     assert all(before.start < after.start or before.end <= after.end for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["\N{SOFT HYPHEN}", "\N{ZERO WIDTH SPACE}", "\N{ZERO WIDTH JOINER}", "\N{WORD JOINER}", "\N{ZERO WIDTH NO-BREAK SPACE}"]
+    + ["\N{RIGHT-TO-LEFT MARK}", "\N{COMBINING GRAPHEME JOINER}", "\N{VARIATION SELECTOR-16}", "\0", "\x7f", "\U000e0061", "\N{HANGUL FILLER}"],
+)
+def test_what_is_not_seen_hides_no_word(hidden: str) -> None:
+    text = hidden.join("Half of 17 求\\frac")
+    assert grams(text) == ["half", "of", "17", "求", "\\frac"]
+    assert spans(f"a {hidden}b{hidden}c{hidden}")[1] == ("bc", 3, 6)
+    assert hash_texts([text]).hashes.tolist() == [hash_gram(gram) for gram in grams(text)]
+
+
+def test_blank_lines_with_nothing_to_be_seen_part_paragraphs() -> None:
+    text = "a\n\N{ZERO WIDTH SPACE}\nb"
+    assert segment_bounds(text) == [0, 4, 5]
+    assert hash_texts([text], segments=True).segments.tolist() == [0, 1, 2]
+
+
+def test_a_letter_and_its_marks_are_compared_composed_and_stand_where_they_are() -> None:
+    text = "x cafe\N{COMBINING ACUTE ACCENT} y"
+    assert [gram[:] for gram in spans(text)] == [("x", 0, 1), ("caf\N{LATIN SMALL LETTER E WITH ACUTE}", 2, 7), ("y", 8, 9)]
+    assert hash_texts([text]).hashes.tolist() == hash_texts([unicodedata.normalize("NFC", text)]).hashes.tolist()
+
+
+def test_all_that_unicode_says_is_drawn_as_nothing_and_is_no_digit_is_left_out() -> None:
+    drawn = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}  # signs around numbers
+    formats = {code for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf"} - drawn
+    assert {code for code in formats if fold(chr(code))} == set()
+
+
+@pytest.mark.parametrize(("gram", "expected"), [("of", True), ("x", False), ("12", False), ("x1", False), ("\\frac", False), ("和", True), ("か", True)])
+def test_a_word_has_two_letters_or_is_a_chinese_character(gram: str, expected: bool) -> None:
+    assert is_word(gram) is expected
 
 
 def test_case_folding_turns_no_word_character_into_another_kind() -> None:

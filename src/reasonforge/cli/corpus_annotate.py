@@ -114,19 +114,19 @@ def _data(folder: Path, round_number: int | None) -> tuple[AnnotationData, int, 
     from reasonforge.corpus.annotate.journal import ANNOTATIONS
     from reasonforge.corpus.loop.reader import CorpusReader
     from reasonforge.corpus.loop.units import WORKLIST
-    from reasonforge.corpus.pages import PAGES
 
     reader = CorpusReader(folder)
-    ready = [number for number in reader.rounds if reader.outputs("worklist", number, WORKLIST)]
+    ready = [number for number in reader.rounds if reader.is_done("worklist", number)]
     if not ready:
         raise DataError(f"{folder}: no round has a worklist yet. Run: reasonforge corpus run --out {folder} --until worklist")
     number = ready[-1] if round_number is None else round_number
     if number not in ready:
         raise RecipeError(f"--round {number}: worklists are there of round {', '.join(map(str, ready))}")
     rules, path = reader.recipe.domains, getattr(reader.recipe.annotation, "path", None)
+    listed = reader.receipts("worklist", number)
     data = open_tables(
-        reader.outputs("worklist", number, WORKLIST),
-        reader.outputs("pages", None, PAGES),
+        [reader.store.output(receipt, WORKLIST) for receipt in listed],
+        [path for receipt in listed for path in reader.inputs(receipt, "pages")],
         key=rules.key,
         min_ratio=rules.min_collected_ratio,
         min_pages=rules.min_pages,

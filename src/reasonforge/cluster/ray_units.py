@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from reasonforge.corpus.pool import ProcessPool, packed_error, raise_packed
 from reasonforge.corpus.units import Receipt, Store, Unit
 
 _MAX_NODE_LOSSES = 3
+_CONNECT_SECONDS = 10.0
 
 
 class RayExecutor:
@@ -95,11 +98,27 @@ class RayExecutor:
     def _connect(self) -> Any:
         ray = self._ray
         if not ray.is_initialized():
+            _check_listens(self._address or os.environ.get("RAY_ADDRESS", ""))
             try:
                 ray.init(address=self._address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
             except (ConnectionError, ValueError) as error:
                 raise UnavailableError(f"Ray: no cluster at {self._address or 'RAY_ADDRESS'}: {str(error).splitlines()[0]}") from error
         return ray
+
+
+def _check_listens(address: str) -> None:
+    """Refuse a cluster's address where nobody listens: Ray itself goes on trying for many minutes.
+
+    Raises:
+        UnavailableError: the connection is refused, or not answered in ten seconds.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():  # "auto", "local", none, or a name that Ray has to look up
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UnavailableError(f"Ray: no cluster at {address}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _do(order: str, root: str, item_cpu_seconds: float) -> dict[str, str]:

@@ -39,6 +39,8 @@ class SourceConfig(Section):
     """Share of the training tokens, in any unit."""
     text_field: str = "text"
     """Column of the text."""
+    decontaminate: bool = True
+    """Look for benchmark text in its documents, as in the mined pages. False = it is packed unchecked, and the report says so."""
 
 
 class PackConfig(Section):
@@ -97,3 +99,11 @@ class CorpusRecipe(Section):
     """Token shards of the corpus and of the sources beside it. None = the selection is the end."""
     truth: Path | None = None
     """``truth.parquet`` of a synthetic web: ``status`` then shows recall and precision. Nothing else reads it."""
+
+    @model_validator(mode="after")
+    def _sources_are_checked_against_something(self) -> Self:
+        if self.decontamination is None and self.pack is not None:
+            for name, source in self.pack.sources.items():
+                if not source.decontaminate:
+                    raise ValueError(f"pack.sources.{name}.decontaminate = false has no effect: no decontamination is set")
+        return self

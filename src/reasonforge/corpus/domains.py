@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from reasonforge.corpus.paths import MAX_DEPTH, prefixes
+from reasonforge.corpus.paths import ANY, MAX_DEPTH, PLAINLY_ITEM, collapsed
 
 DomainKey = Literal["host", "domain"]
 """What the paper calls a domain, the pages of one base URL: those of a host, or of a registered domain."""
@@ -23,6 +23,9 @@ PATHS = pl.Schema(
     {"name": pl.String, "pattern": pl.String, "depth": pl.UInt8, "pages": pl.UInt64, "collected": pl.UInt64, "score": pl.UInt64}
 )
 """Columns of a partial tree: ``pattern`` is a node of :func:`reasonforge.corpus.paths.prefixes`, ``score`` the sum of the raw scores."""
+
+_SUMMED_ROWS = 1 << 20
+"""Rows of partial tables that are held before they are summed."""
 
 _Z95 = 1.959963984540054
 """Two-sided 95 % of the normal distribution."""
@@ -88,25 +91,50 @@ def wilson_low(successes: int, trials: int) -> float:
     return float(frame.select(_wilson_low(pl.col("successes"), pl.col("trials"))).item())
 
 
-def path_partial(pages: pl.DataFrame, *, key: DomainKey, max_depth: int = MAX_DEPTH) -> pl.DataFrame:
-    """Count the pages of one file by node of the path tree.
+def path_partial(pages: pl.DataFrame, *, key: str, max_depth: int = MAX_DEPTH) -> pl.DataFrame:
+    """Count the pages of one file by node of the path tree (:func:`reasonforge.corpus.paths.prefixes`).
 
     Args:
         pages: columns ``key``, ``host``, ``path``, ``score`` and ``collected``; only pages of the domains that are looked at.
+        key: the column that names the domain.
         max_depth: segments.
 
     Returns:
         :data:`PATHS`, sorted by domain and pattern.
     """
-    nodes: dict[tuple[str, str, int], list[int]] = {}
-    for name, host, path, score, collected in pages.select(pl.col(key).alias("name"), "host", "path", "score", "collected").iter_rows():
-        for pattern in prefixes(host, path, max_depth=max_depth):
-            sums = nodes.setdefault((name, str(pattern), len(pattern.segments)), [0, 0, 0])
-            sums[0] += 1
-            sums[1] += bool(collected)
-            sums[2] += score
-    rows = [(*node, *sums) for node, sums in nodes.items()]
-    return pl.DataFrame(rows, schema=PATHS, orient="row").sort(["name", "pattern"])
+    names = [f"segment_{place}" for place in range(max_depth)]
+    parts = pages.select(segments=segments(pl.col("path")).list.head(max_depth)).to_series()
+    # Python looks only at segments that are not plainly those of an item, and at each once: they repeat, where pages do not.
+    plain = pl.element().str.contains(PLAINLY_ITEM)
+    parts = parts.list.eval(pl.when(plain).then(pl.lit(ANY)).otherwise(pl.element()))
+    known = parts.explode().drop_nulls().unique().to_list()
+    folded = pl.Series([collapsed(segment) for segment in known], dtype=pl.String)
+    placed = pages.select(
+        pl.col(key).alias("name"),
+        "host",
+        pl.col("collected").cast(pl.UInt64),
+        pl.col("score").cast(pl.UInt64),
+        *(
+            parts.list.get(place, null_on_oob=True).replace_strict(known, folded, default=None, return_dtype=pl.String).alias(column)
+            for place, column in enumerate(names)
+        ),
+    )
+    sums = {"pages": pl.len().cast(pl.UInt64), "collected": pl.col("collected").sum(), "score": pl.col("score").sum()}
+    cells = placed.group_by("name", "host", *names).agg(**sums)
+    sums["pages"] = pl.col("pages").sum()
+    levels = [pl.DataFrame(schema=PATHS)]
+    for depth in range(max_depth + 1):
+        text = pl.concat_str(["host", *names[:depth]], separator="/") if depth else pl.col("host") + "/"
+        here = cells.filter(pl.col(names[depth - 1]).is_not_null()) if depth else cells
+        level = here.group_by("name", text.alias("pattern")).agg(**sums)
+        levels.append(level.with_columns(depth=pl.lit(depth, pl.UInt8)).select(PATHS.names()).cast(PATHS))
+    return pl.concat(levels).sort(["name", "pattern"])
+
+
+def segments(path: pl.Expr) -> pl.Expr:
+    """Return the segments of paths as :func:`reasonforge.corpus.paths.segments_of` does; an empty path has an empty list."""
+    bare = path.str.replace_all("/+", "/").str.strip_chars("/")
+    return pl.when(bare == "").then(pl.lit([], dtype=pl.List(pl.String))).otherwise(bare.str.split("/"))
 
 
 def path_tree(partials: Iterable[pl.DataFrame], *, min_pages: int = 1) -> pl.DataFrame:
@@ -176,8 +204,18 @@ def _all_lists(lists: Iterable[list[PathNode]]) -> Iterator[list[PathNode]]:
 
 
 def _summed(partials: Iterable[pl.DataFrame], schema: pl.Schema, *, by: list[str]) -> pl.DataFrame:
-    tables = [pl.DataFrame(schema=schema), *(table.select(schema.names()).cast(schema) for table in partials)]
-    return pl.concat(tables).group_by(by).agg(pl.all().sum()).select(schema.names()).cast(schema).sort(by)
+    """Sum tables as they come, so that a hundred thousand of them need no more memory than their sum."""
+    waiting, num_rows = [pl.DataFrame(schema=schema)], 0
+    for table in partials:
+        waiting.append(table.select(schema.names()).cast(schema))
+        num_rows += table.height
+        if num_rows > max(_SUMMED_ROWS, waiting[0].height):
+            waiting, num_rows = [_added(waiting, schema, by=by)], 0
+    return _added(waiting, schema, by=by).sort(by)
+
+
+def _added(tables: Iterable[pl.DataFrame], schema: pl.Schema, *, by: list[str]) -> pl.DataFrame:
+    return pl.concat(tables).group_by(by).agg(pl.all().sum()).select(schema.names()).cast(schema)
 
 
 def _equal_share(min_ratio: float) -> pl.Expr:

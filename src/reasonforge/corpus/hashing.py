@@ -3,8 +3,12 @@
 A *gram* is a word, case folded: a run of letters, digits and marks of any script; each Chinese or Japanese character; a LaTeX command with
 its backslash. Everything else parts grams and counts for nothing. Numbers are grams like any other: ``3`` is never ``27``.
 
+Texts are compared in Unicode's form NFC and without what nobody sees: soft hyphens, zero-width characters, marks of direction, variation
+selectors, control characters. A word with one of them inside is the same word.
+
 There are two roads to the grams: :func:`spans` finds them one by one and says where they stand, :func:`hash_texts` hashes those of many
-texts without making any. The hashes are the same on every machine and in every version: they may be stored.
+texts without making any. The hashes are the same on every machine; what a letter is and how it is folded is Python's table of Unicode, so
+units that store hashes have :data:`UNICODE` among their settings.
 """
 
 from __future__ import annotations
@@ -14,12 +18,15 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 U64 = NDArray[np.uint64]
+
+UNICODE: Final = unicodedata.unidata_version
+"""Version of the table of characters. Under another one a rare character may be another kind, and hashes of its words others."""
 
 _P = 0x9E3779B97F4A7C15
 """Base of the polynomial over the characters of a gram; odd, so that it has an inverse modulo 2^64."""
@@ -31,8 +38,34 @@ _CHUNK_CHARS = 1 << 17
 """Characters that are worked on at a time: the arrays stay in the processor's cache."""
 _PORTION_CHARS, _PORTION_TEXTS = 1 << 25, 2048
 
-_BREAK = re.compile(r"\n\s*\n")
-_WORD, _SINGLE = 1, 2
+_WORD, _SINGLE, _UNSEEN = 1, 2, 3
+_UNSEEN_RANGES = (
+    (0x00, 0x08),
+    (0x0E, 0x1B),
+    (0x7F, 0x84),
+    (0x86, 0x9F),
+    (0xAD, 0xAD),  # soft hyphen
+    (0x34F, 0x34F),
+    (0x61C, 0x61C),
+    (0x115F, 0x1160),  # fillers of Korean syllables
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),  # zero width, direction
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),  # variation selectors
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFFB),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),  # tags, more variation selectors
+)
+"""Characters that are not drawn and part nothing: written here, so that no version of Unicode changes them."""
+_UNSEEN_CHARACTERS = "".join(rf"\U{first:08x}-\U{last:08x}" for first, last in _UNSEEN_RANGES)
+_UNSEEN_RUN = re.compile(f"[{_UNSEEN_CHARACTERS}]+")
+_BREAK = re.compile(rf"\n[\s{_UNSEEN_CHARACTERS}]*\n")
 _SINGLE_RANGES = (
     (0x3005, 0x3007),  # 々〆〇
     (0x3040, 0x30FF),  # Hiragana, Katakana
@@ -90,16 +123,72 @@ def spans(text: str) -> list[Gram]:
     >>> [gram.text for gram in spans(r"Let $x_1 = 3.14$: 求\\Frac12和")]
     ['let', 'x', '1', '3', '14', '求', '\\\\frac', '12', '和']
     """
-    folded = text.casefold()
-    if text.isascii():
+    folded = fold(text)
+    if text.isascii() and len(folded) == len(text):
         return [Gram(found[0], found.start(), found.end()) for found in _pattern().finditer(folded)]
-    origin = [place for place, character in enumerate(text) for _ in character.casefold()]
-    return [Gram(found[0], origin[found.start()], origin[found.end() - 1] + 1) for found in _pattern().finditer(folded)]
+    starts, ends = _origins(text)
+    return [Gram(found[0], starts[found.start()], ends[found.end() - 1]) for found in _pattern().finditer(folded)]
 
 
 def grams(text: str) -> list[str]:
     """Return the grams of a text as they are compared."""
-    return _pattern().findall(text.casefold())
+    return _pattern().findall(fold(text))
+
+
+def fold(text: str) -> str:
+    """Return a text as it is compared: what is not seen left out, Unicode's form NFC, case folded.
+
+    >>> fold("Le\\u200bAk ma\\u00adths")
+    'leak maths'
+    """
+    return _normal(_UNSEEN_RUN.sub("", text)).casefold()
+
+
+def is_word(gram: str) -> bool:
+    """Tell whether a gram is a word: two letters or more, or a Chinese or Japanese character; no number, no LaTeX command.
+
+    >>> [gram for gram in ["let", "x", "12", "x1", "\\\\frac", "求"] if is_word(gram)]
+    ['let', '求']
+    """
+    if gram.startswith("\\"):
+        return False
+    return sum(character.isalpha() for character in gram) >= 2 or bool(_kinds()[ord(gram[0])] == _SINGLE)
+
+
+def _normal(text: str) -> str:
+    return text if text.isascii() or unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+
+
+def _origins(text: str) -> tuple[list[int], list[int]]:
+    """Return for each character of the folded text where in the text stands what it comes from: the first character, and after the last."""
+    places = [place for place, character in enumerate(text) if not _UNSEEN_RUN.match(character)]
+    seen = "".join([text[place] for place in places])
+    starts: list[int] = []
+    ends: list[int] = []
+    # Within a letter and its marks characters are joined and change places; beyond them never.
+    whole = [seen] if unicodedata.is_normalized("NFC", seen) else _letters(seen)
+    at = 0
+    for piece in whole:
+        normal = unicodedata.normalize("NFC", piece)
+        for number, character in enumerate(normal):
+            same = normal == piece
+            first, last = (places[at + number], places[at + number]) if same else (places[at], places[at + len(piece) - 1])
+            for _ in character.casefold():
+                starts.append(first)
+                ends.append(last + 1)
+        at += len(piece)
+    return starts, ends
+
+
+def _letters(text: str) -> Iterator[str]:
+    """Yield each character with the marks, and the further parts of a Korean syllable, that follow it."""
+    first = 0
+    for place, character in enumerate(text):
+        if place > first and not (unicodedata.category(character)[0] == "M" or 0x1160 <= ord(character) <= 0x11FF):
+            yield text[first:place]
+            first = place
+    if text:
+        yield text[first:]
 
 
 def hash_gram(gram: str) -> int:
@@ -121,7 +210,7 @@ def hash_texts(texts: Sequence[str], *, segments: bool = False) -> GramHashes:
     """Return the hashes of the grams of many texts.
 
     Args:
-        texts: in Unicode's form NFC, as pages are.
+        texts: in any form of Unicode.
         segments: also say where their segments begin.
     """
     counts = np.zeros(len(texts), np.int64)
@@ -130,10 +219,11 @@ def hash_texts(texts: Sequence[str], *, segments: bool = False) -> GramHashes:
     first, size, before = 0, 0, 0
     chunk: list[str] = []
     for number, text in enumerate(texts):
-        chunk.append(folded := text.casefold())
+        # What is not seen is looked for in the array of characters, and only then taken out: few texts have any.
+        chunk.append(folded := _normal(text).casefold())
         size += len(folded) + 1
         if size >= _CHUNK_CHARS or number + 1 == len(texts):
-            hashes, counts[first : number + 1], at = _hash_chunk(chunk, size, segments=segments)
+            hashes, counts[first : number + 1], at = _hash_chunk(chunk, texts[first : number + 1], segments=segments)
             parts.append(hashes)
             borders.append(at + before)
             before += len(hashes)
@@ -185,9 +275,16 @@ def _mixed(value: int) -> int:
     return value ^ value >> 31
 
 
-def _hash_chunk(folded: Sequence[str], size: int, *, segments: bool) -> tuple[U64, NDArray[np.int64], NDArray[np.int64]]:
-    """Return the hashes of all grams of case-folded texts, how many each text has, and which ones stand behind blank lines."""
+def _hash_chunk(folded: Sequence[str], texts: Sequence[str], *, segments: bool) -> tuple[U64, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the hashes of all grams of texts, how many each text has, and which ones stand behind blank lines.
+
+    Args:
+        folded: the texts, case folded; may still hold what is not seen.
+        texts: as they were given.
+        segments: look for blank lines.
+    """
     joined = "\n".join(folded) + "\n"  # no gram reaches over a line's end
+    size = len(joined)
     if joined.isascii():
         codes = np.frombuffer(joined.encode("ascii"), np.uint8)
         kinds = _kinds()[:128][codes]
@@ -196,6 +293,8 @@ def _hash_chunk(folded: Sequence[str], size: int, *, segments: bool) -> tuple[U6
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
         kinds = _kinds()[codes]
         singles = True
+    if kinds.max() == _UNSEEN:
+        return _hash_chunk([fold(text) for text in texts], texts, segments=segments)
     inside = np.zeros(size + 1, np.bool_)  # by character, with one that is no gram's before the first
     np.not_equal(kinds, 0, out=inside[1:])
     cuts: list[NDArray[np.int64]] = []
@@ -236,10 +335,12 @@ def _command_cuts(codes: NDArray[np.uint8] | NDArray[np.uint32], inside: NDArray
 
 @cache
 def _kinds() -> NDArray[np.uint8]:
-    """Return what each character is: part of a word, a gram by itself, or neither (0)."""
+    """Return what each character is: part of a word, a gram by itself, not seen, or none of these (0)."""
     kinds = np.fromiter((unicodedata.category(chr(code))[0] in "LNM" for code in range(0x110000)), np.uint8, 0x110000)
     for first, last in _SINGLE_RANGES:
         kinds[first : last + 1] *= _SINGLE
+    for first, last in _UNSEEN_RANGES:
+        kinds[first : last + 1] = _UNSEEN
     return kinds
 
 

@@ -33,7 +33,7 @@ def table_of(web: dict[str, Site], *, texts: dict[str, PageText] | None = None) 
         row["id"]: PageText(f"https://{row['host']}{row['path']}", f"Title of {row['path']}", f"Text of {row['path']} with $x^2$")
         for row in frame.iter_rows(named=True)
     } | (texts or {})
-    return PageTable(frame, lambda ids: {name: stored[name] for name in ids if name in stored})
+    return PageTable(lambda: [frame], lambda pages: {name: stored[name] for name in pages["id"] if name in stored})
 
 
 def frame_of(web: dict[str, Site]) -> pl.DataFrame:
@@ -49,11 +49,11 @@ def frame_of(web: dict[str, Site]) -> pl.DataFrame:
                         "domain": host,
                         "path": place,
                         "score": 60000 if number < collected else 9000,
-                        "collected": number < collected,
+                        "selected": number < collected,
                         "num_tokens": 100,
                     }
                 )
-    schema = {"score": pl.UInt16, "collected": pl.Boolean, "num_tokens": pl.UInt32}
+    schema = {"score": pl.UInt16, "selected": pl.Boolean, "num_tokens": pl.UInt32}
     return pl.DataFrame(rows, schema_overrides=schema)
 
 

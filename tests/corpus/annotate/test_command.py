@@ -22,7 +22,8 @@ from reasonforge.corpus.loop.ledger import Ledger
 from reasonforge.corpus.loop.steps import Step
 from reasonforge.corpus.loop.units import WORKLIST
 from reasonforge.corpus.pages import PAGES, write_table
-from reasonforge.corpus.units import Store, Unit, Work, execute
+from reasonforge.corpus.roles import unit_of
+from reasonforge.corpus.units import Input, Store, Work, execute
 from tests.corpus.annotate.fabricate import WEB, frame_of
 from tests.corpus.annotate.served import Reply, post, send
 from tests.corpus.loop.web import build, load
@@ -37,7 +38,7 @@ def _pages(work: Work) -> None:
 
 
 def _worklist(work: Work) -> None:
-    write_table(work.output(WORKLIST), frame_of(WEB).rename({"collected": "selected"}))
+    write_table(work.output(WORKLIST), frame_of(WEB))
 
 
 @pytest.fixture
@@ -50,10 +51,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     loaded = load(build(tmp_path / "web"), annotation="human")
     ledger.begin(text="", resolved=loaded.resolved)
     steps = [("pages", None, "pages"), ("worklist", 1, "round-1/worklist"), ("worklist", 2, "round-2/worklist")]
+    inputs: dict[str, list[Input]] = {}
     for index, (stage, number, place) in enumerate(steps):
-        unit = Unit(stage=place, function=f"{MODULE}:{stage}")
+        unit = unit_of(place, f"{MODULE}:{stage}", inputs)
         ledger.record(index, Step(stage=stage, units=[unit], round=number))
-        execute(unit, store)
+        receipt = execute(unit, store)
+        inputs = inputs or {"pages": [store.input(receipt, PAGES)]}
     return root
 
 

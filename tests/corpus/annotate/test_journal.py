@@ -44,7 +44,7 @@ def test_the_last_line_for_a_pattern_wins_however_it_is_spelled(tmp_path: Path) 
         st.builds(
             Decision,
             round=st.integers(1, 9),
-            pattern=st.sampled_from([A, read_pattern("b.org/"), Pattern("c.org", ("数学", "*"))]),
+            pattern=st.sampled_from([A, read_pattern("b.org/"), read_pattern("c.org/数学/*"), read_pattern("www.gov.uk/q")]),
             label=st.sampled_from(["math", "not_math", "skip"]),
             by=st.sampled_from(["human:ann", "model:m/7B", "auto", "truth"]),
             at=st.just(NOW),

@@ -81,18 +81,18 @@ def test_pages_won_are_those_that_the_labels_match(data: st.DataObject) -> None:
             "domain": "a.org",
             "path": ["/" + "/".join(path) for path in paths],
             "score": [1] * len(paths),
-            "collected": [i % 3 == 0 for i in range(len(paths))],
+            "selected": [i % 3 == 0 for i in range(len(paths))],
             "num_tokens": [1] * len(paths),
         },
         schema_overrides={"score": pl.UInt16},
     )
-    tree = PageTable(frame, lambda _: {}).paths("a.org")
+    tree = PageTable(lambda: [frame], lambda _: {}).paths("a.org")
     patterns = [read_pattern(text) for text in tree["pattern"]]
     labels: dict[Pattern, Label] = data.draw(
         st.dictionaries(st.sampled_from(patterns), st.sampled_from(["math", "not_math", "skip"]), max_size=6)
     )
     said = Annotations(labels).labels_of(frame)
-    uncollected = ~frame["collected"]
+    uncollected = ~frame["selected"]
     assert Gains(tree).won(labels) == int(((said == "math") & uncollected).sum())
     assert Gains(tree).decided(labels) == int((said.is_in(["math", "not_math"]) & uncollected).fill_null(False).sum())
     assert Gains(tree).total == int(uncollected.sum())
@@ -139,12 +139,12 @@ def test_long_texts_are_clipped_and_missing_ones_said() -> None:
     long = table_of({"a.org": {"/q/#": (30, 30)}}, texts={name: PageText("u" * 900, "t" * 900, "x" * 9000)})
     found = {page.id: page for page in draw_samples(long, read_pattern("a.org/"), seed=0, number=30)}[name]
     assert (len(found.url), len(found.title), len(found.text)) == (500, 300, 1502)
-    bare = PageTable(frame_of({"a.org": {"/q/#": (30, 30)}}), lambda _: {})
+    bare = PageTable(lambda: [frame_of({"a.org": {"/q/#": (30, 30)}})], lambda _: {})
     assert all("not stored" in page.text and page.url.startswith("a.org/q") for page in draw_samples(bare, read_pattern("a.org/"), seed=0))
 
 
 def write_tables(folder: Path) -> tuple[list[Path], list[Path]]:
-    frame = frame_of(WEB).rename({"collected": "selected"})
+    frame = frame_of(WEB)
     tables, pages = [folder / "t0.parquet", folder / "t1.parquet"], [folder / "p0.parquet", folder / "p1.parquet"]
     for i in range(2):
         part = frame.filter(pl.int_range(pl.len()) % 2 == i)

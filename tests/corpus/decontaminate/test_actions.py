@@ -56,10 +56,10 @@ def test_paragraphs_without_words_do_not_count() -> None:
     assert left(f"{TEN}\n\n***\n\n---\n\n!", DropSegment()) is None
 
 
-def test_a_short_benchmark_text_drops_the_page_and_by_option_only_its_paragraph() -> None:
+def test_a_short_benchmark_text_costs_its_paragraph_and_by_option_the_page() -> None:
     page = f"first\n\n{SHORT}\n\nlast\n\nvery last"
-    assert left(page, DropSegment()) is None
-    assert left(page, DropSegment(short_drops_page=False)) == "first\n\nlast\n\nvery last"
+    assert left(page, DropSegment()) == "first\n\nlast\n\nvery last"
+    assert left(page, DropSegment(short_drops_page=True)) is None
 
 
 def test_excise_cuts_the_hit_with_its_window_and_no_word_in_two() -> None:
@@ -82,7 +82,7 @@ def test_excise_drops_a_page_of_which_nothing_is_left() -> None:
 
 @given(
     st.lists(st.sampled_from([TEN, SHORT, "clean", "İé", "more words", "\n\n", "!"]), max_size=8).map(" ".join),
-    st.sampled_from([DropSegment(), DropSegment(max_share=1.0, short_drops_page=False), Excise(window=0), Excise(window=7)]),
+    st.sampled_from([DropSegment(short_drops_page=True), DropSegment(max_share=1.0), Excise(window=0), Excise(window=7)]),
 )
 def test_what_is_left_comes_from_the_page_in_order_without_the_hits(page: str, action: DropSegment | Excise) -> None:
     hits = find_hits([page], INDEX)

@@ -274,7 +274,7 @@ def test_a_rank_of_a_stage_of_several_steps_says_to_be_called_again(
             said.append(capsys.readouterr().out)
         assert len(said) < 20
     assert "of urls (keys) left to other ranks" not in said[-1]
-    assert any("left to other ranks; then call all again, until the stage is done" in text for text in said)
+    assert any("left to other ranks; then call all again, for the rest of the stage" in text for text in said)
 
 
 def test_the_steps_of_a_stage_are_told_apart_on_screen(tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

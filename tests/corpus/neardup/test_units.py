@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -40,19 +40,15 @@ def test_what_is_dropped_is_what_comparing_all_pairs_finds(tmp_path: Path, seed:
     # Bands so fine that no pair is missed: then nothing is left to chance.
     config = NearDupConfig(bands=64, rows=2, partitions=3)
     found = dropped(store, driven(near_dedup(pages, store, config), store))
-    everything = [entry for file in files for entry in file]
-    group = {entry.id: {entry.id} for entry in everything}
-    for one, other in combinations(everything, 2):
-        if exact(one.text, other.text, 5) >= 0.8:
-            joined = group[one.id] | group[other.id]
-            group |= dict.fromkeys(joined, joined)
-    by_id = {entry.id: entry for entry in everything}
+    by_date = sorted((entry for file in files for entry in file), key=lambda entry: (-int(entry.fetched_at), entry.id))
+    kept: list[Page] = []
     expected = {}
-    for identity, joined in group.items():
-        newest = max(by_id[name].fetched_at for name in joined)
-        kept = min(name for name in joined if by_id[name].fetched_at == newest)
-        if kept != identity:
-            expected[identity] = kept
+    for entry in by_date:
+        keeper = next((other for other in kept if exact(entry.text, other.text, 5) >= 0.8), None)
+        if keeper is None:
+            kept.append(entry)
+        else:
+            expected[entry.id] = keeper.id
     assert found == expected
     assert expected
 
@@ -103,6 +99,36 @@ def test_short_pages_are_duplicates_only_of_the_same_words_and_empty_ones_of_not
     store, pages = stored(tmp_path, [[page(number, text=text) for number, text in enumerate(texts)]])
     first, second = sorted(ids(0, 1))
     assert dropped(store, driven(near_dedup(pages, store, NearDupConfig()), store)) == {second: first}
+
+
+def chain() -> list[str]:
+    """Return twelve texts, each like the next, and the last not like the first."""
+    draw = random.Random(0)
+    text = words(draw, 400)
+    return [" ".join([*(f"new{place}" for place in range(8 * number)), *text[8 * number :]]) for number in range(12)]
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_of_a_chain_only_pages_go_that_resemble_the_one_that_is_kept(tmp_path: Path, partitions: int) -> None:
+    texts = chain()
+    assert all(exact(one, other, 5) >= 0.9 for one, other in pairwise(texts))
+    assert exact(texts[0], texts[-1], 5) < 0.7
+    store, pages = stored(tmp_path, [[page(number, text=texts[number]) for number in range(file, 12, 3)] for file in range(3)])
+    text_of = dict(zip(ids(*range(12)), texts, strict=True))
+    found = dropped(store, driven(near_dedup(pages, store, NearDupConfig(partitions=partitions)), store))
+    assert found
+    assert all(exact(text_of[identity], text_of[kept], 5) >= 0.8 for identity, kept in found.items())
+    left = [identity for identity in text_of if identity not in found]
+    assert set(found.values()) <= set(left)
+    assert all(exact(text_of[one], text_of[other], 5) < 0.8 for one, other in combinations(left, 2))
+
+
+@pytest.mark.parametrize("hidden", ["\N{SOFT HYPHEN}", "\N{ZERO WIDTH SPACE}"])
+def test_what_is_not_seen_makes_no_other_page(tmp_path: Path, hidden: str) -> None:
+    text = words(random.Random(0), 60)
+    spelled = " ".join(word[:2] + hidden + word[2:] for word in text)
+    store, pages = stored(tmp_path, [[page(0, text=" ".join(text)), page(1, text=spelled)]])
+    assert len(dropped(store, driven(near_dedup(pages, store, NearDupConfig()), store))) == 1
 
 
 def test_a_crawl_without_pages_has_empty_masks(tmp_path: Path) -> None:

@@ -32,6 +32,12 @@ def test_a_rule_in_place_of_a_person_is_said_not_to_be_the_papers_procedure() ->
     assert not any("not the paper's procedure" in sentence for sentence in headline(corpus_of(annotated_by="human")))
 
 
+def test_other_sources_are_named_as_checked_or_as_not_checked() -> None:
+    said = headline(corpus_of(checked=("github",), unchecked=("arxiv", "novels")))
+    assert "Pages are those of the crawl, and documents of github." in said
+    assert "Not checked against benchmarks: arxiv, novels." in said
+
+
 def test_pages_that_were_not_checked_are_not_called_clean() -> None:
     unchecked = " ".join(headline(corpus_of(decontaminated=False, benchmarks=())))
     clean = " ".join(headline(corpus_of(benchmarks=())))

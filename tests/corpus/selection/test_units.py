@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.pool import InProcess, run_all
 from reasonforge.corpus.selection.config import SelectionConfig
-from reasonforge.corpus.selection.cut import Cut, cut_of, histogram, selected
+from reasonforge.corpus.selection.cut import Cut, cut_of, empty, histogram, selected, write_histogram
 from reasonforge.corpus.selection.units import (
     SELECTED,
     TIES,
@@ -38,11 +39,13 @@ def test_two_passes_over_the_files_select_what_one_table_would(tmp_path: Path) -
     for number, part in enumerate(parts):
         write_table(tmp_path / f"{number}.parquet", part)
     files = [file_input(tmp_path / f"{number}.parquet") for number in range(3)]
-    histograms = [histogram(part) for part in parts]
-    where = first_cut(config, histograms)
+    for number, part in enumerate(parts):
+        write_histogram(tmp_path / f"h{number}.parquet", histogram(part))
+    scores = histograms_of(str(tmp_path / f"h{number}.parquet") for number in range(3))
+    where = first_cut(config, scores)
     assert has_ties(where)
     ties = run_all(plan_ties(where, files), store, InProcess())
-    where = final_cut(config, histograms, histograms_of(str(store.output(receipt, TIES)) for receipt in ties))
+    where = final_cut(config, scores, histograms_of(str(store.output(receipt, TIES)) for receipt in ties))
     receipts = run_all(plan_selection(where, files), store, InProcess())
     found = pl.concat([read_table(store.output(receipt, SELECTED)) for receipt in receipts])
     assert found.equals(selected(SCORES, cut_of([SCORES], token_budget=7000)))
@@ -51,8 +54,24 @@ def test_two_passes_over_the_files_select_what_one_table_would(tmp_path: Path) -
     assert counts.noted["tokens"] == found["num_tokens"].sum() == where.tokens
 
 
+def test_histograms_of_many_files_are_summed_without_holding_them(tmp_path: Path) -> None:
+    parts = [SCORES[at : at + 3] for at in range(0, 300, 3)]
+    for number, part in enumerate(parts):
+        write_histogram(tmp_path / f"{number}.parquet", histogram(part))
+    paths = [str(tmp_path / f"{number}.parquet") for number in range(100)]
+    histograms_of(paths)  # what is loaded when first used is not counted
+    tracemalloc.start()
+    found = histograms_of(paths)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    whole = sum((histogram(part) for part in parts), empty())
+    assert (found.pages == whole.pages).all()
+    assert (found.tokens == whole.tokens).all()
+    assert most < 4 << 20  # a dense one is 1 MiB: all of them would be 100
+
+
 def test_a_threshold_needs_one_pass() -> None:
-    where = first_cut(SelectionConfig(token_budget=None, threshold=0.5), [histogram(SCORES)])
+    where = first_cut(SelectionConfig(token_budget=None, threshold=0.5), histogram(SCORES))
     assert not has_ties(where)
     assert selected(SCORES, where)["score"].unique().to_list() == [60_000]
 

@@ -9,11 +9,19 @@ import polars as pl
 from reasonforge.corpus.annotate.journal import ANNOTATIONS, Journal
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.synthetic.truth import TRUTH, decisions, read_truth
+from reasonforge.corpus.urls.normal import Refused, normalise
 
 
 def rows(*pages: tuple[str, bool]) -> pl.DataFrame:
     entries = [{"url": f"https://a.example{path}", "kind": "forum", "is_math": is_math, "domain": "a.example"} for path, is_math in pages]
     return pl.DataFrame(entries)
+
+
+def with_places(truth: pl.DataFrame) -> pl.DataFrame:
+    """Add host and path as the pages of the crawl have them."""
+    found = [page for url in truth["url"] if not isinstance(page := normalise(url), Refused)]
+    assert len(found) == truth.height
+    return truth.with_columns(host=pl.Series([page.host for page in found]), path=pl.Series([page.path for page in found]))
 
 
 def labels(table: pl.DataFrame) -> dict[str, str | None]:
@@ -53,7 +61,15 @@ def test_the_annotations_of_a_web_are_read_as_no_persons_work(folder: Path) -> N
 def test_what_the_annotations_call_mathematics_is_mathematics(folder: Path) -> None:
     truth = read_truth(folder / TRUTH).filter(pl.col("kind") != "hostile")
     said = Annotations.load(folder / ANNOTATIONS)
-    pages = truth.with_columns(host=pl.col("domain"), path=pl.col("url").str.extract(r"://[^/]*([^?#]*)"))
+    pages = with_places(truth)
     accepted = pages.filter(said.labels_of(pages) == "math")
     assert accepted.height > 50
     assert accepted["is_math"].mean() > 0.95  # pyright: ignore[reportOperatorIssue]
+
+
+def test_hosts_that_keep_their_www_are_annotated_too(folder: Path) -> None:
+    pages = with_places(read_truth(folder / TRUTH).filter(pl.col("kind") != "hostile"))
+    said = Annotations.load(folder / ANNOTATIONS)
+    with_www = pages.filter(pl.col("host").str.starts_with("www.") & pl.col("is_math"))
+    assert with_www.height > 10
+    assert said.labels_of(with_www).is_not_null().mean() > 0.5  # pyright: ignore[reportOperatorIssue]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -11,12 +11,12 @@ import polars as pl
 from reasonforge.core.errors import DataError
 from reasonforge.corpus import domains
 from reasonforge.corpus.annotate.labels import Annotations
+from reasonforge.corpus.annotate.shelf import SHELVED, Shelf
 from reasonforge.corpus.domains import DomainKey
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.paths import Pattern
 
-TABLE = pl.Schema({"id": pl.String, "host": pl.String, "domain": pl.String, "path": pl.String, "score": pl.UInt16, "collected": pl.Boolean})
-"""Columns of the pages that are looked at."""
+_COLUMNS = ["id", "host", "domain", "path", "score", "selected", "num_tokens"]
 
 
 class PageText(NamedTuple):
@@ -25,6 +25,10 @@ class PageText(NamedTuple):
     url: str
     title: str
     text: str
+
+
+FindTexts = Callable[[pl.DataFrame], Mapping[str, PageText]]
+"""Finds what is shown of pages (``id`` and ``file``), by id."""
 
 
 class AnnotationData(Protocol):
@@ -39,42 +43,43 @@ class AnnotationData(Protocol):
         ...
 
     def pages(self, pattern: Pattern) -> pl.DataFrame:
-        """Return ``id``, ``host``, ``path``, ``score`` and ``collected`` of the pages that a pattern matches."""
+        """Return ``id``, ``file``, ``host``, ``path``, ``score`` and ``collected`` of the pages that a pattern matches."""
         ...
 
-    def texts(self, ids: Sequence[str]) -> Mapping[str, PageText]:
-        """Return what is shown of pages."""
+    def texts(self, pages: pl.DataFrame) -> Mapping[str, PageText]:
+        """Return what is shown of rows of :meth:`pages`, by id."""
         ...
 
 
 class PageTable:
-    """Annotation data over a table in memory: a hundred bytes a page, the texts fetched when they are shown."""
+    """Annotation data over tables of pages, read one after another; how much of them stays in memory is the shelf's business."""
 
     def __init__(
         self,
-        pages: pl.DataFrame,
-        texts: Callable[[Sequence[str]], Mapping[str, PageText]],
+        tables: Callable[[], Iterable[pl.DataFrame]],
+        texts: FindTexts,
         *,
         key: DomainKey = "host",
         min_ratio: float = 0.10,
         min_pages: int = 20,
     ) -> None:
         """Args:
-        pages: :data:`TABLE` and ``num_tokens``; only pages that count at all.
-        texts: finds what is shown of pages.
+        tables: begins anew to read the tables: ``id``, ``host``, ``domain``, ``path``, ``score`` (u16), ``selected`` and ``num_tokens``;
+            only pages that count at all. They are gone through twice.
+        texts: finds what is shown of pages; ``file`` is the place of their table.
         key: what a domain is.
         min_ratio: a domain is mathematical above this share.
         min_pages: a domain with fewer pages is not judged.
         """
-        rated = domains.rates([domains.partial(pages, key=key)])
-        self._key: DomainKey = key
+        rated = domains.rates(domains.partial(table.rename({"selected": "collected"}), key=key) for table in tables())
         self._domains = domains.mathematical(rated, min_ratio=min_ratio, min_pages=min_pages)
-        asked = pages.select(TABLE.names()).filter(pl.col(key).is_in(self._domains["name"].implode())).sort(key, "id")
-        self._of_domain = {str(name): part for (name,), part in asked.partition_by(key, as_dict=True).items()}
-        self._names_of_host: dict[str, list[str]] = {}
-        for name, part in self._of_domain.items():
-            for host in part["host"].unique():
-                self._names_of_host.setdefault(host, []).append(name)
+        parts = (
+            table.select(pl.col(key).alias("name"), "id", "host", "path", "score", pl.col("selected").alias("collected")).with_columns(
+                file=pl.lit(file, pl.UInt32)
+            )
+            for file, table in enumerate(tables())
+        )
+        self._shelf = Shelf(parts, dict(self._domains.select("name", "pages").iter_rows()))
         self._texts = texts
 
     def domains(self) -> pl.DataFrame:
@@ -83,18 +88,17 @@ class PageTable:
 
     def paths(self, name: str) -> pl.DataFrame:
         """Return the path tree of a domain, down to single pages."""
-        pages = self._of_domain.get(name, pl.DataFrame(schema=TABLE))
-        return domains.path_tree([domains.path_partial(pages, key=self._key)])
+        return domains.path_tree([domains.path_partial(self._shelf.pages(name), key="name")])
 
     def pages(self, pattern: Pattern) -> pl.DataFrame:
         """Return the pages that a pattern matches."""
-        parts = [self._of_domain[name] for name in self._names_of_host.get(pattern.host, ())]
-        pages = pl.concat([pl.DataFrame(schema=TABLE), *parts])
+        parts = [self._shelf.pages(name) for name in self._shelf.names_of(pattern.host)]
+        pages = pl.concat([pl.DataFrame(schema=SHELVED), *parts])
         return pages.filter(Annotations({pattern: "math"}).labels_of(pages).is_not_null())
 
-    def texts(self, ids: Sequence[str]) -> Mapping[str, PageText]:
+    def texts(self, pages: pl.DataFrame) -> Mapping[str, PageText]:
         """Return what is shown of pages."""
-        return self._texts(ids)
+        return self._texts(pages)
 
 
 def open_tables(
@@ -104,7 +108,7 @@ def open_tables(
 
     Args:
         tables: columns ``id``, ``host``, ``domain``, ``path``, ``score`` (u16), ``selected`` and ``num_tokens``; only pages that count.
-        pages: ``pages.parquet`` files that hold their texts.
+        pages: for each of them the ``pages.parquet`` that its pages stand in; empty = no texts are asked for.
         key: what a domain is.
         min_ratio: a domain is mathematical above this share.
         min_pages: a domain with fewer pages is not judged.
@@ -112,34 +116,26 @@ def open_tables(
     Raises:
         DataError: a file is missing or broken.
     """
-    columns = ["id", "host", "domain", "path", "score", "selected", "num_tokens"]
-    empty = pl.DataFrame(
-        schema={**{name: pl.String for name in columns[:4]}, "score": pl.UInt16, "selected": pl.Boolean, "num_tokens": pl.UInt32}
-    )
-    joined = pl.concat([empty, *(read_table(path, columns) for path in tables)]).rename({"selected": "collected"})
-    return PageTable(joined, StoredTexts(pages), key=key, min_ratio=min_ratio, min_pages=min_pages)
+    assert not pages or len(pages) == len(tables), "a file of pages for each table"
+    texts = StoredTexts(pages)
+    return PageTable(lambda: (read_table(path, _COLUMNS) for path in tables), texts, key=key, min_ratio=min_ratio, min_pages=min_pages)
 
 
 class StoredTexts:
-    """Texts of pages in Parquet files: which file holds which page is read once, a text when it is shown."""
+    """Texts of pages in Parquet files, read when they are shown: of the file that a page stands in, the one row."""
 
     def __init__(self, pages: Sequence[Path]) -> None:
         """Use these files; nothing is read yet."""
         self._paths = list(pages)
-        self._ids: pl.DataFrame | None = None
 
-    def __call__(self, ids: Sequence[str]) -> dict[str, PageText]:
+    def __call__(self, pages: pl.DataFrame) -> dict[str, PageText]:
         """Return the texts that are found.
 
         Raises:
             DataError: a file is missing or broken.
         """
-        if self._ids is None:
-            parts = [read_table(path, ["id"]).with_columns(file=pl.lit(i, dtype=pl.UInt32)) for i, path in enumerate(self._paths)]
-            self._ids = pl.concat([pl.DataFrame(schema={"id": pl.String, "file": pl.UInt32}), *parts])
-        wanted = self._ids.filter(pl.col("id").is_in(list(ids)))
         found: dict[str, PageText] = {}
-        for (file,), part in sorted(wanted.partition_by("file", as_dict=True).items()):
+        for (file,), part in sorted(pages.partition_by("file", as_dict=True).items() if self._paths else ()):
             path = self._paths[int(file)]
             try:
                 rows = pl.scan_parquet(path, glob=False).filter(pl.col("id").is_in(part["id"].to_list()))

@@ -9,6 +9,7 @@ from typing import cast
 import polars as pl
 
 from reasonforge.corpus.annotate.journal import Journal, Label
+from reasonforge.corpus.domains import segments
 from reasonforge.corpus.paths import ANY, Pattern, segments_of
 
 _Shape = tuple[bool, ...]
@@ -53,10 +54,10 @@ class Annotations:
         >>> [Annotations(said).label_of("a.org", path) for path in ("/q/17", "/q/tagged/x", "/quiz")]
         ['math', 'not_math', None]
         """
-        segments = segments_of(path)
+        mine = segments_of(path)
         for shape, table in self._tables:
-            if len(shape) <= len(segments):
-                key = "/".join((host, *(segment if literal else ANY for segment, literal in zip(segments, shape, strict=False))))
+            if len(shape) <= len(mine):
+                key = "/".join((host, *(segment if literal else ANY for segment, literal in zip(mine, shape, strict=False))))
                 if (label := table.get(key)) is not None:
                     return label
         return None
@@ -67,11 +68,10 @@ class Annotations:
         Args:
             pages: columns ``host`` and ``path``.
         """
-        segments = pl.col("path").str.replace_all("/+", "/").str.strip_chars_start("/").str.strip_chars_end("/")
         hosts = pl.Series("host", sorted({pattern.host for pattern in self.patterns}), dtype=pl.String)
         known = pages.select("host", "path").with_row_index("row").join(hosts.to_frame(), on="host", how="semi")
         known = known.with_columns(
-            parts=pl.when(segments == "").then(pl.lit([], dtype=pl.List(pl.String))).otherwise(segments.str.split("/")),
+            parts=segments(pl.col("path")),
             label=pl.lit(None, dtype=pl.String),
         )
         for shape, table in self._tables:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -40,10 +39,10 @@ def draw_samples(data: AnnotationData, pattern: Pattern, *, seed: int, number: i
     """
     pages = data.pages(pattern)
     own_seed = derive_seed(seed, "samples", str(pattern))
-    drawn = [_drawn(pages.filter(pl.col("collected") == kind), number, own_seed) for kind in (False, True)]
-    texts = data.texts([row["id"] for part in drawn for row in part])
+    drawn = pl.concat([_drawn(pages.filter(pl.col("collected") == kind), number, own_seed) for kind in (False, True)])
+    texts = data.texts(drawn)
     samples = []
-    for row in (row for part in drawn for row in part):
+    for row in drawn.iter_rows(named=True):
         shown = texts.get(row["id"])
         url, title, text = shown if shown is not None else (f"{row['host']}{row['path']}", "", "(the text of this page is not stored)")
         samples.append(
@@ -59,8 +58,8 @@ def draw_samples(data: AnnotationData, pattern: Pattern, *, seed: int, number: i
     return samples
 
 
-def _drawn(pages: pl.DataFrame, number: int, seed: int) -> list[dict[str, Any]]:
+def _drawn(pages: pl.DataFrame, number: int, seed: int) -> pl.DataFrame:
     """Take the pages from a drawn place on, in the order of their ids: ids are hashes, so neighbours have nothing in common."""
     start = f"{seed << 1:016x}"  # seeds have 63 bits, and would never begin in the upper half
     ordered = pl.col("id").rank("ordinal") + pl.when(pl.col("id") >= start).then(0).otherwise(pl.len())
-    return pages.sort(ordered).head(number).rows(named=True) if len(pages) else []
+    return pages.sort(ordered).head(number)

@@ -261,7 +261,7 @@ class Session:
 
     def _reckon(self, names: Collection[str]) -> None:
         labels = self._labels_by_name()
-        for name in names:
+        for name in sorted(names):  # in the order of the shelf
             mine = labels.get(name, {})
             said, opened = Annotations(mine), self._opened(name)
             is_open = any(row.gain > 0 and row.pattern not in mine and _above(row, said) not in _SETTLING for row in opened.rows)

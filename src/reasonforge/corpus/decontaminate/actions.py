@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -52,14 +53,15 @@ def cuts_of(text: str, hits: Sequence[Hit], action: DropDoc | DropSegment | Exci
 def _excised(text: str, hits: Sequence[Hit], action: Excise) -> list[Cut]:
     """Widen every hit by the window, and on to the end of a gram: no word is cut in two."""
     words = spans(text)
+    starts = [word.start for word in words]
     stretches: list[tuple[int, int]] = []
     for hit in hits:
         start, end = max(hit.start - action.window, 0), min(hit.end + action.window, len(text))
-        for word in words:
-            if word.start < start < word.end:
-                start = word.start
-            if word.start < end < word.end:
-                end = word.end
+        # The last word that begins before a border is the only one that can go on beyond it.
+        if (before := bisect_left(starts, start) - 1) >= 0 and words[before].end > start:
+            start = words[before].start
+        if (before := bisect_left(starts, end) - 1) >= 0 and words[before].end > end:
+            end = words[before].end
         stretches.append((start, end))
     cuts = _joined(action.type, sorted(stretches))
     left = "".join(text[start:end] for start, end in zip([0, *(cut.end for cut in cuts)], [*(cut.start for cut in cuts), len(text)]))

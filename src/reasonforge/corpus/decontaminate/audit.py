@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from reasonforge.corpus.decontaminate.find import find_matches
@@ -41,9 +42,11 @@ class Audit:
     def suspects(self, texts: Sequence[str]) -> list[Suspect]:
         """Return the paragraphs that resemble a benchmark text, by page, paragraph and benchmark text."""
         pairs: set[tuple[int, int, int]] = set()
-        for match in find_matches(texts, self._index):
-            if match.segment == match.last_segment:
-                pairs.update((match.page, match.segment, place.text) for place in self._index.places(match.run))
+        matches = [match for match in find_matches(texts, self._index) if match.segment == match.last_segment]
+        shared = {(match.run, match.page, match.segment) for match in matches}
+        for run, places in groupby(sorted(shared), key=lambda entry: entry[0]):
+            of_run = {place.text for place in self._index.places(run)}
+            pairs.update((page, segment, text) for _, page, segment in places for text in of_run)
         found: list[Suspect] = []
         runs: tuple[tuple[int, int], frozenset[tuple[str, ...]]] | None = None
         for page, segment, number in sorted(pairs):

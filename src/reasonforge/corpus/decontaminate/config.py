@@ -53,9 +53,9 @@ class DropSegment(Section):
     type: Literal["drop_segment"] = "drop_segment"
     max_share: float = Field(default=0.5, ge=0, le=1)
     """If more than this part of a page's paragraphs would go, the page is dropped."""
-    short_drops_page: bool = True
-    """A benchmark text of fewer than ``n`` grams drops the page. The paper speaks of segments for runs of ten and of pages for short texts.
-    False = its paragraph goes, as with any other."""
+    short_drops_page: bool = False
+    """A benchmark text of fewer than ``n`` grams drops the page, and not only its paragraph: the paper speaks of segments for runs of ten
+    and of pages for short texts. Off by default, which is ours: a page is worth more than the few words that it shares."""
 
 
 class Excise(Section):
@@ -93,6 +93,10 @@ class DecontaminateConfig(Section):
     """A page that shares a run of so many grams with a benchmark text holds benchmark text."""
     min_n: int = Field(default=3, ge=1, le=64)
     """Benchmark texts of fewer than ``n`` grams but at least so many are looked for as a whole; shorter ones are not."""
+    short_min_words: int = Field(default=3, ge=0, le=64)
+    """Of the texts of fewer than ``n`` grams only those with so many words are looked for: grams of two letters or more, or Chinese or
+    Japanese characters; numbers, single letters and LaTeX commands are none. 0 = all are, which is the paper's letter. Ours: answers such
+    as ``1, 2, 3`` or ``x^3 + 3x - 6`` stand as paragraphs in clean pages all over the web, and the paper's rule would lose these."""
     short_match: Literal["whole_segment", "substring"] = "whole_segment"
     """A short benchmark text matches a paragraph that consists of it (``whole_segment``), or any place in a page (``substring``)."""
     action: Action = DropSegment()
@@ -111,6 +115,13 @@ class DecontaminateConfig(Section):
         # Not ``model_fields_set``: a corpus stores its recipe with all defaults written out, and reads it again.
         if self.min_n == self.n and self.short_match != type(self).model_fields["short_match"].default:
             raise ValueError("short_match has no effect where min_n = n: no short texts are looked for")
+        if self.min_n == self.n and self.short_min_words != type(self).model_fields["short_min_words"].default:
+            raise ValueError("short_min_words has no effect where min_n = n: no short texts are looked for")
+        if self.min_n < self.n <= self.short_min_words:
+            raise ValueError(
+                f"short_min_words = {self.short_min_words} leaves no text of fewer than n = {self.n} grams to look for: lower it, "
+                "or say min_n = n"
+            )
         if len(set(self.fields)) < len(self.fields):
             raise ValueError("fields: one of them is named twice")
         if self.fields != type(self).model_fields["fields"].default and not any(source.type == "benchmark" for source in self.sources):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -16,8 +16,6 @@ from reasonforge.corpus.hashing import GramHashes, hash_texts, portions, run_has
 ShortMatch = Literal["whole_segment", "substring"]
 
 _SHOWN_GRAMS = 50
-_MOST_ITEMS = 16
-"""Benchmark texts that are listed for one run: an instruction that heads five thousand problems is one finding, not five thousand."""
 
 
 class Match(NamedTuple):
@@ -71,7 +69,7 @@ def find_hits(
     """Return what pages share with the benchmarks, page by page.
 
     Args:
-        texts: the pages, in Unicode's form NFC.
+        texts: the pages.
         index: the benchmarks.
         short_match: ``whole_segment`` or ``substring``, see :mod:`reasonforge.corpus.decontaminate.config`.
         ignored: runs that do not count.
@@ -79,10 +77,18 @@ def find_hits(
     return hits_of(texts, find_matches(texts, index, short_match=short_match), index, ignored=ignored)
 
 
-def find_matches(texts: Sequence[str], index: Index, *, short_match: ShortMatch = "whole_segment") -> list[Match]:
+def find_matches(
+    texts: Sequence[str], index: Index, *, short_match: ShortMatch = "whole_segment", begin: Callable[[int], bool] = lambda page: True
+) -> list[Match]:
     """Return every place of pages where a run of the index stands, by page and position.
 
     A hash that is found is only a reason to look: the grams themselves decide.
+
+    Args:
+        texts: the pages.
+        index: the benchmarks.
+        short_match: as for :func:`find_hits`.
+        begin: asked with its number before a page is looked at word by word; False = leave it.
     """
     whole_segments = short_match == "whole_segment" and bool(index.short)
     matches: list[Match] = []
@@ -97,6 +103,8 @@ def find_matches(texts: Sequence[str], index: Index, *, short_match: ShortMatch 
         at, runs = at[order], runs[order]
         pages = hashed.text_of(at)
         for page in np.unique(pages).tolist():
+            if not begin(first + page):
+                continue
             of_page = slice(*np.searchsorted(pages, (page, page + 1)))
             positions = at[of_page] - hashed.offsets[page]
             matches += _confirmed(texts[first + int(page)], first + page, positions.tolist(), runs[of_page].tolist(), index)
@@ -152,7 +160,7 @@ def hits_of(texts: Sequence[str], matches: Sequence[Match], index: Index, *, ign
     open_hits: dict[tuple[int, int], tuple[Match, Match]] = {}
     hits: list[tuple[Match, Match, int]] = []
     for match in matches:
-        for text in _texts_of(match.run, index) if match.run not in ignored else ():
+        for text in index.first_texts(match.run) if match.run not in ignored else ():
             first, last = open_hits.get((match.page, text), (match, match))
             if match.position > last.position + last.length:
                 hits.append((first, last, text))
@@ -161,10 +169,6 @@ def hits_of(texts: Sequence[str], matches: Sequence[Match], index: Index, *, ign
     hits += [(first, last, text) for (_, text), (first, last) in open_hits.items()]
     hits.sort(key=lambda hit: (hit[0].page, hit[0].position, hit[2]))
     return [_hit(texts[first.page], first, last, text, index) for first, last, text in hits]
-
-
-def _texts_of(run: int, index: Index) -> list[int]:
-    return list(dict.fromkeys(place.text for place in index.places(run)))[:_MOST_ITEMS]
 
 
 def _hit(page_text: str, first: Match, last: Match, text: int, index: Index) -> Hit:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reasonforge.corpus.hashing import U64, GramHashes, grams, hash_texts, run_hashes
+from reasonforge.corpus.hashing import U64, GramHashes, grams, hash_texts, is_word, run_hashes
 
+_MOST_TEXTS = 16
+"""Benchmark texts that are listed for one run: an instruction that heads five thousand problems is one finding, not five thousand."""
 _FILTER_BITS = (12, 24)
 """Of a filter's address, least and most: 4 KiB to 16 MiB."""
 
@@ -68,43 +70,62 @@ class RunTable:
 class Index:
     """All benchmark texts: runs of ``n`` grams of the long ones, the short ones as a whole."""
 
-    def __init__(self, texts: Sequence[BenchmarkText], *, n: int, min_n: int) -> None:
+    def __init__(self, texts: Sequence[BenchmarkText], *, n: int, min_n: int, short_min_words: int = 0) -> None:
         """Make the tables.
 
         Args:
             texts: in any form of Unicode.
             n: length of a run.
             min_n: texts of fewer than ``n`` grams but at least so many are looked for as a whole.
+            short_min_words: of those, only texts with so many words, see :func:`reasonforge.corpus.hashing.is_word`.
         """
         self.n, self.min_n = n, min_n
         self.texts = tuple(texts)
-        normal = [unicodedata.normalize("NFC", entry.text) for entry in self.texts]
-        self.grams = tuple(tuple(grams(text)) for text in normal)
+        self.grams = tuple(tuple(grams(entry.text)) for entry in self.texts)
         """Of each text: what hits are confirmed by."""
-        hashed = hash_texts(normal)
+        hashed = hash_texts([entry.text for entry in self.texts])
         sizes = hashed.counts()
+        is_short = (sizes >= min_n) & (sizes < n)
+        for number in np.flatnonzero(is_short).tolist() if short_min_words else ():
+            is_short[number] = sum(map(is_word, self.grams[number])) >= short_min_words
         self.long = _table(n, 0, *_runs_of(hashed, n))
         """Runs of ``n`` grams."""
         tables: list[RunTable] = []
         first_id = len(self.long.hashes)
-        for length in sorted(set(sizes[(sizes >= min_n) & (sizes < n)].tolist())):
-            numbers = np.flatnonzero(sizes == length)
+        for length in sorted(set(sizes[is_short].tolist())):
+            numbers = np.flatnonzero(is_short & (sizes == length))
             runs = run_hashes(hashed.hashes, length)[hashed.offsets[numbers]]
             table = _table(length, first_id, runs, np.stack((numbers, np.zeros_like(numbers)), axis=1))
             first_id += len(table.hashes)
             tables.append(table)
         self.short = tuple(tables)
         """Whole texts of fewer grams, one table for each length."""
-        self.num_unchecked = int((sizes < min_n).sum())
+        self.num_unchecked = int(((sizes < n) & ~is_short).sum())
         """Texts that are too short to be looked for."""
+        self._first_texts: dict[int, tuple[int, ...]] = {}
 
     def places(self, run: int) -> list[Place]:
         """Return where a run stands in the benchmarks: the same grams, not only the same hash."""
+        return list(self._places(run))
+
+    def first_texts(self, run: int) -> tuple[int, ...]:
+        """Return the numbers of the texts that a run stands in, the first sixteen; remembered, as many pages have the same runs."""
+        known = self._first_texts.get(run)
+        if known is None:
+            distinct = (text for text, _ in groupby(place.text for place in self._places(run)))  # places come text by text
+            known = self._first_texts[run] = tuple(islice(distinct, _MOST_TEXTS))
+        return known
+
+    def _places(self, run: int) -> Iterator[Place]:
         table = self.table_of(run)
         at = run - table.first_id
-        places = [Place(text, position) for text, position in table.places[table.bounds[at] : table.bounds[at + 1]].tolist()]
-        first = self._grams_at(places[0], table.length)
-        return [place for place in places if self._grams_at(place, table.length) == first]
+        first: tuple[str, ...] | None = None
+        for text, position in table.places[table.bounds[at] : table.bounds[at + 1]]:
+            place = Place(int(text), int(position))
+            words = self._grams_at(place, table.length)
+            first = words if first is None else first
+            if words == first:
+                yield place
 
     def run_grams(self, run: int) -> tuple[str, ...]:
         """Return the grams of a run."""

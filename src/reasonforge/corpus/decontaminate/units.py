@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,20 +17,24 @@ from reasonforge.corpus.decontaminate.audit import Audit
 from reasonforge.corpus.decontaminate.config import Action, DecontaminateConfig, Source
 from reasonforge.corpus.decontaminate.find import Match, find_matches, hits_of
 from reasonforge.corpus.decontaminate.index import BenchmarkText, Index
+from reasonforge.corpus.decontaminate.portions import portions_of
 from reasonforge.corpus.decontaminate.sources import source_files, texts_of
+from reasonforge.corpus.hashing import UNICODE
 from reasonforge.corpus.pages import PAGES, read_table, write_table
 from reasonforge.corpus.roles import roles, unit_of
-from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work, file_input
+from reasonforge.corpus.units import KILLS_WORKER, Input, Receipt, Store, Unit, Work, file_input
 from reasonforge.corpus.urls.dedup import Chain
-from reasonforge.corpus.urls.reasons import BENCHMARK_TEXT, LEFT_OUT, TOO_SHORT
-from reasonforge.corpus.urls.tables import chosen_pages
+from reasonforge.corpus.urls.reasons import BENCHMARK_TEXT, TOO_SHORT
 
 STAGE: Final = "decontaminate"
-VERSION: Final = 1
-TEXTS, MATCHES, REVIEW, HITS, ACTIONS, SUSPECTS = (
-    f"{name}.parquet" for name in ("texts", "matches", "review", "hits", "actions", "suspects")
+SOURCES: Final = f"{STAGE}/sources"
+"""Stage of the units of another source, its name behind it."""
+VERSION: Final = 2
+TEXTS, MATCHES, REVIEW, HITS, ACTIONS, SUSPECTS, UNREAD = (
+    f"{name}.parquet" for name in ("texts", "matches", "review", "hits", "actions", "suspects", "unread")
 )
 
+_UNREAD = pl.Schema({"row": pl.UInt32})
 _TEXTS = pl.Schema({"benchmark": pl.String, "item": pl.String, "field": pl.String, "text": pl.String})
 MATCH_TABLE: Final = pl.Schema(
     {
@@ -72,6 +76,17 @@ SUSPECT_TABLE: Final = pl.Schema(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """A file of another source that goes into the corpus: JSON Lines or Parquet. Tables name its documents by the number of their row."""
+
+    source: str
+    """Name of the source."""
+    file: Input
+    text_field: str
+    """Column of the text."""
+
+
 def decontaminate(
     pages: Sequence[Receipt],
     store: Store,
@@ -79,8 +94,9 @@ def decontaminate(
     *,
     drop: Sequence[Sequence[Input]] = (),
     keep: Sequence[Sequence[Input]] = (),
+    documents: Sequence[Documents] = (),
 ) -> Chain:
-    """Plan the decontamination of pages; the receipts returned have hits and actions, in the order of ``pages``.
+    """Plan the decontamination of all that is packed; the receipts returned have hits and actions, of ``documents``, then of ``pages``.
 
     Args:
         pages: of all files.
@@ -88,11 +104,15 @@ def decontaminate(
         config: what to look for, and what to do.
         drop: per file, tables of ids that are not looked at. Empty = all are.
         keep: per file, tables of ids that are, and no others: a selection. Empty = all are.
+        documents: files of other sources.
     """
     texts = yield plan_texts(store, config)
-    matches = yield plan_matches(pages, texts, store, config, drop=drop, keep=keep)
+    of_documents = plan_document_matches(documents, texts, store, config)
+    matches = yield [*of_documents, *plan_matches(pages, texts, store, config, drop=drop, keep=keep)]
     review = yield plan_review(matches, texts, store, config)
-    done = yield plan_decontaminate(pages, matches, review, texts, store, config)
+    mine, others = matches[len(documents) :], matches[: len(documents)]
+    cut_documents = plan_document_actions(documents, others, review, texts, store, config)
+    done = yield [*cut_documents, *plan_decontaminate(pages, mine, review, texts, store, config)]
     return done
 
 
@@ -111,7 +131,7 @@ def plan_texts(store: Store, config: DecontaminateConfig) -> list[Unit]:
         # Names within the source, not where it lies: the same files elsewhere are the same texts.
         names = [file.relative_to(path).as_posix() for file in files] if path.is_dir() else []
         sources.append({**source.model_dump(mode="json", exclude={"path"}), "files": names, "num_files": len(files), "path": path.name})
-    settings = {"sources": sources, "fields": list(config.fields), "n": config.n, "min_n": config.min_n}
+    settings = {"sources": sources, "fields": list(config.fields), "unicode": UNICODE, **_index_settings(config)}
     return [
         Unit(stage=f"{STAGE}/texts", function=f"{__name__}:write_texts", version=VERSION, settings=settings, inputs=tuple(inputs)),
     ]
@@ -127,7 +147,7 @@ def plan_matches(
     keep: Sequence[Sequence[Input]] = (),
 ) -> list[Unit]:
     """Return one unit per file of pages: all that it shares with benchmarks."""
-    settings = config.model_dump(mode="json", include={"n", "min_n", "short_match", "audit"})
+    settings = _match_settings(config)
     units: list[Unit] = []
     for number, receipt in enumerate(pages):
         given = {"pages": [store.input(receipt, PAGES)], "texts": _texts_input(texts, store)}
@@ -137,11 +157,26 @@ def plan_matches(
     return units
 
 
+def plan_document_matches(
+    documents: Sequence[Documents], texts: Sequence[Receipt], store: Store, config: DecontaminateConfig
+) -> list[Unit]:
+    """Return one unit per file of documents: all that it shares with benchmarks."""
+    settings = _match_settings(config)
+    return [
+        _unit(
+            f"{STAGE}/matches",
+            "write_matches",
+            {"documents": [entry.file], "texts": _texts_input(texts, store)},
+            {**settings, "text_field": entry.text_field},
+        )
+        for entry in documents
+    ]
+
+
 def plan_review(matches: Sequence[Receipt], texts: Sequence[Receipt], store: Store, config: DecontaminateConfig) -> list[Unit]:
     """Return the one unit that counts in how many pages each run stands."""
     given = {"texts": _texts_input(texts, store), "matches": [store.input(receipt, MATCHES) for receipt in matches]}
-    settings = config.model_dump(mode="json", include={"n", "min_n", "review_documents"})
-    return [_unit(f"{STAGE}/review", "write_review", given, settings)]
+    return [_unit(f"{STAGE}/review", "write_review", given, {**_index_settings(config), "review_documents": config.review_documents})]
 
 
 def plan_decontaminate(
@@ -153,18 +188,32 @@ def plan_decontaminate(
     config: DecontaminateConfig,
 ) -> list[Unit]:
     """Return one unit per file of pages: its hits, and what becomes of its pages."""
-    settings = config.model_dump(mode="json", include={"n", "min_n", "action"})
-    units: list[Unit] = []
-    for receipt, found in zip(pages, matches, strict=True):
-        given = {
-            "pages": [store.input(receipt, PAGES)],
-            "texts": _texts_input(texts, store),
-            "matches": [store.input(found, MATCHES)],
-        }
-        if config.ignore_frequent:
-            given["ignored"] = [store.input(entry, REVIEW) for entry in review]
-        units.append(_unit(STAGE, "write_actions", given, settings))
-    return units
+    settings = _action_settings(config)
+    return [
+        _unit(STAGE, "write_actions", {"pages": [store.input(receipt, PAGES)], **_found(found, review, texts, store, config)}, settings)
+        for receipt, found in zip(pages, matches, strict=True)
+    ]
+
+
+def plan_document_actions(
+    documents: Sequence[Documents],
+    matches: Sequence[Receipt],
+    review: Sequence[Receipt],
+    texts: Sequence[Receipt],
+    store: Store,
+    config: DecontaminateConfig,
+) -> list[Unit]:
+    """Return one unit per file of documents: its hits, and what becomes of its documents."""
+    settings = _action_settings(config)
+    return [
+        _unit(
+            f"{SOURCES}/{entry.source}",
+            "write_actions",
+            {"documents": [entry.file], **_found(found, review, texts, store, config)},
+            {**settings, "text_field": entry.text_field},
+        )
+        for entry, found in zip(documents, matches, strict=True)
+    ]
 
 
 def write_texts(work: Work) -> None:
@@ -178,7 +227,7 @@ def write_texts(work: Work) -> None:
         # The folder is where its first file lies, less that file's name within the folder.
         folder = files[0].removesuffix(entry["files"][0]).rstrip("/") if entry["files"] else files[0]
         texts += texts_of(source, Path(folder), settings["fields"])
-    index = Index(texts, n=settings["n"], min_n=settings["min_n"])
+    index = Index(texts, n=settings["n"], min_n=settings["min_n"], short_min_words=settings["short_min_words"])
     if not len(index.long.hashes) and not index.short:
         raise DataError(
             f"decontamination: none of the {len(texts)} benchmark texts has {settings['min_n']} words: check sources and fields"
@@ -194,24 +243,29 @@ def write_texts(work: Work) -> None:
 def write_matches(work: Work) -> None:
     """Unit: every run of a benchmark in one file, and the paragraphs that resemble one where that was asked for."""
     given, settings = roles(work), work.settings
-    path, texts_path = given["pages"][0], given["texts"][0]
-    index = _index(texts_path, settings["n"], settings["min_n"])
+    index = _index_of(work)
     audit = None
     if settings["audit"] is not None:
-        audit = Audit(read_texts(texts_path), n=settings["audit"]["n"], jaccard=settings["audit"]["jaccard"])
-    work.counts.taken = len(read_table(path, ["id"]))
+        audit = Audit(read_texts(given["texts"][0]), n=settings["audit"]["n"], jaccard=settings["audit"]["jaccard"])
     rows: list[tuple[Any, ...]] = []
     suspects: list[tuple[Any, ...]] = []
-    keep = given.get("keep", []) if settings["selected"] else None
-    for pages in chosen_pages(path, ["id", "text"], drop=given.get("drop", []), keep=keep):
-        work.counts.kept += len(pages)
-        texts, ids, numbers = pages["text"].to_list(), pages["id"].to_list(), pages["row"].to_list()
-        matches = find_matches(texts, index, short_match=settings["short_match"])
+    unread: list[int] = []
+    for numbers, ids, texts in portions_of(work):
+
+        def begin(place: int, ids: Sequence[str] = ids, numbers: Sequence[int] = numbers) -> bool:
+            if work.begin(ids[place]):
+                return True
+            work.counts.kept -= 1
+            unread.append(numbers[place])
+            return False
+
+        matches = find_matches(texts, index, short_match=settings["short_match"], begin=begin)
+        work.end()
         rows += [(numbers[match.page], ids[match.page], *match[1:]) for match in matches]
         suspects += [(ids[suspect.page], *suspect[1:]) for suspect in (audit.suspects(texts) if audit else ())]
-    work.counts.drop(LEFT_OUT, work.counts.taken - work.counts.kept)
     work.counts.note("matches", len(rows))
     write_table(work.output(MATCHES), pl.DataFrame(rows, schema=MATCH_TABLE, orient="row"))
+    write_table(work.output(UNREAD), pl.DataFrame({"row": unread}, schema=_UNREAD))
     if audit is not None:
         work.counts.note("suspects", len(suspects))
         write_table(work.output(SUSPECTS), pl.DataFrame(suspects, schema=SUSPECT_TABLE, orient="row"))
@@ -220,7 +274,7 @@ def write_matches(work: Work) -> None:
 def write_review(work: Work) -> None:
     """Unit: the runs that stand in many pages."""
     given, settings = roles(work), work.settings
-    index = _index(given["texts"][0], settings["n"], settings["min_n"])
+    index = _index_of(work)
     tables = [read_table(path, ["row", "run"]).unique().group_by("run").agg(documents=pl.len()) for path in given.get("matches", [])]
     counted = pl.concat(tables) if tables else pl.DataFrame(schema={"run": pl.UInt32, "documents": pl.UInt32})
     summed = counted.group_by("run").agg(documents=pl.col("documents").cast(pl.UInt64).sum())
@@ -248,32 +302,38 @@ def review_table(frequent: pl.DataFrame, index: Index) -> pl.DataFrame:
 
 
 def write_actions(work: Work) -> None:
-    """Unit: the hits of one file, and what becomes of its pages."""
+    """Unit: the hits of one file, and what becomes of its pages. One that killed a worker was not looked at, and goes."""
     given, settings = roles(work), work.settings
     action = TypeAdapter(Action).validate_python(settings["action"])
-    index = _index(given["texts"][0], settings["n"], settings["min_n"])
-    table = read_table(given["matches"][0])
+    index = _index_of(work)
+    of_row = read_table(given["matches"][0]).partition_by("row", as_dict=True, maintain_order=True)
+    unread = frozenset(read_table(given["unread"][0])["row"])
     ignored = frozenset(run for path in given.get("ignored", []) for run in read_table(path, ["run"])["run"])
-    numbers = table["row"].unique().sort()
-    pages = read_table(given["pages"][0], ["id", "text"])
-    ids, texts = pages["id"].gather(numbers).to_list(), pages["text"].gather(numbers).to_list()
-    place_of = {row: place for place, row in enumerate(numbers)}
     columns = ("position", "run", "length", "start", "end", "segment", "last_segment")
-    matches = [Match(place_of[row], *rest) for row, *rest in table.select("row", *columns).iter_rows()]
-    hits = hits_of(texts, matches, index, ignored=ignored)
-    work.counts.taken = len(pages)
+    hits: list[tuple[Any, ...]] = []
     entries: list[tuple[Any, ...]] = []
-    for place, shared in groupby(hits, key=lambda hit: hit.page):
-        cuts = cuts_of(texts[place], list(shared), action, n=settings["n"])
-        dropped = cuts[0].action == DROP_DOC
-        work.counts.drop(BENCHMARK_TEXT, int(dropped))
-        work.counts.note("pages_cut", int(not dropped))
-        entries += [(ids[place], *cut) for cut in cuts]
-    for hit in hits:
-        work.counts.note(f"hits_{hit.benchmark}")
-    work.counts.kept = len(pages) - work.counts.dropped.get(BENCHMARK_TEXT, 0)
-    rows = [tuple(ids[hit.page] if name == "id" else getattr(hit, name) for name in HIT_TABLE.names()) for hit in hits]
-    write_table(work.output(HITS), pl.DataFrame(rows, schema=HIT_TABLE, orient="row"))
+    for numbers, ids, texts in portions_of(work):
+        for row, identity, text in zip(numbers, ids, texts, strict=True):
+            found = of_row.get((row,))
+            if row in unread or (found is not None and not work.begin(identity)):
+                if row in unread:  # else it is counted
+                    work.counts.drop(KILLS_WORKER)
+                work.counts.kept -= 1
+                entries.append((identity, DROP_DOC, 0, len(text)))
+            elif found is not None:
+                matches = [Match(0, *rest) for rest in found.select(columns).iter_rows()]
+                shared = hits_of([text], matches, index, ignored=ignored)
+                cuts = cuts_of(text, shared, action, n=settings["n"])
+                dropped = bool(cuts) and cuts[0].action == DROP_DOC
+                work.counts.drop(BENCHMARK_TEXT, int(dropped))
+                work.counts.kept -= int(dropped)
+                work.counts.note("pages_cut", int(bool(cuts) and not dropped))
+                entries += [(identity, *cut) for cut in cuts]
+                for hit in shared:
+                    work.counts.note(f"hits_{hit.benchmark}")
+                    hits.append(tuple(identity if name == "id" else getattr(hit, name) for name in HIT_TABLE.names()))
+    work.end()
+    write_table(work.output(HITS), pl.DataFrame(hits, schema=HIT_TABLE, orient="row"))
     write_table(work.output(ACTIONS), pl.DataFrame(entries, schema=ACTION_TABLE, orient="row"))
 
 
@@ -282,10 +342,39 @@ def read_texts(path: str) -> list[BenchmarkText]:
     return [BenchmarkText(*row) for row in read_table(path, _TEXTS.names()).iter_rows()]
 
 
+def _index_of(work: Work) -> Index:
+    settings = work.settings
+    return _index(roles(work)["texts"][0], settings["n"], settings["min_n"], settings["short_min_words"])
+
+
 @lru_cache(maxsize=1)
-def _index(path: str, n: int, min_n: int) -> Index:
+def _index(path: str, n: int, min_n: int, short_min_words: int) -> Index:
     """Return an index, made once for all files that a process works on: the path names the content."""
-    return Index(read_texts(path), n=n, min_n=min_n)
+    return Index(read_texts(path), n=n, min_n=min_n, short_min_words=short_min_words)
+
+
+def _index_settings(config: DecontaminateConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json", include={"n", "min_n", "short_min_words"})
+
+
+def _match_settings(config: DecontaminateConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json", include={"n", "min_n", "short_min_words", "short_match", "audit"})
+
+
+def _action_settings(config: DecontaminateConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json", include={"n", "min_n", "short_min_words", "action"})
+
+
+def _found(
+    matches: Receipt, review: Sequence[Receipt], texts: Sequence[Receipt], store: Store, config: DecontaminateConfig
+) -> dict[str, list[Input]]:
+    """Return what was found in a file before, as inputs by role."""
+    given = {
+        "texts": _texts_input(texts, store),
+        "matches": [store.input(matches, MATCHES)],
+        "unread": [store.input(matches, UNREAD)],
+    }
+    return given | ({"ignored": [store.input(entry, REVIEW) for entry in review]} if config.ignore_frequent else {})
 
 
 def _texts_input(texts: Sequence[Receipt], store: Store) -> list[Input]:
@@ -293,4 +382,4 @@ def _texts_input(texts: Sequence[Receipt], store: Store) -> list[Input]:
 
 
 def _unit(stage: str, function: str, given: dict[str, list[Input]], settings: dict[str, Any]) -> Unit:
-    return unit_of(stage, f"{__name__}:{function}", given, settings=settings, version=VERSION)
+    return unit_of(stage, f"{__name__}:{function}", given, settings={**settings, "unicode": UNICODE}, version=VERSION)

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 
 TAGS = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*+)")
 # Each begins with plain letters: those are searched for in a tenth of the time that a choice takes. "width=" passes for "id=".
-_VALUES = tuple(re.compile(rf"""{name}\s?=\s?["']?([^"'<>]{{1,2000}})""") for name in ("class", "id", "role"))
+_VALUES = tuple(re.compile(rf"""{name}\s*+=\s*+(?=("[^"]*+|'[^']*+|[^\s>="']++))""") for name in ("class", "id", "role"))
+# A value is looked at and not passed over: a quote within a script may reach into elements behind it. Each ends at the next quote of its
+# kind, the latest where the next value begins: what is read stays within twice the page.
+_BETWEEN_WORDS = str.maketrans("\"'=<>", "     ")
 _DATA = re.compile(r"data-(tex|latex|formula|equation|math|mathml|katex|value|src|original|actualsrc|lazy-src)(?![\w-])")
 _ADDRESSES = re.compile(r"""src\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]*+)""")
 
@@ -28,7 +31,7 @@ class Sketch:
     tags: frozenset[str]
     """The names in lower case."""
     names: str
-    """Values of ``class``, ``id`` and ``role``, each once, a blank around each."""
+    """Values of ``class``, ``id`` and ``role``, each once, with blanks around each."""
     tokens: frozenset[str]
     """Their words."""
     data: frozenset[str]
@@ -49,13 +52,14 @@ def sketch(html: str) -> Sketch:
     """Read a page once.
 
     >>> sketch('<P class="lead big">Hello<img src=a.png>').names
-    ' lead big '
+    '  lead big '
     """
     counts = Counter(TAGS.findall(html))
     # Of a page that is not all ASCII this takes long; only those of old have attributes in capitals.
     if html.isascii() or any(name.isupper() for name in counts):
         html = html.lower()
-    names = f" {' '.join(dict.fromkeys(value for values in _VALUES for value in values.findall(html)))} ".lower()
+    values = dict.fromkeys(value for pattern in _VALUES for value in pattern.findall(html))
+    names = f" {' '.join(values)} ".translate(_BETWEEN_WORDS).lower()
     tags = frozenset(map(str.lower, counts))
     return Sketch(
         counts=counts,

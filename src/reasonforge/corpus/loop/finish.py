@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from reasonforge.core.seeds import derive_seed
 from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe, PackConfig
-from reasonforge.corpus.decontaminate.units import ACTIONS, decontaminate
+from reasonforge.corpus.decontaminate.units import ACTIONS, Documents, decontaminate
 from reasonforge.corpus.ingest.inputs import Digests, find
 from reasonforge.corpus.loop.shards import TOKENIZER
 from reasonforge.corpus.loop.steps import PageFile, Step
@@ -32,17 +33,24 @@ def finish(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Gen
     """
     if recipe.near_duplicates.where == "selection":
         files = yield from without_near_duplicates(recipe, store, files)
-    actions: Sequence[Input | None] = [None] * len(files)
+    mined = [PackInput(file=file.pages, keep=file.keep, drop=file.masks) for file in files]
+    sources = {} if recipe.pack is None else recipe.pack.sources
+    others = {name: _documents(source.paths, source.text_field, store) for name, source in sources.items()}
     if recipe.decontamination is not None:
-        chain = decontaminate(receipts(files), store, recipe.decontamination, drop=masks(files), keep=selections(files))
+        checked = [(name, entry) for name, inputs in others.items() if sources[name].decontaminate for entry in inputs]
+        documents = [Documents(source=name, file=entry.file, text_field=entry.text_field) for name, entry in checked]
+        chain = decontaminate(
+            receipts(files), store, recipe.decontamination, drop=masks(files), keep=selections(files), documents=documents
+        )
         done = yield from chained("decontaminate", chain)
         actions = [store.input(receipt, ACTIONS) for receipt in done]
+        mined = [replace(entry, actions=action) for entry, action in zip(mined, actions[len(documents) :], strict=True)]
+        for name in dict.fromkeys(name for name, _ in checked):
+            others[name] = []
+        for (name, entry), action in zip(checked, actions):
+            others[name].append(replace(entry, actions=action))
     if recipe.pack is None:
         return {}
-    mined = [
-        PackInput(file=file.pages, keep=file.keep, drop=file.masks, actions=action) for file, action in zip(files, actions, strict=True)
-    ]
-    others = {name: _documents(source.paths, source.text_field, store) for name, source in recipe.pack.sources.items()}
     tokenizer = yield from _tokenizer(recipe.pack, recipe.seed, store, mined)
     packed: dict[str, list[Receipt]] = {}
     for name, inputs in {OWN_SOURCE: mined, **others}.items():
@@ -112,4 +120,5 @@ def _tokenizer(config: PackConfig, seed: int, store: Store, mined: Sequence[Pack
 def _documents(patterns: Sequence[str], text_field: str, store: Store) -> list[PackInput]:
     digests = Digests(store.root)
     found = {file.path: digests.as_input(file) for pattern in patterns for file in find(pattern)}
-    return [PackInput(file=given, text_field=text_field) for given in found.values()]
+    # Ids of strangers' files may be missing, repeated or anything at all: documents are named by their row.
+    return [PackInput(file=given, text_field=text_field, id_field=None) for given in found.values()]

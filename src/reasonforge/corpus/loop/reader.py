@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from pydantic import ValidationError
@@ -16,9 +16,17 @@ from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, done
 from reasonforge.corpus.loop.overlap import Overlap
 from reasonforge.corpus.loop.units import DOMAINS, LABELS, OVERLAP, POSITIVES, SELECTED, read_overlap
 from reasonforge.corpus.pages import PAGES, read_table
-from reasonforge.corpus.units import Receipt, Store
+from reasonforge.corpus.units import Receipt, Store, resolve
 
 _TRUTH_SCHEMA = {"url": pl.String, "is_math": pl.Boolean, "kind": pl.String, "duplicate_of": pl.String}
+
+
+class Selection(NamedTuple):
+    """How much a round selected."""
+
+    pages: int
+    tokens: int
+    """By estimate."""
 
 
 class CorpusReader:
@@ -71,6 +79,16 @@ class CorpusReader:
         """Return the files of this name that a stage of a round has left, in the order of the plan."""
         return [self.store.output(receipt, name) for receipt in self.receipts(stage, number) if name in receipt.outputs]
 
+    def inputs(self, receipt: Receipt, role: str) -> list[Path]:
+        """Return the files of a role that a finished unit has read (:mod:`reasonforge.corpus.roles`)."""
+        given = zip(receipt.unit.settings["roles"], receipt.unit.inputs, strict=True)
+        return [Path(resolve(entry.path, self.root)) for name, entry in given if name == role]
+
+    def is_done(self, stage: str, number: int | None = None) -> bool:
+        """Return whether every unit that is planned of a stage of a round is finished."""
+        mine = [index for index, step in enumerate(self.steps) if (step.stage, step.round) == (stage, number)]
+        return bool(mine) and all(receipt is not None for index in mine for receipt in self._receipts[index])
+
     @property
     def rounds(self) -> list[int]:
         """Return the rounds that have begun."""
@@ -93,9 +111,27 @@ class CorpusReader:
         return pl.concat([read_table(path, columns) for path in found]) if found else None
 
     def selected(self, number: int) -> pl.DataFrame:
-        """Return ``id``, ``score`` and ``num_tokens`` of the pages that a round selected; empty = none yet."""
+        """Return ``id``, ``score`` and ``num_tokens`` of all pages that a round selected, in memory; empty = none yet."""
         found = self.table("select", number, SELECTED, ["id", "score", "num_tokens"])
         return pl.DataFrame(schema={"id": pl.String, "score": pl.UInt16, "num_tokens": pl.UInt32}) if found is None else found
+
+    def selection(self, number: int) -> Selection:
+        """Return how much a round selected, one file at a time."""
+        pages = tokens = 0
+        for receipt in self.receipts("select", number):
+            if SELECTED in receipt.outputs:
+                pages += receipt.counts.kept
+                tokens += receipt.counts.noted.get("tokens", 0)
+        return Selection(pages, tokens)
+
+    def collected(self, number: int) -> pl.DataFrame | None:
+        """Return :attr:`truth` with ``collected``, whether a round selected the page; None = no truth, or nothing selected."""
+        found = self.outputs("select", number, SELECTED)
+        if not found or self.truth is None or not self.selection(number).pages:
+            return None
+        ids = self.truth["id"]
+        hits = [pl.DataFrame(schema={"id": pl.String}), *(read_table(path, ["id"]).filter(pl.col("id").is_in(ids.implode())) for path in found)]
+        return self.truth.with_columns(collected=pl.col("id").is_in(pl.concat(hits)["id"].implode()))
 
     def domains(self, number: int) -> pl.DataFrame | None:
         """Return the domains of a round as :func:`reasonforge.corpus.loop.units.judge` marked them; None = not judged yet."""
@@ -118,8 +154,8 @@ class CorpusReader:
 
     def positives(self, number: int) -> int | None:
         """Return how many pages are positives after a round; None = not expanded yet."""
-        found = self.outputs("expand", number, POSITIVES)
-        return sum(read_table(path, ["id"]).height for path in found) if found else None
+        found = [receipt for receipt in self.receipts("expand", number) if POSITIVES in receipt.outputs]
+        return sum(receipt.counts.kept for receipt in found) if found else None
 
     @cached_property
     def crawl(self) -> pl.DataFrame:
@@ -147,9 +183,9 @@ class CorpusReader:
 
     def quality(self, number: int) -> dict[str, float] | None:
         """Return recall and precision of a round's selection among the pages of the crawl; None = no truth, or nothing selected."""
-        truth, selected = self.truth, self.selected(number)
-        if truth is None or selected.is_empty():
+        marked = self.collected(number)
+        if marked is None:
             return None
-        found = truth.join(selected, on="id", how="semi")
-        hits, wanted = int(found["is_math"].sum()), int(truth["is_math"].sum())
+        found = marked.filter("collected")
+        hits, wanted = int(found["is_math"].sum()), int(marked["is_math"].sum())
         return {"recall": hits / wanted if wanted else 1.0, "precision": hits / found.height if found.height else 0.0}

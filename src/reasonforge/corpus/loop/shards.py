@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.loop.units import alive, ranks
-from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
+from reasonforge.corpus.packing.manifest import Manifest
 from reasonforge.corpus.packing.units import publish
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.roles import roles
@@ -48,13 +47,7 @@ def publish_all(store: Store, packed: Mapping[str, Sequence[Receipt]]) -> dict[s
     manifests: dict[str, Manifest] = {}
     for name, receipts in packed.items():
         folder = store.root / SHARDS / name
-        try:
-            manifests[name] = publish(receipts, store, folder, source=name)
-        except DataError:
-            if not (folder / MANIFEST).is_file():  # nothing to pack, or nothing of ours lies there
-                raise
-            shutil.rmtree(folder)
-            manifests[name] = publish(receipts, store, folder, source=name)
+        manifests[name] = publish(receipts, store, folder, source=name, replace=True)
     return manifests
 
 

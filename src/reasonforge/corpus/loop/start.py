@@ -171,7 +171,7 @@ def _share(
     if outcome.waits is not None:
         raise UnavailableError(f"{outcome.waits.message}, and {options.stage} needs it. Run: {_command('annotate', root)}")
     # A stage of several steps (urls, say) stops at each: the units of the next follow from what all ranks have left of this one.
-    left = f"{counted(outcome.left, 'unit')} of {outcome.stopped_after} left to other ranks; then call all again, until the stage is done"
+    left = f"{counted(outcome.left, 'unit')} of {outcome.stopped_after} left to other ranks; then call all again, for the rest of the stage"
     rest = left if outcome.left else "the stage is done"
     console.end(f"rank {options.rank} of {options.world_size}", [("did", counted(outcome.done, "unit")), ("now", rest)])
     return 0

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from reasonforge.corpus.hashing import U64
+from reasonforge.corpus.neardup.signatures import jaccard
+
 PAIRS = pl.Schema({"file_a": pl.UInt32, "row_a": pl.UInt32, "file_b": pl.UInt32, "row_b": pl.UInt32})
 """Two pages, each by the number of its file and its row in it; the first is the smaller one."""
+
+Shingles = Callable[[pl.DataFrame], Sequence[U64]]
+"""Returns the distinct shingles, sorted, of each page of a table with columns ``file`` and ``row``."""
 
 
 def bucket_pairs(keys: pl.DataFrame, *, max_bucket: int) -> tuple[pl.DataFrame, int]:
@@ -54,21 +62,27 @@ def components(first: NDArray[np.int64], second: NDArray[np.int64], count: int) 
             parents[shorter] = parents[parents[shorter]]
 
 
-def clusters(edges: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
-    """Return the pages that are dropped, each with the page of its cluster that is kept: the newest, of those the smallest id.
+def clusters(edges: pl.DataFrame, members: pl.DataFrame, shingles: Shingles, *, threshold: float) -> pl.DataFrame:
+    """Return the pages that are dropped, each with the page that is kept in its place: one that it is a near-duplicate of itself.
+
+    Pages are kept in an order of preference: the newest first, of those the smallest id. One that is kept drops its near-duplicates, and
+    those that are reached through them if they, too, resemble the page that is kept. What is only like a page that was dropped stays for
+    the next that is kept: a chain in which each page is like the next is no cluster.
 
     Args:
         edges: pairs of near-duplicates, as :data:`PAIRS`.
         members: columns ``file``, ``row``, ``id``, ``fetched_at`` and ``crawl`` of at least all pages in them.
+        shingles: reads the shingles of pages; asked only where pairs leave something open.
+        threshold: the least similarity of near-duplicates.
 
     Returns:
-        Columns ``file``, ``id`` and ``kept_id``, sorted by file and id.
+        Columns ``file``, ``id`` and ``kept_id``, sorted by file and id. The order of the edges changes nothing.
     """
     nodes = (
         pl.concat([edges.select(file="file_a", row="row_a"), edges.select(file="file_b", row="row_b")])
         .unique()
         .join(members, on=["file", "row"], how="inner")
-        # The order in which a page is kept rather than another; of one page in two files, the first.
+        # The order of preference; of one page in two files, the first.
         .sort("fetched_at", "crawl", "id", "file", "row", descending=[True, True, False, False, False])
         .with_row_index("node")
     )
@@ -77,6 +91,45 @@ def clusters(edges: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
         for end in "ab"
     ]
     first, second = (end.cast(pl.Int64).to_numpy() for end in ends)
-    kept = components(first, second, len(nodes))
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    kept = components(low, high, len(nodes))
+    # Most clusters are stars: every page has a pair with the one that is kept, and nothing is open.
+    direct = np.arange(len(nodes)) == kept
+    direct[high[low == kept[high]]] = True
+    is_open = np.zeros(len(nodes), np.bool_)
+    is_open[kept[~direct]] = True
+    is_open = is_open[kept]
+    if is_open.any():
+        inside = is_open[low]
+        numbers = np.flatnonzero(is_open)
+        sets = dict(zip(numbers.tolist(), shingles(nodes.filter(pl.Series(is_open)).select("file", "row")), strict=True))
+        for node, keeper in _assigned(numbers.tolist(), low[inside], high[inside], sets, threshold).items():
+            kept[node] = keeper
     dropped = nodes.with_columns(kept_id=nodes["id"].gather(kept), keeper=pl.Series(kept)).filter(pl.col("keeper") != pl.col("node"))
     return dropped.select("file", "id", "kept_id").sort("file", "id")
+
+
+def _assigned(
+    nodes: Sequence[int], low: NDArray[np.int64], high: NDArray[np.int64], sets: Mapping[int, U64], threshold: float
+) -> dict[int, int]:
+    """Return for each node the one that is kept in its place, itself if it is kept; ``nodes`` come in the order of preference."""
+    neighbours: dict[int, list[int]] = {node: [] for node in nodes}
+    for one, other in zip(low.tolist(), high.tolist(), strict=True):
+        neighbours[one].append(other)
+        neighbours[other].append(one)
+    keepers: dict[int, int] = {}
+    for keeper in nodes:
+        if keeper in keepers:
+            continue
+        keepers[keeper] = keeper
+        direct = set(neighbours[keeper])
+        seen, todo = {keeper}, [keeper]
+        while todo:
+            for node in neighbours[todo.pop()]:
+                if node in seen or node in keepers:
+                    continue
+                seen.add(node)
+                if node in direct or jaccard(sets[keeper], sets[node]) >= threshold:
+                    keepers[node] = keeper
+                    todo.append(node)
+    return keepers

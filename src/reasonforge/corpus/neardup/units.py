@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from reasonforge.corpus.hashing import U64, UNICODE
 from reasonforge.corpus.neardup.clusters import PAIRS, bucket_pairs, clusters
 from reasonforge.corpus.neardup.config import NearDupConfig
 from reasonforge.corpus.neardup.signatures import band_keys, jaccard, shingle_sets, signatures
@@ -25,7 +26,7 @@ from reasonforge.corpus.urls.reasons import LEFT_OUT, NEAR_DUPLICATE, NO_WORDS, 
 from reasonforge.corpus.urls.tables import chosen_pages, hash_range, read_range
 
 STAGE: Final = "neardup"
-VERSION: Final = 1
+VERSION: Final = 2
 BANDS, PAIRED, CANDIDATES, SHINGLES, EDGES, CLUSTERS = (
     f"{name}.parquet" for name in ("bands", "pairs", "candidates", "shingles", "edges", "clusters")
 )
@@ -62,7 +63,7 @@ def near_dedup(
     of_files = yield plan_shingles(pages, candidates, store, config)
     shingles = yield plan_merged_shingles(of_files, store)
     edges = yield plan_edges(pairs, shingles, store, config)
-    found = yield plan_clusters(edges, shingles, store)
+    found = yield plan_clusters(edges, shingles, store, config)
     masks = yield plan_masks(pages, found, store)
     return masks
 
@@ -144,13 +145,13 @@ def plan_edges(pairs: Sequence[Receipt], shingles: Sequence[Receipt], store: Sto
     ]
 
 
-def plan_clusters(edges: Sequence[Receipt], shingles: Sequence[Receipt], store: Store) -> list[Unit]:
-    """Return the one unit that joins all pairs to clusters. ``shingles`` are those of batches."""
+def plan_clusters(edges: Sequence[Receipt], shingles: Sequence[Receipt], store: Store, config: NearDupConfig) -> list[Unit]:
+    """Return the one unit that says which page of all pairs is kept. ``shingles`` are those of batches."""
     given = {
         "edges": [store.input(receipt, EDGES) for receipt in edges],
         "shingles": [store.input(receipt, SHINGLES) for receipt in shingles],
     }
-    return [_unit("clusters", "write_clusters", given, {})]
+    return [_unit("clusters", "write_clusters", given, {"jaccard": config.jaccard})]
 
 
 def plan_masks(pages: Sequence[Receipt], found: Sequence[Receipt], store: Store) -> list[Unit]:
@@ -240,13 +241,7 @@ def write_edges(work: Work) -> None:
     """Unit: the pairs of one range that are similar enough."""
     given = roles(work)
     pairs = read_table(given["pairs"][0])
-    ends = pl.concat([pairs.select(file=f"file_{end}", row=f"row_{end}") for end in "ab"]).unique()
-    sets: dict[tuple[int, int], Any] = {}
-    for path in given.get("shingles", []):
-        there = read_table(path, ["file"])["file"].unique()
-        for (file,), rows in ends.filter(pl.col("file").is_in(there.implode())).group_by("file", maintain_order=True):
-            table = read_range(path, "file", file, file).select("row", "shingles").join(rows, on="row", how="semi")
-            sets |= {(file, row): shingles.to_numpy() for row, shingles in zip(table["row"], table["shingles"], strict=True)}
+    sets = _shingles(given.get("shingles", []), pl.concat([pairs.select(file=f"file_{end}", row=f"row_{end}") for end in "ab"]).unique())
     similar = [
         jaccard(sets[file_a, row_a], sets[file_b, row_b]) >= work.settings["jaccard"] for file_a, row_a, file_b, row_b in pairs.iter_rows()
     ]
@@ -265,7 +260,12 @@ def write_clusters(work: Work) -> None:
     columns = ["row", "id", "fetched_at", "crawl", "file"]
     named = [read_table(path, columns) for path in given.get("shingles", [])]
     members = pl.concat([pl.DataFrame(schema=_MERGED_SHINGLES).select(columns), *named])
-    dropped = clusters(edges, members)
+
+    def shingles(pages: pl.DataFrame) -> list[U64]:
+        sets = _shingles(given.get("shingles", []), pages)
+        return [sets[file, row] for file, row in pages.iter_rows()]
+
+    dropped = clusters(edges, members, shingles, threshold=work.settings["jaccard"])
     work.counts.taken = work.counts.kept = len(edges)
     work.counts.note("dropped", len(dropped))
     write_table(work.output(CLUSTERS), dropped.cast(_CLUSTERS))
@@ -282,5 +282,17 @@ def write_mask(work: Work) -> None:
     write_table(work.output(DROPPED), mask)
 
 
+def _shingles(paths: Sequence[str], pages: pl.DataFrame) -> dict[tuple[int, int], U64]:
+    """Read the shingles of pages, by file and row."""
+    sets: dict[tuple[int, int], U64] = {}
+    for path in paths:
+        there = read_table(path, ["file"])["file"].unique()
+        for (file,), rows in pages.filter(pl.col("file").is_in(there.implode())).group_by("file", maintain_order=True):
+            table = read_range(path, "file", file, file).select("row", "shingles").join(rows, on="row", how="semi")
+            found = zip(table["row"], table["shingles"], strict=True)
+            sets |= {(file, row): shingles.to_numpy().astype(np.uint64, copy=False) for row, shingles in found}
+    return sets
+
+
 def _unit(stage: str, function: str, given: dict[str, list[Input]], settings: dict[str, Any]) -> Unit:
-    return unit_of(f"{STAGE}/{stage}", f"{__name__}:{function}", given, settings=settings, version=VERSION)
+    return unit_of(f"{STAGE}/{stage}", f"{__name__}:{function}", given, settings={**settings, "unicode": UNICODE}, version=VERSION)

@@ -62,7 +62,7 @@ def read_masks(*, keep: str | None, drop: Sequence[str], actions: str | None) ->
     return Masks(kept, dropped, {} if actions is None else _cuts(actions))
 
 
-def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_field: str) -> Iterator[Text]:
+def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_field: str | None) -> Iterator[Text]:
     """Yield the documents of a file that go on; count all of them, and drop those that do not.
 
     Args:
@@ -70,18 +70,20 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
         masks: which go on.
         counts: told what became of each.
         text_field: column of the text; of one inside another, the names joined by dots.
-        id_field: column of the ids that the masks name; may be missing where there is no mask.
+        id_field: column of the ids that the masks name; may be missing where there is no mask. None = masks name documents by the number of
+            their row, counted from 0.
 
     Raises:
         DataError: the file is missing, cut or corrupt, has no such column, or a mask decides by ids that the file does not have.
     """
     found = False
-    for number, row in enumerate(_rows(path, (text_field, id_field))):
+    columns = (text_field,) if id_field is None else (text_field, id_field)
+    for number, row in enumerate(rows_of(path, columns)):
         counts.taken += 1
         if isinstance(row, str):
             counts.drop(row)
             continue
-        text, identity = field(row, text_field), field(row, id_field)
+        text, identity = field(row, text_field), str(number) if id_field is None else field(row, id_field)
         found = found or text is not None
         identity = identity if isinstance(identity, str) else None
         if masks.needs_ids and identity is None:
@@ -99,7 +101,12 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
         else:
             yield Text(identity or str(number), left)
     if counts.taken and not found:
-        raise DataError(f"{path}: no row has a column {text_field!r}, which is to hold the text: name its column")
+        raise no_column(path, text_field)
+
+
+def no_column(path: str, text_field: str) -> DataError:
+    """Return the error of a file that has no text where it should be."""
+    return DataError(f"{path}: no row has a column {text_field!r}, which is to hold the text: name its column")
 
 
 def cut(text: str, what: Cut | None) -> str | None:
@@ -121,8 +128,12 @@ def cut(text: str, what: Cut | None) -> str | None:
     return left or None
 
 
-def _rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any] | str]:
-    """Yield rows, and in place of one that is none its reason code."""
+def rows_of(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any] | str]:
+    """Yield the rows of a file of documents, and in place of one that is none its reason code: row ``i`` is the same row for every reader.
+
+    Raises:
+        DataError: the file is missing, cut or corrupt.
+    """
     with opened(path) as file:
         if path.lower().endswith(".parquet"):
             yield from parquet_rows(file, path, columns)

@@ -43,8 +43,8 @@ class PackInput:
     """Decontamination's table of what to cut; None = nothing."""
     text_field: str = "text"
     """Column of the text."""
-    id_field: str = "id"
-    """Column of the ids that the tables name; may be missing where there is no table."""
+    id_field: str | None = "id"
+    """Column of the ids that the tables name; may be missing where there is no table. None = they name documents by their row's number."""
 
 
 def plan_pack(inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pack") -> list[Unit]:
@@ -117,7 +117,7 @@ def pack_file(work: Work) -> None:
     write_json(work.output(FACTS), facts)
 
 
-def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str) -> Manifest:
+def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str, replace: bool = False) -> Manifest:
     """Put the shards of finished units into one folder with their manifest: whole or not at all.
 
     The files are linked where the file system can, so they take no second place on the disk.
@@ -127,15 +127,22 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
         store: where they lie.
         out: the folder; one that holds these very shards already is left as it is.
         source: name of what was packed.
+        replace: other shards in ``out`` give way, once these are whole: readers find the old or the new, and where nothing can be packed
+            the old.
 
     Raises:
         DataError: no document came through, or ``out`` holds something else.
         StorageError: the disk refused.
     """
-    if (there := published([receipt.unit for receipt in receipts], out, source=source)) is not None:
-        return there
+    try:
+        if (there := published([receipt.unit for receipt in receipts], out, source=source)) is not None:
+            return there
+    except DataError:
+        if not (replace and (out / MANIFEST).is_file()):
+            raise
     manifest = _manifest(receipts, store, source)
     temporary = out.parent / f".tmp-{out.name[:40]}-{uuid.uuid4().hex[:16]}"
+    old = temporary.with_name(f"{temporary.name}-old")
     with storage_errors(out):
         temporary.mkdir(parents=True)
         try:
@@ -144,10 +151,15 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
                     _link(store.output(receipt, name), temporary / f"{shard.name}{suffix}")
             write_durable(temporary / MANIFEST, [manifest.to_json()])
             fsync_dir(temporary)
+            if out.is_dir() and any(out.iterdir()):
+                os.rename(out, old)
             os.replace(temporary, out)
             fsync_dir(out.parent)
         finally:
+            if old.exists() and not out.exists():
+                os.rename(old, out)
             shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
     return manifest
 
 

@@ -159,6 +159,10 @@ class Corpus:
     """Of the mixture. None = not stated."""
     quarantine: tuple[tuple[str, str], ...]
     """Stage and item of what workers died of."""
+    checked: tuple[str, ...] = ()
+    """Other sources whose documents were compared with benchmarks, too."""
+    unchecked: tuple[str, ...] = ()
+    """Other sources that are packed and were not."""
 
 
 def headline(corpus: Corpus) -> list[str]:
@@ -186,8 +190,12 @@ def headline(corpus: Corpus) -> list[str]:
             if pages
             else "No page shared text with a benchmark."
         )
+        if corpus.checked:
+            said.append(f"Pages are those of the crawl, and documents of {', '.join(corpus.checked)}.")
     else:
         said.append("The pages were not checked against benchmarks.")
+    if corpus.unchecked:
+        said.append(f"Not checked against benchmarks: {', '.join(corpus.unchecked)}.")
     packed = sum(source.tokens for source in corpus.sources)
     if packed:
         said.append(f"{counted(len(corpus.sources), 'source')} of {format_number(packed)} tokens are packed.")

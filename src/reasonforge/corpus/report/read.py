@@ -8,13 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast, get_args
 
-import numpy as np
 import polars as pl
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier.score import HISTOGRAM, SCORES
 from reasonforge.corpus.classifier.train import MANIFEST
 from reasonforge.corpus.config import OWN_SOURCE
+from reasonforge.corpus.decontaminate.units import ACTIONS, HITS, SOURCES
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.mixing.mixture import plan_mixture
 from reasonforge.corpus.packing.manifest import Manifest
@@ -22,11 +22,10 @@ from reasonforge.corpus.pages import PAGES, read_table
 from reasonforge.corpus.pool import QUARANTINE
 from reasonforge.corpus.reasons import REASONS
 from reasonforge.corpus.report.facts import Benchmark, Bin, Corpus, Domain, Found, Group, Hit, Round, Sample, Scores, Source, Stage, State
-from reasonforge.corpus.selection.cut import NUM_BINS, read_histogram
+from reasonforge.corpus.selection.cut import NUM_BINS, read_histograms
 from reasonforge.corpus.selection.units import SELECTED
 from reasonforge.corpus.units import Receipt, total
 
-HITS = "hits.parquet"
 SHARDS = "shards"
 
 _BINS = 64
@@ -58,6 +57,8 @@ def read_corpus(root: Path) -> Corpus:
     stages = tuple(_stages(reader))
     codes = sorted({code for stage in stages for code in stage.dropped})
     state = ended.get("state", "unfinished")
+    others = {} if recipe.pack is None else recipe.pack.sources
+    checked = _checked(reader)
     return Corpus(
         name=recipe.name,
         state=cast("State", state) if state in get_args(State) else "unfinished",
@@ -69,10 +70,12 @@ def read_corpus(root: Path) -> Corpus:
         stages=stages,
         reasons={code: REASONS[code] for code in codes if code in REASONS},
         benchmarks=tuple(_benchmarks(reader)),
-        decontaminated=bool(reader.receipts("decontaminate")),
+        decontaminated=ACTIONS in {name for receipt in reader.receipts("decontaminate") for name in receipt.outputs},
         sources=tuple(_sources(reader)),
         total_tokens=None if recipe.pack is None else recipe.pack.total_tokens,
         quarantine=tuple(_quarantine(root)),
+        checked=tuple(name for name in others if name in checked),
+        unchecked=tuple(name for name in others if name not in checked),
     )
 
 
@@ -123,9 +126,7 @@ def _scores(reader: CorpusReader, number: int) -> Scores | None:
         known = scores.join(reader.truth.select("id", "is_math"), on="id", how="left").with_columns(place)
         counts = {row[0]: row[1:] for row in known.group_by("bin").agg(pl.len(), pl.col("is_math").fill_null(False).sum()).iter_rows()}
         return Scores(bins=tuple(Bin(pages=counts.get(i, (0, 0))[0], math=counts.get(i, (0, 0))[1]) for i in range(_BINS)), cut=cut)
-    pages = np.zeros(NUM_BINS, np.uint64)
-    for path in reader.outputs("score", number, HISTOGRAM):
-        pages += read_histogram(path).pages
+    pages = read_histograms(reader.outputs("score", number, HISTOGRAM)).pages
     return Scores(bins=tuple(Bin(pages=int(count), math=None) for count in pages.reshape(_BINS, -1).sum(axis=1)), cut=cut)
 
 
@@ -185,7 +186,7 @@ def _stages(reader: CorpusReader) -> Iterator[Stage]:
     for step, receipts, _ in reader.progress():
         for receipt in receipts if step.round is None else []:
             name = receipt.unit.stage
-            if "/" not in name or name.startswith("pack/"):
+            if "/" not in name or name.startswith(("pack/", f"{SOURCES}/")):
                 groups.setdefault(name, []).append(receipt)
     for name, receipts in groups.items():
         counts = total(receipts)
@@ -198,8 +199,25 @@ def _stages(reader: CorpusReader) -> Iterator[Stage]:
         )
 
 
+def _checked(reader: CorpusReader) -> set[str]:
+    """Return the other sources of which every file was compared with the benchmarks."""
+    found: dict[str, bool] = {}
+    for step, receipts, _ in reader.progress():
+        done = {receipt.key for receipt in receipts}
+        for stage, key in step.units:
+            if stage.startswith(f"{SOURCES}/"):
+                name = stage.removeprefix(f"{SOURCES}/")
+                found[name] = found.get(name, True) and key in done
+    return {name for name, whole in found.items() if whole}
+
+
 def _benchmarks(reader: CorpusReader) -> Iterator[Benchmark]:
-    tables = [read_table(path, ["id", "benchmark", "item", "n", "gram"]) for path in reader.outputs("decontaminate", None, HITS)]
+    # A document of another source has the number of its row for an id: only with its file it is one of many.
+    columns = ["id", "benchmark", "item", "n", "gram"]
+    tables = [
+        read_table(path, columns).with_columns(pl.format("{} {}", pl.lit(str(number)), "id").alias("id"))
+        for number, path in enumerate(reader.outputs("decontaminate", None, HITS))
+    ]
     if not tables:
         return
     hits = pl.concat(tables)

@@ -168,11 +168,23 @@ def read_histogram(path: str | Path) -> Histogram:
     Raises:
         DataError: it is something else.
     """
-    table, found = read_table(path, _SCHEMA.names()), empty()
-    if table.schema != _SCHEMA or table["bin"].n_unique() != table.height:
-        raise DataError(f"{path}: no histogram of scores. Delete its folder, and the unit is done again")
-    bins = table["bin"].to_numpy()
-    found.pages[bins], found.tokens[bins] = table["pages"].to_numpy(), table["tokens"].to_numpy()
+    return read_histograms([path])
+
+
+def read_histograms(paths: Iterable[str | Path]) -> Histogram:
+    """Return the sum of what :func:`write_histogram` wrote, bin by bin: one file at a time, of which only the bins that hold something.
+
+    Raises:
+        DataError: a file is something else.
+    """
+    found = empty()
+    for path in paths:
+        table = read_table(path, _SCHEMA.names())
+        if table.schema != _SCHEMA or table["bin"].n_unique() != table.height:
+            raise DataError(f"{path}: no histogram of scores. Delete its folder, and the unit is done again")
+        bins = table["bin"].to_numpy()
+        found.pages[bins] += table["pages"].to_numpy()
+        found.tokens[bins] += table["tokens"].to_numpy()
     return found
 
 

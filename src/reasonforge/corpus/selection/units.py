@@ -8,7 +8,7 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.selection.config import SelectionConfig
-from reasonforge.corpus.selection.cut import Cut, Histogram, cut, empty, read_histogram, selected, tie_histogram, write_histogram
+from reasonforge.corpus.selection.cut import Cut, Histogram, cut, read_histograms, selected, tie_histogram, write_histogram
 from reasonforge.corpus.selection.reasons import BELOW_CUT, OTHER_SCORE
 from reasonforge.corpus.units import Input, Unit, Work
 
@@ -19,13 +19,13 @@ SELECTED = "selected.parquet"
 _COLUMNS = ["id", "score", "num_tokens"]
 
 
-def first_cut(config: SelectionConfig, histograms: Iterable[Histogram]) -> Cut:
-    """Return where the selection ends, as far as the scores' histograms tell; if :func:`has_ties`, :func:`final_cut` tells the rest.
+def first_cut(config: SelectionConfig, scores: Histogram) -> Cut:
+    """Return where the selection ends, as far as the scores' histogram tells; if :func:`has_ties`, :func:`final_cut` tells the rest.
 
     Raises:
         DataError: there is nothing to select from.
     """
-    return cut(sum(histograms, empty()), token_budget=config.token_budget, threshold=config.threshold)
+    return cut(scores, token_budget=config.token_budget, threshold=config.threshold)
 
 
 def has_ties(where: Cut) -> bool:
@@ -39,9 +39,9 @@ def plan_ties(where: Cut, scores: Sequence[Input], *, stage: str = "ties") -> li
     return [unit_of(stage, "reasonforge.corpus.selection.units:sum_ties", {"scores": [file]}, settings=settings) for file in scores]
 
 
-def final_cut(config: SelectionConfig, histograms: Iterable[Histogram], ties: Iterable[Histogram]) -> Cut:
+def final_cut(config: SelectionConfig, scores: Histogram, ties: Histogram) -> Cut:
     """Return where the selection ends."""
-    return cut(sum(histograms, empty()), token_budget=config.token_budget, threshold=config.threshold, ties=sum(ties, empty()))
+    return cut(scores, token_budget=config.token_budget, threshold=config.threshold, ties=ties)
 
 
 def plan_selection(where: Cut, scores: Sequence[Input], *, stage: str = "selection") -> list[Unit]:
@@ -50,9 +50,9 @@ def plan_selection(where: Cut, scores: Sequence[Input], *, stage: str = "selecti
     return [unit_of(stage, "reasonforge.corpus.selection.units:select", {"scores": [file]}, settings=settings) for file in scores]
 
 
-def histograms_of(paths: Iterable[str]) -> list[Histogram]:
-    """Read the histograms of many units."""
-    return [read_histogram(path) for path in paths]
+def histograms_of(paths: Iterable[str]) -> Histogram:
+    """Return the sum of the histograms of many units: one megabyte, however many there are."""
+    return read_histograms(paths)
 
 
 def sum_ties(work: Work) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import polars as pl
 
@@ -13,6 +12,7 @@ from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.corpus.annotate.journal import Decision
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.paths import Pattern, prefixes
+from reasonforge.corpus.urls.normal import Refused, normalise
 
 TRUTH = "truth.parquet"
 
@@ -84,13 +84,15 @@ def decisions(truth: pl.DataFrame, hosts: Collection[str] | None = None, *, sure
 
     Args:
         truth: as :func:`read_truth` returns it.
-        hosts: the hosts to look at, without ``www.``; None = all that have any mathematics.
+        hosts: the hosts to look at, as pages have them; None = all that have any mathematics.
         sure: share from which on a path counts as mathematics; as much below one it counts as none.
         min_pages: paths of fewer pages are not decided.
     """
     known: dict[str, list[_Page]] = {}
-    for url, host, is_math in truth.filter(pl.col("kind") != "hostile").select("url", "domain", "is_math").iter_rows():
-        known.setdefault(host, []).append((tuple(prefixes(host, urlsplit(url).path)), is_math))
+    for url, is_math in truth.filter(pl.col("kind") != "hostile").select("url", "is_math").iter_rows():
+        page = normalise(url)
+        assert not isinstance(page, Refused), "only hostile pages have such URLs"
+        known.setdefault(page.host, []).append((tuple(prefixes(page.host, page.path)), is_math))
     found: list[Decision] = []
     for host in sorted(known if hosts is None else set(hosts) & known.keys()):
         if hosts is not None or any(is_math for _, is_math in known[host]):
