@@ -1,6 +1,6 @@
 """WARC to text, and WARC to scored text: ours against datatrove, one file, one worker, CPU seconds.
 
-    python benchmarks/corpus/extraction.py --peer /tmp/peer/bin/python [--repeats 3] [--pages 2000] [--scored-pages 5000]
+    python benchmarks/corpus/extraction.py --peer PYTHON [--repeats 3] [--pages 2000] [--scored-pages 5000]
 
 The file is written by ``corpus/crawl.py``: 30 to 100 KB of HTML a page, two of five with formulas. Each side is a process of its own.
 
@@ -256,7 +256,8 @@ def main() -> None:
     parser.add_argument("--peer-pages", type=int, default=1_000, help="Of the part with the classifier, for datatrove.")
     parser.add_argument("--small", action="store_true", help="A small model: for trying the script out.")
     arguments = parser.parse_args()
-    peer = arguments.peer or str(peer_venv(Path(tempfile.gettempdir()) / "reasonforge-peer"))
+    sys.argv = ["PYTHON" if argument == arguments.peer else argument for argument in sys.argv]  # stored with the result
+    peer = arguments.peer or str(peer_venv(Path(tempfile.gettempdir()) / "reasonforge-peers"))
     with tempfile.TemporaryDirectory(prefix="bench-extraction-") as name:
         scratch = Path(name)
         sides = {"ours": Side(sys.executable, OURS, arguments.pages), "datatrove": Side(peer, THEIRS, arguments.pages)}

@@ -1,6 +1,6 @@
 """Formulas, sentences and boilerplate: what our extraction keeps and drops, beside trafilatura and plain resiliparse, and what it costs.
 
-    python benchmarks/corpus/formulas.py --peer /tmp/peer/bin/python [--repeats 5]
+    python benchmarks/corpus/formulas.py --peer PYTHON [--repeats 5]
 
 The pages are the fixtures of ``tests/corpus/extract``: written for it, formulas in many carriers, boilerplate around. Each has its true
 formulas, sentences that must stay and boilerplate that must go. A formula counts as found wherever it stands in the text and whatever
@@ -9,7 +9,7 @@ delimits it, since the peers write no delimiters; blanks, braces and sizes of br
 Speed is measured on the same pages grown to the size of a page of a crawl (style, script, a menu of 200 links, 150 paragraphs). CPU
 seconds, in turns, medians. ``parts`` tells what our own time goes into. ``--peer`` is the Python of an environment with ``trafilatura>=2``:
 
-    python -m venv /tmp/peer && /tmp/peer/bin/python -m pip install "trafilatura>=2,<3"
+    python -m venv FOLDER && FOLDER/bin/python -m pip install "trafilatura>=2,<3"
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ def main() -> None:
     options.add_argument("--peer", help="Python of an environment with trafilatura; without it only resiliparse stands beside ours")
     options.add_argument("--repeats", type=int, default=5)
     arguments = options.parse_args()
+    sys.argv = ["PYTHON" if argument == arguments.peer else argument for argument in sys.argv]  # stored with the result
     fixtures = load_fixtures()
     pages = [fixture.html for fixture in fixtures]
     large = [grown(fixture) for fixture in fixtures]

@@ -103,8 +103,20 @@ def test_a_gram_stands_where_it_says(text: str) -> None:
 
 @pytest.mark.parametrize(
     "hidden",
-    ["\N{SOFT HYPHEN}", "\N{ZERO WIDTH SPACE}", "\N{ZERO WIDTH JOINER}", "\N{WORD JOINER}", "\N{ZERO WIDTH NO-BREAK SPACE}"]
-    + ["\N{RIGHT-TO-LEFT MARK}", "\N{COMBINING GRAPHEME JOINER}", "\N{VARIATION SELECTOR-16}", "\0", "\x7f", "\U000e0061", "\N{HANGUL FILLER}"],
+    [
+        "\N{SOFT HYPHEN}",
+        "\N{ZERO WIDTH SPACE}",
+        "\N{ZERO WIDTH JOINER}",
+        "\N{WORD JOINER}",
+        "\N{ZERO WIDTH NO-BREAK SPACE}",
+        "\N{RIGHT-TO-LEFT MARK}",
+        "\N{COMBINING GRAPHEME JOINER}",
+        "\N{VARIATION SELECTOR-16}",
+        "\N{HANGUL FILLER}",
+        "\U000e0061",
+        "\0",
+        "\x7f",
+    ],
 )
 def test_what_is_not_seen_hides_no_word(hidden: str) -> None:
     text = hidden.join("Half of 17 求\\frac")
@@ -131,7 +143,9 @@ def test_all_that_unicode_says_is_drawn_as_nothing_and_is_no_digit_is_left_out()
     assert {code for code in formats if fold(chr(code))} == set()
 
 
-@pytest.mark.parametrize(("gram", "expected"), [("of", True), ("x", False), ("12", False), ("x1", False), ("\\frac", False), ("和", True), ("か", True)])
+@pytest.mark.parametrize(
+    ("gram", "expected"), [("of", True), ("x", False), ("12", False), ("x1", False), ("\\frac", False), ("和", True), ("か", True)]
+)
 def test_a_word_has_two_letters_or_is_a_chinese_character(gram: str, expected: bool) -> None:
     assert is_word(gram) is expected
 

@@ -7,6 +7,7 @@ import getpass
 import os
 import shlex
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,31 +69,14 @@ def annotate(
 
     Opens a page on this machine, unless an option says otherwise. Decisions are appended to one file and never rewritten.
     """
-    chosen = [
-        option
-        for option, is_given in {
-            "--export": export is not None,
-            "--import": import_ is not None,
-            "--endpoint": endpoint is not None,
-            "--accept": accept,
-            "--auto": auto is not None,
-        }.items()
-        if is_given
-    ]
-    if len(chosen) > 1:
-        raise RecipeError(f"{chosen[0]} and {chosen[1]}: one at a time")
-    if (endpoint is None) != (model is None):
-        raise RecipeError("--endpoint and --model: name the server and its model together")
-    if share is not None and chosen not in (["--export"], ["--endpoint"]):
-        raise RecipeError("--share: says how much is exported or proposed for; give it with --export or --endpoint")
-    if chosen and port:
-        raise RecipeError(f"--port: {chosen[0]} opens no page")
+    asked = _Asked(export=export, import_=import_, endpoint=endpoint, model=model, accept=accept, auto=auto)
+    _check(asked, share=share, port=port)
     min_ratio = None if auto is None else _min_ratio(auto)
 
     from reasonforge.corpus.annotate.journal import Journal, check_author
 
     folder = folder.expanduser()
-    by = check_author(f"human:{_user() if name is None else name}")
+    by = check_author(f"human:{name or _user()}")
     data, number, stored = _data(folder, round_number)
     journal = Journal(file.expanduser() if file is not None else stored)
     if export is not None:
@@ -106,6 +90,47 @@ def annotate(
     if min_ratio is not None:
         return _auto(data, journal, number, min_ratio)
     return _serve(data, journal, number, by, folder, port=port, seed=seed, browser=browser)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The options of which each does something else than open the page."""
+
+    export: Path | None
+    import_: Path | None
+    endpoint: str | None
+    model: str | None
+    accept: bool
+    auto: str | None
+
+    @property
+    def options(self) -> list[str]:
+        """Return those that were given."""
+        given = {
+            "--export": self.export is not None,
+            "--import": self.import_ is not None,
+            "--endpoint": self.endpoint is not None,
+            "--accept": self.accept,
+            "--auto": self.auto is not None,
+        }
+        return [option for option, is_given in given.items() if is_given]
+
+
+def _check(asked: _Asked, *, share: float | None, port: int) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        RecipeError: it names them.
+    """
+    options = asked.options
+    if len(options) > 1:
+        raise RecipeError(f"{options[0]} and {options[1]}: one at a time")
+    if (asked.endpoint is None) != (asked.model is None):
+        raise RecipeError("--endpoint and --model: name the server and its model together")
+    if share is not None and options not in (["--export"], ["--endpoint"]):
+        raise RecipeError("--share: says how much is exported or proposed for; give it with --export or --endpoint")
+    if options and port:
+        raise RecipeError(f"--port: {options[0]} opens no page")
 
 
 def _data(folder: Path, round_number: int | None) -> tuple[AnnotationData, int, Path]:
@@ -237,6 +262,8 @@ def _serve(data: AnnotationData, journal: Journal, number: int, by: str, folder:
     with contextlib.suppress(KeyboardInterrupt):
         server.serve()
     summary = session.summary()
+    if summary["left"]:
+        print(f"{summary['left']}.")
     print(f"{counted(summary['decided'], 'decision')}, {counted(summary['gained'], 'page')} gained. Next: {command}")
     return 0
 

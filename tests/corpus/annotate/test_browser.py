@@ -303,6 +303,42 @@ def test_a_server_that_is_gone_is_said_and_nothing_is_lost(browser: Any, path: P
         assert tab.page.locator("#message").is_hidden()
 
 
+def test_why_goes_with_the_key_that_comes_next_and_with_no_other(browser: Any, path: Path) -> None:
+    with serving(session_of(path)) as server:
+        tab = opened(browser, server)
+        tab.press("s", "w", *"any yes", "Enter", "y", "n")
+        assert [line.decision.why for line in Journal(path).lines] == ["", "any yes", ""]
+        assert tab.page.locator("#why").input_value() == ""
+        tab.press("w", *"no", "Escape", "y")
+        assert Journal(path).lines[-1].decision.why == ""
+        tab.press("Escape")
+        assert tab.complaints == []
+
+
+def test_why_is_shown_and_comes_back_when_a_key_is_refused(browser: Any, path: Path) -> None:
+    with serving(session_of(path)) as server:
+        tab = opened(browser, server)
+        tab.page.evaluate("clearInterval(polling)")
+        journal_of(path, [decision("forum.example/", "not_math", by="human:bob", why="<b>homework</b>")])
+        tab.press("w", *"proofs", "Enter", "y")
+        assert tab.page.locator("#why").input_value() == "proofs"
+        assert "human:bob said not: <b>homework</b>" in tab.text("#adds")
+        tab.press("y")
+        assert Journal(path).lines[-1].decision.why == "proofs"
+
+
+def test_the_end_says_what_becomes_of_what_is_open(browser: Any, path: Path) -> None:
+    with serving(session_of(path)) as server:
+        tab = opened(browser, server)
+        tab.press("q")
+        assert "2 domains of round 1 are not finished. The loop waits" in tab.text("#left")
+        tab.press("Escape", "n", "q")
+        assert "1 domain of round 1 is not finished. The loop takes a round with one decision for annotated" in tab.text("#left")
+        tab.press("Escape", "y")
+        assert tab.text("#closing-title") == "Round 1 is annotated"
+        assert tab.page.locator("#left").is_hidden()
+
+
 def test_the_mouse_can_do_what_the_keys_do(browser: Any, path: Path) -> None:
     with serving(session_of(path)) as server:
         tab = opened(browser, server)

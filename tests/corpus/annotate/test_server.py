@@ -217,7 +217,7 @@ def test_what_makes_no_sense_is_refused(server: AnnotationServer, path: Path, ch
 
 
 def test_a_bug_is_an_answer_and_not_a_hung_browser(server: AnnotationServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server.session, "summary", lambda: 1 / 0)
+    monkeypatch.setattr(server.api.session, "summary", lambda: 1 / 0)
     reply = send(server, "GET", "/api/summary", headers=log_in(server))
     assert (reply.status, reply.json["error"]) == (500, "ZeroDivisionError: division by zero")
 

@@ -196,3 +196,40 @@ def test_an_unknown_domain_is_an_error(path: Path) -> None:
     with pytest.raises(DataError, match="no domain"):
         press(session, "shop.example/", "math")
     assert table_of(WEB).paths("nothing").is_empty()
+
+
+def test_what_is_said_about_a_decision_stands_in_its_line(path: Path) -> None:
+    session = session_of(path)
+    session.label("forum.example/", "math", known="", looked=False, why="  proofs\n all over ")
+    assert Journal(path).lines[-1].decision.why == "proofs all over"
+    assert rows(session)["forum.example/"]["why"] == "proofs all over"
+    with pytest.raises(DataError, match="1001 characters"):
+        session.label("forum.example/", "math", known="", looked=False, why="x" * 1001)
+    assert len(Journal(path).lines) == 1
+
+
+def test_who_accepts_and_says_why_has_still_accepted(path: Path) -> None:
+    journal_of(path, [decision("forum.example/", "math", by="model:m")])
+    session = session_of(path)
+    session.label("forum.example/", "accept", known="", looked=False, why="looked twice")
+    last = Journal(path).lines[-1].decision
+    assert (last.why, last.author) == ("accepted from model:m; looked twice", "model accepted")
+
+
+def test_a_single_page_that_somebody_named_counts(path: Path) -> None:
+    journal_of(path, [decision("forum.example/users/1030", "math")])
+    session = session_of(path)
+    assert session.state()["gained"] == 1
+    assert press(session, "forum.example/", "math")["gained"] == 88
+    assert press(session, "forum.example/users", "not_math")["gained"] == 51
+
+
+def test_a_round_left_halfway_says_what_the_loop_makes_of_it(path: Path) -> None:
+    session = session_of(path)
+    assert "The loop waits" in session.summary()["left"]
+    press(session, "forum.example/", "math")
+    assert session.summary()["left"].startswith(
+        "1 domain of round 1 is not finished. The loop takes a round with one decision for annotated"
+    )
+    press(session, "school.example/", "math")
+    assert session.summary()["left"] == ""

@@ -86,16 +86,21 @@ def test_pages_won_are_those_that_the_labels_match(data: st.DataObject) -> None:
         },
         schema_overrides={"score": pl.UInt16},
     )
-    tree = PageTable(lambda: [frame], lambda _: {}).paths("a.org")
-    patterns = [read_pattern(text) for text in tree["pattern"]]
+    table = PageTable(lambda: [frame], lambda _: {})
+    tree = table.paths("a.org")
+    finer = ["a.org/q/1001", "a.org/1001", "a.org/q/what-is-a-group/r", "a.org/q/q/q/q/q", "a.org/*/1001", "a.org/*/*/*/*/r"]
+    patterns = [read_pattern(text) for text in [*tree["pattern"], *finer]]
     labels: dict[Pattern, Label] = data.draw(
         st.dictionaries(st.sampled_from(patterns), st.sampled_from(["math", "not_math", "skip"]), max_size=6)
     )
-    said = Annotations(labels).labels_of(frame)
     uncollected = ~frame["selected"]
-    assert Gains(tree).won(labels) == int(((said == "math") & uncollected).sum())
-    assert Gains(tree).decided(labels) == int((said.is_in(["math", "not_math"]) & uncollected).fill_null(False).sum())
-    assert Gains(tree).total == int(uncollected.sum())
+    gains = Gains(tree, table.pages)
+    for taken_back in [None, *labels]:  # what was counted before leaves no trace
+        some: dict[Pattern, Label] = {pattern: label for pattern, label in labels.items() if pattern != taken_back}
+        said = Annotations(some).labels_of(frame)
+        assert gains.won(some) == int(((said == "math") & uncollected).sum())
+        assert gains.decided(some) == int((said.is_in(["math", "not_math"]) & uncollected).fill_null(False).sum())
+    assert gains.total == int(uncollected.sum())
 
 
 def test_a_pattern_lies_under_a_star_above_it() -> None:
@@ -172,3 +177,11 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         draw_samples(data, read_pattern("forum.example/"), seed=0)
     with pytest.raises(DataError, match=r"none\.parquet"):
         open_tables([tmp_path / "none.parquet"], [])
+
+
+def test_a_text_is_looked_for_in_the_one_file_that_its_page_stands_in(tmp_path: Path) -> None:
+    tables, pages = write_tables(tmp_path)
+    data = open_tables(tables, pages)
+    rows = data.pages(read_pattern("forum.example/")).filter(pl.col("file") == 0).head(3)
+    pages[1].write_bytes(b"PAR1")  # would be an error, were it read
+    assert set(data.texts(rows)) == set(rows["id"])

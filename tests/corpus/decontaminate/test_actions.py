@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reasonforge.corpus.decontaminate.actions import Cut, cuts_of
 from reasonforge.corpus.decontaminate.config import DropDoc, DropSegment, Excise
 from reasonforge.corpus.decontaminate.find import find_hits
-from reasonforge.corpus.hashing import grams
+from reasonforge.corpus.hashing import grams, spans
 from tests.corpus.decontaminate.test_find import TEN, index
 
 SHORT = "what is half of nine"
@@ -74,6 +74,22 @@ def test_two_windows_that_overlap_are_one_cut() -> None:
     cuts = cuts_of(page, find_hits([page], INDEX), Excise(window=4), n=10)
     assert len(cuts) == 1
     assert left(page, Excise(window=4)) == "alpha  omega"
+
+
+@pytest.mark.parametrize("window", range(0, 60, 7))
+def test_the_borders_of_excise_are_those_that_comparing_all_words_finds(window: int) -> None:
+    page = " \n".join([f"Straße İnhalt {TEN} gamma", "求和 x", f"{TEN} und weiter", "omega"] * 3) + 20 * " clean"
+    expected = []
+    for hit in (hits := find_hits([page], INDEX)):
+        start, end = max(hit.start - window, 0), min(hit.end + window, len(page))
+        for word in spans(page):
+            start = word.start if word.start < start < word.end else start
+            end = word.end if word.start < end < word.end else end
+        expected.append((start, end))
+    found = [(cut.start, cut.end) for cut in cuts_of(page, hits, Excise(window=window), n=10)]
+    assert set(range(len(page))) - {at for cut in found for at in range(*cut)} == (
+        set(range(len(page))) - {at for stretch in expected for at in range(*stretch)}
+    )
 
 
 def test_excise_drops_a_page_of_which_nothing_is_left() -> None:

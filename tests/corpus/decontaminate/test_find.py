@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonforge.corpus.decontaminate import find as find_module
-from reasonforge.corpus.decontaminate.config import BenchmarkSource
+from reasonforge.corpus.decontaminate.config import BenchmarkSource, DecontaminateConfig
 from reasonforge.corpus.decontaminate.find import find_hits, find_matches
 from reasonforge.corpus.decontaminate.index import BenchmarkText, Index
 from reasonforge.corpus.decontaminate.sources import texts_of
-from reasonforge.corpus.hashing import grams, segment_bounds
+from reasonforge.corpus.hashing import grams, is_word, segment_bounds
 from tests.oracle import case
 
 VARIABLE = "REASONFORGE_DATA"
@@ -23,8 +24,9 @@ DATA = Path(os.environ.get(VARIABLE) or Path(__file__).resolve().parents[4] / "s
 TEN = "one two three four five six seven eight nine ten"
 
 
-def index(*texts: str, n: int = 10, min_n: int = 3) -> Index:
-    return Index([BenchmarkText("made", str(number), "question", text) for number, text in enumerate(texts)], n=n, min_n=min_n)
+def index(*texts: str, n: int = 10, min_n: int = 3, short_min_words: int = 0) -> Index:
+    made = [BenchmarkText("made", str(number), "question", text) for number, text in enumerate(texts)]
+    return Index(made, n=n, min_n=min_n, short_min_words=short_min_words)
 
 
 def items(page: str, made: Index, **options) -> list[str]:
@@ -148,6 +150,87 @@ def test_an_instruction_that_heads_many_items_is_listed_for_sixteen_of_them() ->
 def test_nothing_is_found_across_two_pages() -> None:
     half = TEN.split()
     assert find_hits([" ".join(half[:5]), " ".join(half[5:])], index(TEN)) == []
+
+
+GENERIC = [
+    "1, 2, 3",
+    "(p, q, r)",
+    r"\frac{1}{2}",
+    "x^3 + 3x - 6",
+    "$x = 3$ or $x = 4$",
+    r"\sin x + \cos x",
+    r"\left(3, \frac{\pi}{2}\right)",
+]
+
+
+@pytest.mark.parametrize("text", GENERIC)
+def test_short_texts_that_stand_in_clean_pages_are_not_looked_for_and_by_the_papers_letter_are(text: str) -> None:
+    page = f"A clean page.\n\n{text}\n\nIt goes on."
+    assert items(page, index(text, short_min_words=DecontaminateConfig.model_fields["short_min_words"].default)) == []
+    assert items(page, index(text)) == ([] if len(grams(text)) < 3 else ["0"])
+
+
+def test_short_texts_of_three_words_are_looked_for() -> None:
+    made = index("what is half of nine", "小明有几个梨", "solve x = 3 and y = 4", short_min_words=3)
+    assert items("What is half of nine?\n\n小明有几个梨？\n\nSolve: x = 3 and y = 4", made) == ["0", "1"]
+    assert made.num_unchecked == 1
+
+
+@pytest.mark.skipif(not (DATA / "math").is_dir(), reason=f"set {VARIABLE} to the folder in which math/ lies")
+def test_answers_of_published_benchmarks_flag_no_generic_paragraph() -> None:
+    texts = []
+    for name in ("gsm8k", "math", "cmath"):
+        texts += texts_of(BenchmarkSource(name=name, path=str(DATA / name)), DATA / name, ["question", "answer"])
+    short = [text.text for text in texts if text.field == "answer" and 3 <= len(grams(text.text)) < 10]
+    generic = [text for text in short if sum(map(is_word, grams(text))) < 3]
+    assert len(generic) > 0.8 * len(short) > 100
+    pages = [f"A clean page.\n\n{text}\n\nIt goes on." for text in [*GENERIC, *generic]]
+    assert find_hits(pages, Index(texts, n=10, min_n=3, short_min_words=3)) == []
+    assert len({hit.page for hit in find_hits(pages, Index(texts, n=10, min_n=3))}) >= len(generic)
+
+
+@pytest.mark.parametrize("hidden", ["\N{SOFT HYPHEN}", "\N{ZERO WIDTH SPACE}", "\N{WORD JOINER}", "\N{COMBINING GRAPHEME JOINER}"])
+def test_characters_that_are_not_seen_hide_no_leak(hidden: str) -> None:
+    spelled = " ".join(f"{word[0]}{hidden}{word[1:]}" for word in TEN.split())
+    page = f"{hidden}intro\n\n{spelled}{hidden} and more\n\nend"
+    (hit,) = find_hits([page], index(TEN))
+    assert (hit.gram, page[hit.start : hit.end], hit.segment) == (TEN, spelled, 1)
+    assert items(f"intro\n{hidden}\n{hidden.join('half of nine')}\n\nend", index("half of nine")) == ["0"]
+    assert items(TEN, index(hidden.join(TEN))) == ["0"]
+
+
+def test_a_page_in_decomposed_form_hides_no_leak() -> None:
+    composed = f"caf\N{LATIN SMALL LETTER E WITH ACUTE} {TEN}"
+    page = f"x {unicodedata.normalize('NFD', composed)} y"
+    (hit,) = find_hits([page], index(composed))
+    assert page[hit.start : hit.end] == page[2:-2]
+
+
+def test_a_run_of_thousands_of_items_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = index(*(f"{TEN} item {number}" for number in range(3000)))
+    compared = 0
+    real = Index._grams_at
+
+    def counting(self, place, length):
+        nonlocal compared
+        compared += 1
+        return real(self, place, length)
+
+    monkeypatch.setattr(Index, "_grams_at", counting)
+    page = "\n\n".join(f"{TEN} {word}" for word in "abcdefghijklmnopqrstuvwxyz" * 10)
+    assert len(find_hits([page], made)) == 260 * 16
+    assert compared < 2 * 260 + 100  # one look-up of sixteen texts, and each match confirmed
+
+
+def test_a_page_that_is_not_begun_is_not_looked_at() -> None:
+    asked: list[int] = []
+
+    def begin(page: int) -> bool:
+        asked.append(page)
+        return page != 2
+
+    matches = find_matches([TEN, "clean", TEN, TEN], index(TEN), begin=begin)
+    assert (asked, [match.page for match in matches]) == ([0, 2, 3], [0, 3])
 
 
 def test_a_hash_that_collides_is_no_hit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reasonforge.core.errors import DataError
+from reasonforge.corpus.decontaminate import units
 from reasonforge.corpus.decontaminate.config import AuditConfig, DecontaminateConfig, DropDoc, Excise, FileSource
 from reasonforge.corpus.decontaminate.units import ACTIONS, HITS, REVIEW, SUSPECTS, TEXTS, decontaminate, plan_texts
 from reasonforge.corpus.packing.documents import documents, read_masks
@@ -82,6 +83,27 @@ def test_runs_in_many_pages_are_listed_for_review_and_by_option_not_used(tmp_pat
         assert (row["gram"], row["documents"], row["n"], row["items"], row["benchmarks"]) == (TEN, 5, 10, 1, "made")
         hit_items = [hit["item"] for hit in table(store, receipts, HITS)]
         assert hit_items == (["q1"] if ignore else ["q0", "q0", "q0", "q0", "q1", "q0", "q0"])
+
+
+def test_a_page_that_killed_a_worker_is_not_packed_unchecked(tmp_path: Path) -> None:
+    store, pages = stored(tmp_path, [[page(0, text=QUOTE), page(1, text=QUOTE), page(2, text=CLEAN)]])
+    chain = decontaminate(pages, store, config(benchmark(tmp_path)))
+    receipts = [execute(unit, store) for unit in next(chain)]
+    first, second, _ = ids(0, 1, 2)
+    receipts = [execute(unit, store, skipped=frozenset([first])) for unit in chain.send(receipts)]
+    assert (receipts[0].counts.kept, receipts[0].counts.dropped) == (2, {"kills_worker": 1})
+    receipts = [execute(unit, store) for unit in chain.send(receipts)]
+    receipts = [execute(unit, store, skipped=frozenset([second])) for unit in chain.send(receipts)]
+    assert (receipts[0].counts.kept, receipts[0].counts.dropped) == (1, {"kills_worker": 2})
+    assert [(row["id"], row["action"]) for row in table(store, receipts, ACTIONS)] == [(first, "drop_doc"), (second, "drop_doc")]
+
+
+def test_hashes_of_another_version_of_unicode_are_those_of_other_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, settings = Store(tmp_path / "corpus"), config(benchmark(tmp_path))
+    (here,) = plan_texts(store, settings)
+    monkeypatch.setattr(units, "UNICODE", "1.1.0")
+    (there,) = plan_texts(store, settings)
+    assert here.key != there.key
 
 
 def test_only_pages_that_are_still_there_are_looked_at(tmp_path: Path) -> None:
@@ -181,6 +203,8 @@ def test_sources_that_say_nothing_are_errors_that_say_what_to_do(tmp_path: Path)
     [
         ({"min_n": 11}, "min_n = 11 is more than n = 10"),
         ({"min_n": 10, "short_match": "substring"}, "short_match has no effect"),
+        ({"min_n": 10, "short_min_words": 0}, "short_min_words has no effect"),
+        ({"n": 3, "min_n": 2}, "short_min_words = 3 leaves no text of fewer than n = 3"),
         ({"fields": ["answer"]}, "fields has no effect"),
         ({"sources": [{"type": "file", "name": "a", "path": "x"}] * 2}, "'a' is named twice"),
         ({"sources": []}, "at least 1 item"),

@@ -18,9 +18,10 @@ from reasonforge.corpus.loop.shards import publish_all
 from reasonforge.corpus.packing.reader import Shards
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.pool import InProcess, run_all
+from reasonforge.corpus.report.read import read_corpus
 from reasonforge.corpus.units import Receipt, Store, total
 from tests.corpus.loop import web
-from tests.corpus.packing.made import lines, pairs
+from tests.corpus.packing.made import EOS, lines, pairs
 
 NOISE = "one two three four five six seven eight nine ten"
 LEAK = f"a remark\n\n{web.PROBLEM}\n\nanother remark\n\nthe end"
@@ -54,7 +55,7 @@ def finished(tmp_path: Path, sources: dict, **changes: object) -> tuple[Store, d
 def packed_texts(store: Store, packed: dict[str, list[Receipt]], name: str) -> list[str]:
     publish_all(store, {name: packed[name]})
     shards = Shards([store.root / "shards" / name])
-    return [pairs().decode(shards.document(number).tolist()) for number in range(shards.num_documents)]
+    return [pairs().decode(shards.document(number).tolist()).removesuffix(EOS) for number in range(shards.num_documents)]
 
 
 def test_other_sources_are_decontaminated_by_their_rows(tmp_path: Path) -> None:
@@ -130,3 +131,10 @@ def test_sources_are_hashed_once_and_not_at_every_start(tmp_path: Path, monkeypa
     assert "code.jsonl" in (store.root / DIGESTS).read_text()
     monkeypatch.setattr(inputs, "file_input", lambda *_: pytest.fail("hashed again"))
     next(finish(recipe, store, []))
+
+
+def test_the_report_says_which_sources_were_checked(tiny_corpus: Path) -> None:
+    corpus = read_corpus(tiny_corpus)
+    assert (corpus.decontaminated, corpus.checked, corpus.unchecked) == (True, ("code",), ())
+    of_code = [stage for stage in corpus.stages if stage.name == f"{STAGE}/sources/code"]
+    assert [(stage.taken, stage.kept) for stage in of_code] == [(40, 40)]

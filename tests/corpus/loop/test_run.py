@@ -105,7 +105,8 @@ def test_a_second_call_does_nothing(tiny_web: Path, tiny_corpus: Path, tmp_path:
     copy = shutil.copytree(tiny_corpus, tmp_path / "copy")
     before = all_receipts(copy)
     assert run_corpus(web.load(tiny_web), copy, InProcess) == 0
-    assert "0 done, 102 done before" in counted(capsys)
+    num_units = sum(len(set(step.units)) for step in CorpusReader(copy).steps)
+    assert f" 0 done, {num_units} done before" in counted(capsys)
     assert all_receipts(copy) == before
 
 
@@ -117,7 +118,8 @@ def test_a_changed_setting_is_named_and_redoes_only_what_it_touches(
     out = capsys.readouterr().out
     assert "pack.tokenizer.vocab_size: 400 -> 300" in out
     # The tokenizer, three files of pages, and the one source.
-    assert "5 done, 97 done before" in out
+    num_units = sum(len(set(step.units)) for step in CorpusReader(copy).steps)
+    assert f" 5 done, {num_units - 5} done before" in out
     assert Shards([copy / "shards" / "mined"]).vocab_size == 300
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from reasonforge.core.errors import DataError
+from reasonforge.core.errors import DataError, StorageError
 from reasonforge.corpus.packing import encode
 from reasonforge.corpus.packing.documents import Cut, Text, cut
 from reasonforge.corpus.packing.manifest import MANIFEST, Manifest, token_type
@@ -235,6 +235,60 @@ def test_shards_that_are_there_are_left_as_they_are_and_others_refused(tmp_path:
     assert os.stat(shards / "shard-00000.bin").st_mtime_ns == before
     with pytest.raises(DataError, match="holds something else"):
         packed(tmp_path, [["abc"]])
+
+
+def test_shards_of_another_plan_give_way_once_the_new_ones_are_whole(tmp_path: Path) -> None:
+    shards, before = packed(tmp_path, [["ab"]])
+    store = Store(tmp_path / "units")
+    given = PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd", "ef"])))
+    receipts = receipts_of(tmp_path, given)
+    assert Manifest.read(shards) == before
+    manifest = publish(receipts, store, shards, source="made", replace=True)
+    assert Manifest.read(shards) == manifest != before
+    assert texts_in(shards, letters()) == ["cd", "ef"]
+    assert [path.name for path in tmp_path.glob(".tmp-*")] == []
+    nothing = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "nothing.jsonl", [" "]))))
+    with pytest.raises(DataError, match="no document to pack"):
+        publish(nothing, store, shards, source="made", replace=True)
+    assert Manifest.read(shards) == manifest
+
+
+def test_what_is_no_folder_of_shards_gives_way_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "thesis.txt").write_text("do not remove")
+    receipts = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd"]))))
+    with pytest.raises(DataError, match="holds something else"):
+        publish(receipts, Store(tmp_path / "units"), tmp_path / "shards", source="made", replace=True)
+    assert (tmp_path / "shards" / "thesis.txt").exists()
+
+
+def test_a_disk_that_refuses_the_new_shards_leaves_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards, before = packed(tmp_path, [["ab"]])
+    receipts = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd"]))))
+
+    def refuse(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(StorageError):
+        publish(receipts, Store(tmp_path / "units"), shards, source="made", replace=True)
+    assert Manifest.read(shards) == before
+
+
+@pytest.mark.parametrize("identity", ["x" * 5000, "\ud800", "a\nb\0", "", 7, None, ["a"], "求"])
+def test_a_document_is_packed_whatever_its_id_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: object) -> None:
+    monkeypatch.setattr(encode, "_BATCH_CHARACTERS", 4)  # so that it is watched by its name
+    given = PackInput(file=file_input(lines(tmp_path / "ids.jsonl", [{"text": "a b c d", "id": identity}])))
+    pairs().save(tmp_path / "tokenizer")
+    (receipt,) = run_all(plan_pack([given], tmp_path / "tokenizer"), Store(tmp_path / "units"), InProcess())
+    assert receipt.counts.kept == 1
+
+
+def test_rows_are_named_by_their_number_where_there_is_no_column_of_ids(tmp_path: Path) -> None:
+    actions = table(tmp_path / "actions.parquet", [{"id": "2", "action": "drop_doc", "start": 0, "end": 1}])
+    path = lines(tmp_path / "rows.jsonl", [{"text": "a", "id": "2"}, {"no": "text"}, {"text": "b", "id": "0"}, {"text": "c"}])
+    (receipt,) = receipts_of(tmp_path, PackInput(file=file_input(path), actions=file_input(actions), id_field=None))
+    assert (receipt.counts.kept, receipt.counts.dropped) == (2, {"missing_field": 1, CONTAMINATED: 1})
 
 
 def test_a_tokenizer_that_changed_after_the_plan_is_refused(tmp_path: Path) -> None:

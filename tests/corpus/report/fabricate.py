@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reasonforge.corpus.report.facts import Benchmark, Bin, Corpus, Domain, Found, Hit, Round, Sample, Scores, Source, Stage
+from reasonforge.corpus.report.facts import Benchmark, Bin, Corpus, Domain, Found, HeldOut, Hit, Round, Sample, Scores, Source, Stage
 
 
 def round_of(number: int, **changes: Any) -> Round:
@@ -12,13 +12,14 @@ def round_of(number: int, **changes: Any) -> Round:
         "number": number,
         "pages": 100 * number,
         "tokens": 40_000 * number,
-        "pr_auc": 0.9,
+        "held_out": HeldOut(pr_auc=0.9, positives=40, pages=300, few=False),
         "scores": Scores(bins=tuple(Bin(pages=64 - i, math=i // 2) for i in range(64)), cut=0.5),
         "found": Found(recall=0.3 * number, precision=0.9, by_kind={"forum": 0.2 * number, "near_maths": 0.01, "other": 0.0}),
         "domains": 10 * number,
         "gained": (Domain(name="a.example", pages=50, collected=20),),
         "num_gained": 3,
         "paths": {"math": 4, "not_math": 2},
+        "authors": {"human": 5, "model accepted": 1},
         "positives": 30 * number,
         "overlap": None if number == 1 else 0.9,
     }

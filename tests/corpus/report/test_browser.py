@@ -91,7 +91,7 @@ def test_every_section_is_there(browser: Any, tmp_path: Path, section: str) -> N
 
 def test_what_is_not_known_is_left_out(browser: Any, tmp_path: Path) -> None:
     bare = corpus_of(
-        rounds=(round_of(1, found=None, pr_auc=None, scores=None, domains=None, gained=(), positives=None),),
+        rounds=(round_of(1, found=None, held_out=None, scores=None, domains=None, gained=(), positives=None),),
         overlap=(),
         samples=(),
         sources=(),

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -32,6 +32,12 @@ LABELS: tuple[Label, ...] = get_args(Label)
 
 ANNOTATIONS = "annotations.jsonl"
 """Usual name of the file."""
+
+Author = Literal["human", "model accepted", "auto", "truth", "model"]
+"""Who stands behind a decision: a person, a person who took over what a model proposed, nobody, a made-up web, a model alone."""
+
+ACCEPTED = "accepted from "
+"""What ``why`` begins with where a person took over a proposal."""
 
 _AUTHOR = re.compile(r"(?:human|model):[^\x00-\x1f\x7f]{1,80}|auto|truth")
 _MOST_LINE_BYTES = 1 << 20
@@ -62,6 +68,14 @@ class Decision:
     def counts(self) -> bool:
         """Return whether it decides anything: what a model says is a proposal."""
         return not self.by.startswith("model:")
+
+    @property
+    def author(self) -> Author:
+        """Return who stands behind it."""
+        kind = self.by.partition(":")[0]
+        if kind == "human":
+            return "model accepted" if self.why.startswith(ACCEPTED) else "human"
+        return cast(Author, kind)
 
     def to_json(self) -> str:
         """Return its line, without the line's end."""

@@ -16,7 +16,7 @@ from reasonforge.core.records import Message
 from reasonforge.core.rollouts import SamplingParams
 from reasonforge.core.seeds import derive_seed
 from reasonforge.corpus.annotate.data import AnnotationData
-from reasonforge.corpus.annotate.journal import Decision, Journal, Label
+from reasonforge.corpus.annotate.journal import ACCEPTED, Decision, Journal, Label
 from reasonforge.corpus.annotate.samples import draw_samples
 from reasonforge.corpus.annotate.worklist import PathRow
 from reasonforge.corpus.paths import Pattern
@@ -144,7 +144,7 @@ def defused(text: str) -> str:
 def accept(journal: Journal, *, round_number: int, by: str, clock: Callable[[], str]) -> list[Decision]:
     """Return decisions that accept every proposal of a round for a path on which nobody has decided."""
     return [
-        Decision(round=round_number, pattern=pattern, label=line.decision.label, by=by, at=clock(), why=f"accepted from {line.decision.by}")
+        Decision(round=round_number, pattern=pattern, label=line.decision.label, by=by, at=clock(), why=f"{ACCEPTED}{line.decision.by}")
         for pattern, line in sorted(journal.proposals().items())
         if line.decision.round == round_number and journal.standing(pattern) is None
     ]
@@ -155,7 +155,7 @@ def agreement(journal: Journal) -> Agreement:
     pairs = []
     for pattern, line in journal.proposals().items():
         standing = journal.standing(pattern)
-        if standing is not None and standing.decision.by.startswith("human:") and not standing.decision.why.startswith("accepted from "):
+        if standing is not None and standing.decision.author == "human":
             pairs.append((str(line.decision.label), str(standing.decision.label)))
     equal = sum(first == second for first, second in pairs)
     return Agreement(len(pairs), equal, cohens_kappa(pairs))

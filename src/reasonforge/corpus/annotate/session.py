@@ -9,17 +9,36 @@ from typing import Any, cast
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.annotate.data import AnnotationData
-from reasonforge.corpus.annotate.journal import LABELS, Decision, Journal, Label, Line, check_author
+from reasonforge.corpus.annotate.journal import ACCEPTED, LABELS, Decision, Journal, Label, Line, check_author
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.annotate.proposals import agreement
 from reasonforge.corpus.annotate.samples import Sample, draw_samples
 from reasonforge.corpus.annotate.worklist import Gains, PathRow, budget, path_rows, worklist
 from reasonforge.corpus.paths import Pattern, read_pattern
+from reasonforge.runs.text import counted
 
 MOST_DOMAINS = 20_000
 """Domains that the page lists; those with less to win are left for another round."""
 
+MOST_WHY_CHARS = 1000
+
 _SETTLING = ("math", "not_math")
+
+
+def left_open(round_number: int, num_domains: int, num_decided: int) -> str:
+    """Return what the loop makes of domains that nobody has finished; empty = there are none.
+
+    A round with one decision is annotated for the loop: who has looked leaves the rest alone. One without any waits.
+    """
+    if not num_domains:
+        return ""
+    open_ones = f"{counted(num_domains, 'domain')} of round {round_number} {'is' if num_domains == 1 else 'are'} not finished."
+    if not num_decided:
+        return f"{open_ones} The loop waits for a decision, unless earlier rounds have one in every domain"
+    return (
+        f"{open_ones} The loop takes a round with one decision for annotated: what is left open adds no pages, and is asked about again in "
+        "the next round"
+    )
 
 
 class Contradiction(DataError):
@@ -129,7 +148,7 @@ class Session:
         ]
         return {"pattern": str(pattern), "adds": adds, "pages": shown}
 
-    def label(self, text: str, label: str, *, known: str, looked: bool, since: int = 0) -> dict[str, Any]:
+    def label(self, text: str, label: str, *, known: str, looked: bool, why: str = "", since: int = 0) -> dict[str, Any]:
         """Write down a decision.
 
         Args:
@@ -137,17 +156,20 @@ class Session:
             label: one of :data:`LABELS`, or ``accept`` for what a model proposed.
             known: digest of the line that the annotator saw standing; empty = none.
             looked: sample pages were on the screen.
+            why: what the annotator says about it.
             since: lines of the file that the page knows of.
 
         Raises:
             DataError: it is no pattern or label, or there is no proposal.
             Contradiction: somebody else has said something meanwhile.
         """
+        if len(why) > MOST_WHY_CHARS:
+            raise DataError(f"why: {len(why)} characters are more than {MOST_WHY_CHARS}")
         with self._lock:
             pattern = read_pattern(text)
             name = self._name_of(pattern)
             with self.journal.exclusive():
-                chosen, why = self._chosen(pattern, label)
+                chosen, origin = self._chosen(pattern, label)
                 standing = self.journal.standing(pattern)
                 is_others = standing is not None and standing.decision.by != self._by
                 if standing is not None and is_others and standing.digest != known:
@@ -160,7 +182,7 @@ class Session:
                     label=chosen,
                     by=self._by,
                     at=self._clock(),
-                    why=why,
+                    why="; ".join(part for part in (origin, " ".join(why.split())) if part),
                     seen=tuple(page.id for page in self._drawn(pattern)) if looked else (),
                     overrules=is_others,
                 )
@@ -197,8 +219,9 @@ class Session:
                 **self._totals(),
                 "labels": {label: sum(line.decision.label == label for line in mine) for label in LABELS},
                 "authors": sorted({line.decision.by for line in mine}),
-                "finished": sum(bool(progress["closed"]) for progress in self._progress.values()),
+                "finished": (finished := sum(bool(progress["closed"]) for progress in self._progress.values())),
                 "num_domains": self._num_domains,
+                "left": left_open(self._round, self._num_domains - finished, len(mine)),
                 "agreement": agreement(self.journal)._asdict(),
                 "file": str(self.journal.path),
                 "next": self._next_command,
@@ -217,7 +240,7 @@ class Session:
             proposal = self.journal.proposal(pattern)
             if proposal is None:
                 raise DataError(f"no model has proposed anything for {pattern}")
-            return cast(Label, proposal.decision.label), f"accepted from {proposal.decision.by}"
+            return cast(Label, proposal.decision.label), f"{ACCEPTED}{proposal.decision.by}"
         if label not in LABELS:
             raise DataError(f"label {label!r}: expected {', '.join(LABELS)} or accept")
         return label, ""
@@ -241,6 +264,7 @@ class Session:
             "score": row.mean_score,
             "label": None if own is None else own.decision.label,
             "by": "" if own is None else own.decision.by,
+            "why": "" if own is None else own.decision.why,
             "line": "" if own is None else own.digest,
             "inherited": None if own is not None else _above(row, said),
             "proposal": None
@@ -285,7 +309,7 @@ class Session:
             raise DataError(f"no domain {name!r} is looked at in this round")
         if name not in self._domains:
             tree = self._data.paths(name)
-            self._domains[name] = _Domain(rows=tuple(path_rows(tree)), gains=Gains(tree))
+            self._domains[name] = _Domain(rows=tuple(path_rows(tree)), gains=Gains(tree, self._data.pages))
         return self._domains[name]
 
     def _drawn(self, pattern: Pattern) -> list[Sample]:

@@ -30,7 +30,10 @@ _WAITING_PAGES = 1_000_000
 
 
 class Shelf:
-    """Pages by domain. Names next to each other in the alphabet share a box, so who goes through them in order opens each once. Safe for threads."""
+    """Pages by domain, for several threads.
+
+    Names next to each other in the alphabet share a box, so who goes through them in order opens each once.
+    """
 
     def __init__(self, tables: Iterable[pl.DataFrame], sizes: Mapping[str, int], *, box_pages: int = BOX_PAGES) -> None:
         """Go through tables once.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,7 +13,7 @@ from reasonforge.corpus.annotate.data import AnnotationData
 from reasonforge.corpus.annotate.journal import Label
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.domains import PathNode
-from reasonforge.corpus.paths import Pattern, read_pattern
+from reasonforge.corpus.paths import ANY, MAX_DEPTH, Pattern, collapsed, prefixes, read_pattern
 
 COVERED = (0.80, 0.90, 0.95)
 """Shares of the expected gain that the budget view names."""
@@ -123,10 +123,22 @@ def _readable(text: str) -> Pattern | None:
 
 
 class Gains:
-    """How many pages of one domain the labels win: counted on what each node of its tree holds beside its children."""
+    """How many pages of one domain the labels win: counted on what each node of its tree holds beside its children.
 
-    def __init__(self, tree: pl.DataFrame) -> None:
-        """Read a domain's tree with all its nodes."""
+    Such a cell stands for all pages whose segments collapse to its path, and most patterns match all of them or none. The pages of patterns
+    finer than the tree, one question of ten thousand, say, are taken out of their cells and counted one by one.
+    """
+
+    def __init__(self, tree: pl.DataFrame, pages: Callable[[Pattern], pl.DataFrame]) -> None:
+        """Read a domain's tree.
+
+        Args:
+            tree: all its nodes.
+            pages: finds the pages that a pattern matches: ``id``, ``host``, ``path`` and ``collected``.
+        """
+        self._pages = pages
+        self._split: set[Pattern] = set()
+        self._taken_out: set[str] = set()
         own: dict[str, int] = {}
         for pattern, gain in tree.select("pattern", "gain").iter_rows():
             own[pattern] = own.get(pattern, 0) + int(gain)
@@ -155,11 +167,31 @@ class Gains:
         mine: dict[Pattern, Label] = {pattern: label for pattern, label in labels.items() if pattern.host in self.hosts}
         if not mine:
             return {}
-        # A cell stands for all pages whose segments collapse to its path, and a pattern of the tree matches all of them or none.
-        # Patterns finer than the tree (one question of ten thousand) are not counted.
+        for pattern in sorted(pattern for pattern in mine if pattern not in self._split and _is_finer(pattern)):
+            self._take_out(pattern)
         labelled = self._cells.with_columns(label=Annotations(mine).labels_of(self._cells))
         sums = labelled.drop_nulls("label").group_by("label").agg(pl.col("gain").sum())
         return {label: int(gain) for label, gain in sums.select("label", "gain").iter_rows()}
+
+    def _take_out(self, pattern: Pattern) -> None:
+        """Count the pages of a pattern one by one from now on."""
+        self._split.add(pattern)
+        found = self._pages(pattern).filter(~pl.col("collected")).select("id", "host", "path")
+        single: dict[tuple[str, str], int] = {}
+        for name, host, path in found.iter_rows():
+            if name in self._taken_out:
+                continue
+            self._taken_out.add(name)
+            *_, cell = prefixes(host, path)
+            for place, change in (((host, "/" + "/".join(cell.segments)), -1), ((host, path), 1)):
+                single[place] = single.get(place, 0) + change
+        changes = pl.DataFrame([(*place, change) for place, change in single.items()], schema=self._cells.schema, orient="row")
+        self._cells = pl.concat([self._cells, changes]).group_by("host", "path", maintain_order=True).agg(pl.col("gain").sum())
+
+
+def _is_finer(pattern: Pattern) -> bool:
+    """Say whether a pattern may match some pages of a cell and not others."""
+    return len(pattern.segments) > MAX_DEPTH or any(segment != ANY and collapsed(segment) == ANY for segment in pattern.segments)
 
 
 def lies_under(pattern: Pattern, above: Pattern) -> bool:

@@ -10,6 +10,9 @@ import numpy as np
 NUM_SCORES = 1 << 16
 """Scores are stored as ``round(probability * 65535)``."""
 
+LEAST_POSITIVES = 20
+"""On fewer held-out positives an area under the curve says nothing: one page more or less moves it by a twentieth and more."""
+
 _BINS = 10
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,9 @@ import polars as pl
 from pydantic import ValidationError
 
 from reasonforge.core.errors import DataError
+from reasonforge.corpus.annotate.journal import ANNOTATIONS, Journal
+from reasonforge.corpus.classifier.measure import LEAST_POSITIVES
+from reasonforge.corpus.classifier.train import EVALUATION
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, done
 from reasonforge.corpus.loop.overlap import Overlap
@@ -27,6 +31,20 @@ class Selection(NamedTuple):
     pages: int
     tokens: int
     """By estimate."""
+
+
+class Measured(NamedTuple):
+    """How well the classifier of a round does on domains that it was not trained on."""
+
+    pr_auc: float
+    positives: int
+    """Of the held-out pages."""
+    pages: int
+
+    @property
+    def is_few(self) -> bool:
+        """Return whether there are too few positives for the figure to mean anything."""
+        return self.positives < LEAST_POSITIVES
 
 
 class CorpusReader:
@@ -129,14 +147,24 @@ class CorpusReader:
         found = self.outputs("select", number, SELECTED)
         if not found or self.truth is None or not self.selection(number).pages:
             return None
-        ids = self.truth["id"]
-        hits = [pl.DataFrame(schema={"id": pl.String}), *(read_table(path, ["id"]).filter(pl.col("id").is_in(ids.implode())) for path in found)]
-        return self.truth.with_columns(collected=pl.col("id").is_in(pl.concat(hits)["id"].implode()))
+        known = pl.col("id").is_in(self.truth["id"].implode())
+        hits = pl.concat(read_table(path, ["id"]).filter(known) for path in found)
+        return self.truth.with_columns(collected=pl.col("id").is_in(hits["id"].implode()))
 
     def domains(self, number: int) -> pl.DataFrame | None:
         """Return the domains of a round as :func:`reasonforge.corpus.loop.units.judge` marked them; None = not judged yet."""
         found = self.outputs("domains", number, DOMAINS)
         return read_table(found[-1]) if found and self._judged(number) else None
+
+    def mathematical(self, number: int) -> pl.DataFrame | None:
+        """Return the mathematical domains among them, the others unread; None = not judged yet."""
+        found = self.outputs("domains", number, DOMAINS)
+        if not found or not self._judged(number):
+            return None
+        try:
+            return pl.scan_parquet(found[-1], glob=False).filter("mathematical").collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{found[-1]}: cannot read this Parquet file: {str(error).splitlines()[0]}") from error
 
     def overlap(self, number: int) -> Overlap | None:
         """Return what the selections of rounds 1 to ``number`` have in common; None = not reckoned yet."""
@@ -151,6 +179,46 @@ class CorpusReader:
     def labels(self, number: int) -> dict[str, str] | None:
         """Return the labels that held in a round, by pattern; None = not annotated yet."""
         return self.json("annotate", number, LABELS)
+
+    def authors(self, number: int) -> dict[str, int] | None:
+        """Return how many of a round's labels stand on the word of whom; None = not annotated yet.
+
+        Labels do not say whose they are: it is looked up in the file of decisions. ``unknown`` = the file does not say it any more.
+        """
+        labels = self.labels(number)
+        if labels is None:
+            return None
+        rule = self.recipe.annotation
+        if rule.type == "auto":
+            return {"auto": len(labels)} if labels else {}
+        lines = {} if self._journal is None else self._journal.decisions(up_to_round=None if rule.type == "file" else number)
+        said = {str(pattern): line.decision for pattern, line in lines.items()}
+        found = [
+            said[pattern].author if pattern in said and said[pattern].label == label else "unknown" for pattern, label in labels.items()
+        ]
+        return dict(sorted(Counter(found).items()))
+
+    def decided(self, number: int) -> int:
+        """Return how many decisions people have made in a round, those among them that the loop has not seen yet."""
+        return 0 if self._journal is None else self._journal.num_decided(number)
+
+    @cached_property
+    def _journal(self) -> Journal | None:
+        """The file of decisions, as it is now; None = there is none, or people contradict each other in it."""
+        rule = self.recipe.annotation
+        if rule.type == "auto":
+            return None
+        try:
+            return Journal(self.root / ANNOTATIONS if rule.path is None else rule.path.expanduser())
+        except DataError:
+            return None
+
+    def classifier(self, number: int) -> Measured | None:
+        """Return how well a round's classifier does; None = not trained yet, or one of the two kinds was not held out."""
+        found = self.json("train", number, EVALUATION)
+        if found is None:
+            return None
+        return Measured(found["pr_auc"], found["num_positives"], found["num_positives"] + found["num_negatives"])
 
     def positives(self, number: int) -> int | None:
         """Return how many pages are positives after a round; None = not expanded yet."""

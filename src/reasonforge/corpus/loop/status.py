@@ -6,13 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reasonforge.corpus.classifier.train import MANIFEST
 from reasonforge.corpus.loop.ledger import LOCK
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.reasons import sentence
 from reasonforge.corpus.units import Counts, total
 from reasonforge.runs.lock import is_locked
-from reasonforge.runs.text import clean_text, format_number, text_table
+from reasonforge.runs.text import clean_text, counted, format_number, text_table
 
 _MOST_REASONS = 3
 
@@ -43,26 +42,37 @@ def status_of(root: Path) -> dict[str, Any]:
         "state": ended.get("state") or ("running" if is_locked(root / LOCK) else "interrupted"),
         "message": ended.get("message", ""),
         "reason": ended.get("reason"),
+        "waiting": _waiting(reader, ended),
         "stages": list(stages.values()),
         "rounds": [_round(reader, number) for number in reader.rounds],
     }
 
 
+def _waiting(reader: CorpusReader, ended: dict[str, Any]) -> dict[str, int] | None:
+    """Return the round that waits for a person, and the decisions made in it since; None = none waits."""
+    if ended.get("state") != "waiting":
+        return None
+    number = int(ended.get("round", 0))
+    return {"round": number, "decided": reader.decided(number)}
+
+
 def _round(reader: CorpusReader, number: int) -> dict[str, Any]:
-    selected = reader.selected(number)
-    overlap, domains, manifest = reader.overlap(number), reader.domains(number), reader.json("train", number, MANIFEST)
+    selected = reader.selection(number)
+    overlap, domains, measured = reader.overlap(number), reader.mathematical(number), reader.classifier(number)
     matrix = None if overlap is None else [overlap.share(number, other) for other in range(1, number + 1)]
     token_matrix = None if overlap is None else [overlap.token_share(number, other) for other in range(1, number + 1)]
     labels = reader.labels(number)
     return {
         "round": number,
-        "pages": selected.height,
-        "tokens": int(selected["num_tokens"].cast(int).sum()) if selected.height else 0,
-        "pr_auc": None if manifest is None else manifest["pr_auc"],
+        "pages": selected.pages,
+        "tokens": selected.tokens,
+        "pr_auc": None if measured is None else measured.pr_auc,
+        "held_out": None if measured is None else {"positives": measured.positives, "pages": measured.pages, "few": measured.is_few},
         "overlap_pages": matrix,
         "overlap_tokens": token_matrix,
-        "domains": None if domains is None else int(domains["mathematical"].sum()),
+        "domains": None if domains is None else domains.height,
         "labels": None if labels is None else {name: list(labels.values()).count(name) for name in sorted(set(labels.values()))},
+        "decided_by": reader.authors(number),
         "positives": reader.positives(number),
         "quality": reader.quality(number),
     }
@@ -74,6 +84,9 @@ def status_text(status: dict[str, Any]) -> str:
     if status["reason"] is not None:
         state += {"converged": " (nothing new came in)", "max_rounds": " (rounds.max_rounds is reached)"}.get(status["reason"], "")
     lines = [f"{clean_text(status['name'])}: {clean_text(state)}", ""]
+    if (waiting := status["waiting"]) is not None and waiting["decided"]:
+        said = f"{counted(waiting['decided'], 'decision')} in round {waiting['round']} since then"
+        lines[1:] = [f"  {said}: the next run takes it for annotated, and what is left open adds no pages", ""]
     rows = [
         (
             "" if entry["round"] is None else str(entry["round"]),
@@ -94,29 +107,55 @@ def status_text(status: dict[str, Any]) -> str:
         lines += ["", *text_table(header, [_overlap_row(entry, len(matrix)) for entry in matrix])]
     if any(entry["quality"] for entry in status["rounds"]):
         lines += ["", "recall and precision are by the truth that the recipe names, among the pages that were scored"]
+    if any((entry["decided_by"] or {}).get("auto") for entry in status["rounds"]):
+        lines += ["", "labels by auto were given by a rule and by nobody's eyes: not the paper's procedure"]
     codes = sorted({code for entry in status["stages"] for code in entry["dropped"] if sentence(code) != code})
     if codes:
         lines += ["", *(f"{code}: {sentence(code)}" for code in codes)]
     return "\n".join(lines)
 
 
-_HEADER = ("round", "pages", "tokens", "PR-AUC", "in the round before", "domains", "labels", "positives added", "recall", "precision")
+_HEADER = (
+    "round",
+    "pages",
+    "tokens",
+    "PR-AUC (positives of held-out pages)",
+    "in the round before",
+    "domains",
+    "labels",
+    "decided by",
+    "positives added",
+    "recall",
+    "precision",
+)
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     overlap, quality = entry["overlap_pages"], entry["quality"] or {}
-    labels = entry["labels"] or {}
     return (
         str(entry["round"]),
         f"{entry['pages']:,}",
         format_number(entry["tokens"]),
-        "" if entry["pr_auc"] is None else f"{entry['pr_auc']:.3f}",
+        _measured(entry),
         "" if overlap is None or len(overlap) < 2 else f"{overlap[-2]:.1%}",
         "" if entry["domains"] is None else str(entry["domains"]),
-        ", ".join(f"{count} {label}" for label, count in labels.items()),
+        _counts(entry["labels"]),
+        _counts(entry["decided_by"]),
         "" if entry["positives"] is None else f"{entry['positives']:,}",
         *("" if name not in quality else f"{quality[name]:.1%}" for name in ("recall", "precision")),
     )
+
+
+def _counts(counts: dict[str, int] | None) -> str:
+    return ", ".join(f"{count} {name}" for name, count in (counts or {}).items())
+
+
+def _measured(entry: dict[str, Any]) -> str:
+    held_out = entry["held_out"]
+    if held_out is None:
+        return ""
+    figure = "too few" if held_out["few"] else f"{entry['pr_auc']:.3f}"
+    return f"{figure} ({held_out['positives']:,} of {held_out['pages']:,})"
 
 
 def _overlap_row(entry: dict[str, Any], columns: int) -> tuple[str, ...]:

@@ -51,6 +51,17 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Figures of a classifier."""
+
+    pr_auc: float
+    positives: int
+    pages: int
+    few: bool
+    """Too few positives for the figure to mean anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """One round."""
 
@@ -58,8 +69,8 @@ class Round:
     pages: int
     """Collected."""
     tokens: int
-    pr_auc: float | None
-    """Of its classifier, on domains that it was not trained on. None = not trained yet."""
+    held_out: HeldOut | None
+    """How its classifier does on domains that it was not trained on. None = not trained yet, or one kind of page was not held out."""
     scores: Scores | None
     found: Found | None
     """None = the truth is not known."""
@@ -70,6 +81,8 @@ class Round:
     num_gained: int
     paths: dict[str, int]
     """Paths that were labelled, by label."""
+    authors: dict[str, int]
+    """Of these labels those of a ``human``, ``model accepted`` (by a human), ``auto``, ``truth``; ``unknown`` = the file is gone."""
     positives: int | None
     """Pages that became positives, those of earlier rounds among them. None = not expanded yet."""
     overlap: float | None
@@ -201,6 +214,13 @@ def headline(corpus: Corpus) -> list[str]:
         said.append(f"{counted(len(corpus.sources), 'source')} of {format_number(packed)} tokens are packed.")
     if corpus.annotated_by == "auto":
         said.append("Paths were accepted by a rule and by nobody's eyes: not the paper's procedure.")
+    elif automatic := [entry for entry in corpus.rounds if entry.authors.get("auto")]:
+        entry = automatic[-1]
+        total = sum(entry.authors.values())
+        said.append(
+            f"In round {entry.number} {entry.authors['auto']} of {counted(total, 'label')} came from a rule and from nobody's eyes: "
+            "not the paper's procedure."
+        )
     if corpus.quarantine:
         said.append(f"{counted(len(corpus.quarantine), 'item')} that workers died of were left out.")
     return said

@@ -12,7 +12,6 @@ import polars as pl
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier.score import HISTOGRAM, SCORES
-from reasonforge.corpus.classifier.train import MANIFEST
 from reasonforge.corpus.config import OWN_SOURCE
 from reasonforge.corpus.decontaminate.units import ACTIONS, HITS, SOURCES
 from reasonforge.corpus.loop.reader import CorpusReader
@@ -21,7 +20,22 @@ from reasonforge.corpus.packing.manifest import Manifest
 from reasonforge.corpus.pages import PAGES, read_table
 from reasonforge.corpus.pool import QUARANTINE
 from reasonforge.corpus.reasons import REASONS
-from reasonforge.corpus.report.facts import Benchmark, Bin, Corpus, Domain, Found, Group, Hit, Round, Sample, Scores, Source, Stage, State
+from reasonforge.corpus.report.facts import (
+    Benchmark,
+    Bin,
+    Corpus,
+    Domain,
+    Found,
+    Group,
+    HeldOut,
+    Hit,
+    Round,
+    Sample,
+    Scores,
+    Source,
+    Stage,
+    State,
+)
 from reasonforge.corpus.selection.cut import NUM_BINS, read_histograms
 from reasonforge.corpus.selection.units import SELECTED
 from reasonforge.corpus.units import Receipt, total
@@ -49,10 +63,10 @@ def read_corpus(root: Path) -> Corpus:
     rounds: list[Round] = []
     mathematical: set[str] = set()
     for number in numbers:
-        domains = reader.domains(number)
+        domains = reader.mathematical(number)
         rounds.append(_round(reader, number, domains, mathematical))
         if domains is not None:
-            mathematical = set(domains.filter(pl.col("mathematical"))["name"])
+            mathematical = set(domains["name"])
     overlap = reader.overlap(numbers[-1]) if numbers else None
     stages = tuple(_stages(reader))
     codes = sorted({code for stage in stages for code in stage.dropped})
@@ -79,37 +93,35 @@ def read_corpus(root: Path) -> Corpus:
     )
 
 
-def _round(reader: CorpusReader, number: int, domains: pl.DataFrame | None, before: set[str]) -> Round:
-    selected = reader.selected(number)
-    overlap = reader.overlap(number)
-    marked = None if domains is None else domains.filter(pl.col("mathematical"))
+def _round(reader: CorpusReader, number: int, marked: pl.DataFrame | None, before: set[str]) -> Round:
+    selected, overlap, measured = reader.selection(number), reader.overlap(number), reader.classifier(number)
     gained = (
         None if marked is None else marked.filter(~pl.col("name").is_in(sorted(before))).sort(["pages", "name"], descending=[True, False])
     )
     labels = reader.labels(number) or {}
     return Round(
         number=number,
-        pages=selected.height,
-        tokens=int(selected["num_tokens"].sum()),
-        pr_auc=None if (manifest := reader.json("train", number, MANIFEST)) is None else manifest["pr_auc"],
+        pages=selected.pages,
+        tokens=selected.tokens,
+        held_out=None if measured is None else HeldOut(**measured._asdict(), few=measured.is_few),
         scores=_scores(reader, number),
-        found=_found(reader, number, selected),
+        found=_found(reader, number),
         domains=None if marked is None else marked.height,
         gained=()
         if gained is None
         else tuple(Domain(**row) for row in gained.head(_MOST_DOMAINS).select("name", "pages", "collected").to_dicts()),
         num_gained=0 if gained is None else gained.height,
         paths={label: sum(value == label for value in labels.values()) for label in sorted(set(labels.values()))},
+        authors=reader.authors(number) or {},
         positives=reader.positives(number),
         overlap=overlap.share(number, number - 1) if overlap is not None and number > 1 else None,
     )
 
 
-def _found(reader: CorpusReader, number: int, selected: pl.DataFrame) -> Found | None:
-    quality, truth = reader.quality(number), reader.truth
-    if quality is None or truth is None:
+def _found(reader: CorpusReader, number: int) -> Found | None:
+    quality, marked = reader.quality(number), reader.collected(number)
+    if quality is None or marked is None:
         return None
-    marked = truth.with_columns(collected=pl.col("id").is_in(selected["id"].implode()))
     shares = marked.group_by("kind").agg(pl.col("collected").mean()).sort("kind")
     return Found(recall=quality["recall"], precision=quality["precision"], by_kind=dict(shares.iter_rows()))
 

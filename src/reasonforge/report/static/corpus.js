@@ -14,14 +14,19 @@ function section(id, title, ...content) {
   return el("section", { id }, el("h2", {}, title), ...content);
 }
 
+function heldOut(measured) {
+  if (measured === null) return "–";
+  return `${measured.few ? "too few" : measured.pr_auc.toFixed(3)} (${whole(measured.positives)} of ${whole(measured.pages)})`;
+}
+
 function rounds() {
   const known = data.rounds.some((round) => round.found);
-  const header = ["round", "pages", "tokens", "PR-AUC", "cut at score", ...(known ? ["recall", "precision"] : []), "in the round before", "domains", "of them new", "paths: mathematics", "not", "positives"];
+  const header = ["round", "pages", "tokens", "PR-AUC", "cut at score", ...(known ? ["recall", "precision"] : []), "in the round before", "domains", "of them new", "paths: mathematics", "not", "decided by", "positives"];
   const rows = data.rounds.map((round) => [
     String(round.number),
     whole(round.pages),
     number(round.tokens),
-    round.pr_auc === null ? "–" : round.pr_auc.toFixed(3),
+    heldOut(round.held_out),
     round.scores ? round.scores.cut.toFixed(3) : "–",
     ...(known ? [share(round.found?.recall), share(round.found?.precision)] : []),
     share(round.overlap),
@@ -29,9 +34,10 @@ function rounds() {
     whole(round.num_gained),
     whole(round.paths.math ?? 0),
     whole(round.paths.not_math ?? 0),
+    Object.entries(round.authors).map(([author, count]) => `${whole(count)} ${author}`).join(", ") || "–",
     whole(round.positives),
   ]);
-  return section("rounds", "Rounds", tableOf(header, rows), el("p", { class: "small dim" }, "PR-AUC: of the classifier, on domains that it was not trained on."), known ? lines() : null);
+  return section("rounds", "Rounds", tableOf(header, rows), el("p", { class: "small dim" }, "PR-AUC: of the classifier, on domains that it was not trained on; in brackets the positives of the pages held out. Decided by: whose word the labels in force stand on."), known ? lines() : null);
 }
 
 // Recall and precision over the rounds, and the recall of every kind of page.

@@ -264,7 +264,7 @@ function showPages(row, answer) {
     by("pages").replaceChildren();
     return;
   }
-  by("adds").textContent = `y adds ${plural(answer.adds, "page")}` + (row.by ? ` · ${row.by} said ${WORDS[row.label]}` : "");
+  by("adds").textContent = `y adds ${plural(answer.adds, "page")}` + (row.by ? ` · ${row.by} said ${WORDS[row.label]}${row.why ? `: ${row.why}` : ""}` : "");
   const parts = [];
   for (const [collected, title] of [[false, "Not collected"], [true, "Collected"]]) {
     const pages = answer.pages.filter((page) => page.collected === collected);
@@ -287,16 +287,28 @@ function pageCard(page) {
 
 // ---- decisions ----
 
-async function decide(label) {
+// What stands in the field goes with the key that comes next, though it is worked off later: the field is free at once for the one after.
+function press(label) {
+  const why = by("why").value.trim();
+  by("why").value = "";
+  return queue(() => decide(label, why));
+}
+
+function giveBack(why) {
+  if (!by("why").value) by("why").value = why;
+}
+
+async function decide(label, why) {
   const row = current.rows[current.index];
-  if (!row || (label === "accept" && !row.proposal)) return;
+  if (!row || (label === "accept" && !row.proposal)) return giveBack(why);
   const known = samples.get(row.pattern);
   try {
-    const update = await ask("/api/label", { pattern: row.pattern, label, known: row.line, looked: Boolean(known), since: state.revision });
+    const update = await ask("/api/label", { pattern: row.pattern, label, why, known: row.line, looked: Boolean(known), since: state.revision });
     say("");
     merge(update);
     await goOn();
   } catch (error) {
+    giveBack(why);
     if (error.status === 409) {
       await catchUp();
       say(error.message); // and the line that stands is now known
@@ -375,6 +387,8 @@ async function showClosing() {
     `Everything is in ${summary.file}`,
   ];
   by("closing-facts").replaceChildren(...facts.filter(Boolean).map((fact) => el("li", {}, fact)));
+  by("left").textContent = summary.left;
+  by("left").hidden = !summary.left;
   by("next").textContent = summary.next;
   if (!by("closing").open) by("closing").showModal();
 }
@@ -389,11 +403,9 @@ async function stop() {
 
 // ---- keys ----
 
+const LABELS = { y: "math", n: "not_math", s: "skip", a: "accept" };
+
 const KEYS = {
-  y: () => decide("math"),
-  n: () => decide("not_math"),
-  s: () => decide("skip"),
-  a: () => decide("accept"),
   u: undo,
   q: showClosing,
   b: nextLimit,
@@ -419,6 +431,14 @@ function onKey(event) {
     }
     return;
   }
+  if (event.target === by("why")) {
+    if (event.key === "Escape" || event.key === "Enter") {
+      event.preventDefault();
+      if (event.key === "Escape") by("why").value = "";
+      by("why").blur();
+    }
+    return;
+  }
   if (event.key === "/") {
     event.preventDefault();
     by("search").select();
@@ -430,11 +450,18 @@ function onKey(event) {
     by("pages").scrollBy({ top: (event.shiftKey ? -0.85 : 0.85) * by("pages").clientHeight });
     return;
   }
-  const task = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (key === "w") {
+    event.preventDefault();
+    by("why").focus(); // at once, not in the queue: the next key is text already
+    return;
+  }
+  const label = Object.hasOwn(LABELS, key) ? LABELS[key] : undefined;
   // A key that is held down repeats: fine for arrows, not for decisions.
-  if (!task || (event.repeat && !event.key.startsWith("Arrow"))) return;
+  if ((!label && !Object.hasOwn(KEYS, key)) || (event.repeat && !key.startsWith("Arrow"))) return;
   event.preventDefault();
-  queue(task);
+  if (label) press(label);
+  else queue(KEYS[key]);
 }
 
 let polling = 0;
@@ -460,7 +487,7 @@ async function start() {
   });
   by("domains").addEventListener("scroll", () => requestAnimationFrame(showDomains));
   addEventListener("resize", showDomains);
-  for (const label of ["math", "not_math", "skip", "accept"]) by(label).addEventListener("click", () => queue(() => decide(label)));
+  for (const label of ["math", "not_math", "skip", "accept"]) by(label).addEventListener("click", () => press(label));
   by("undo").addEventListener("click", () => queue(undo));
   by("help-button").addEventListener("click", () => by("help").showModal());
   by("finish-button").addEventListener("click", () => queue(showClosing));
