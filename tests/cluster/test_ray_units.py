@@ -21,10 +21,12 @@ from reasonforge.cluster.ray_units import RayExecutor  # noqa: E402
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayExecutor]:
     """Ray on this machine, with two processors."""
-    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
-    yield RayExecutor()
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # Not by Ray's ``runtime_env``: with one it starts its workers through a shell and does not quote the path of Python.
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]))
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield RayExecutor()
+        ray.shutdown()
 
 
 def test_a_cluster_writes_the_bytes_of_one_process(tmp_path: Path, cluster: RayExecutor) -> None:

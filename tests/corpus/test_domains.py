@@ -114,7 +114,22 @@ def test_a_path_counts_for_all_its_ancestors() -> None:
 
 SEGMENT = st.one_of(
     st.sampled_from(
-        ["q", "17", "what-is-a-group", "a1b2c3d4e5", "index.html", "c++", "a%20b%20c", "x" * 33, "数学", "a*b", "--", ".", "a-b-c-d"]
+        [
+            "q",
+            "17",
+            "what-is-a-group",
+            "a1b2c3d4e5",
+            "index.html",
+            "c++",
+            "a%20b%20c",
+            "x" * 33,
+            "数学",
+            "a*b",
+            "--",
+            ".",
+            "a-b-c-d",
+            "1-2-3.pdf",
+        ]
     ),
     st.text(alphabet="ab0123-_.+%2", min_size=1, max_size=12),
 )

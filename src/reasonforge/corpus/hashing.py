@@ -38,7 +38,9 @@ _CHUNK_CHARS = 1 << 17
 """Characters that are worked on at a time: the arrays stay in the processor's cache."""
 _PORTION_CHARS, _PORTION_TEXTS = 1 << 25, 2048
 
-_WORD, _SINGLE, _UNSEEN = 1, 2, 3
+_WORD, _SINGLE, _UNSEEN, _JOINING = 1, 2, 3, 4
+_MOST_MARKS = 32
+"""On one letter; more are composed in parts. Python takes a time that grows with the square of their number, and no language has them."""
 _UNSEEN_RANGES = (
     (0x00, 0x08),
     (0x0E, 0x1B),
@@ -156,7 +158,14 @@ def is_word(gram: str) -> bool:
 
 
 def _normal(text: str) -> str:
-    return text if text.isascii() or unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+    return "".join([unicodedata.normalize("NFC", piece) for piece in _pieces(text)])
+
+
+def _pieces(text: str) -> list[str]:
+    """Return a text in pieces that can be normalised one by one: one, if it is normal, else each letter with its marks."""
+    if text.isascii() or (not _many_marks().search(text) and unicodedata.is_normalized("NFC", text)):
+        return [text]
+    return list(_letters(text))
 
 
 def _origins(text: str) -> tuple[list[int], list[int]]:
@@ -166,9 +175,8 @@ def _origins(text: str) -> tuple[list[int], list[int]]:
     starts: list[int] = []
     ends: list[int] = []
     # Within a letter and its marks characters are joined and change places; beyond them never.
-    whole = [seen] if unicodedata.is_normalized("NFC", seen) else _letters(seen)
     at = 0
-    for piece in whole:
+    for piece in _pieces(seen):
         normal = unicodedata.normalize("NFC", piece)
         for number, character in enumerate(normal):
             same = normal == piece
@@ -180,11 +188,15 @@ def _origins(text: str) -> tuple[list[int], list[int]]:
     return starts, ends
 
 
+def _joins(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" or 0x1160 <= ord(character) <= 0x11FF
+
+
 def _letters(text: str) -> Iterator[str]:
     """Yield each character with the marks, and the further parts of a Korean syllable, that follow it."""
     first = 0
     for place, character in enumerate(text):
-        if place > first and not (unicodedata.category(character)[0] == "M" or 0x1160 <= ord(character) <= 0x11FF):
+        if place > first and (place - first > _MOST_MARKS or not _joins(character)):
             yield text[first:place]
             first = place
     if text:
@@ -219,11 +231,11 @@ def hash_texts(texts: Sequence[str], *, segments: bool = False) -> GramHashes:
     first, size, before = 0, 0, 0
     chunk: list[str] = []
     for number, text in enumerate(texts):
-        # What is not seen is looked for in the array of characters, and only then taken out: few texts have any.
-        chunk.append(folded := _normal(text).casefold())
+        # What is not seen or not normal is looked for in the array of characters, and only then mended: few texts have any.
+        chunk.append(folded := text.casefold())
         size += len(folded) + 1
         if size >= _CHUNK_CHARS or number + 1 == len(texts):
-            hashes, counts[first : number + 1], at = _hash_chunk(chunk, texts[first : number + 1], segments=segments)
+            hashes, counts[first : number + 1], at = _hash_chunk(chunk, segments=segments, given=texts[first : number + 1])
             parts.append(hashes)
             borders.append(at + before)
             before += len(hashes)
@@ -275,13 +287,15 @@ def _mixed(value: int) -> int:
     return value ^ value >> 31
 
 
-def _hash_chunk(folded: Sequence[str], texts: Sequence[str], *, segments: bool) -> tuple[U64, NDArray[np.int64], NDArray[np.int64]]:
+def _hash_chunk(
+    folded: Sequence[str], *, segments: bool, given: Sequence[str] | None = None
+) -> tuple[U64, NDArray[np.int64], NDArray[np.int64]]:
     """Return the hashes of all grams of texts, how many each text has, and which ones stand behind blank lines.
 
     Args:
-        folded: the texts, case folded; may still hold what is not seen.
-        texts: as they were given.
+        folded: the texts, case folded.
         segments: look for blank lines.
+        given: the texts as they were given, if it is not sure that case folding was all they need. None = it was.
     """
     joined = "\n".join(folded) + "\n"  # no gram reaches over a line's end
     size = len(joined)
@@ -293,8 +307,8 @@ def _hash_chunk(folded: Sequence[str], texts: Sequence[str], *, segments: bool) 
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
         kinds = _kinds()[codes]
         singles = True
-    if kinds.max() == _UNSEEN:
-        return _hash_chunk([fold(text) for text in texts], texts, segments=segments)
+    if given is not None and kinds.max() >= _UNSEEN:
+        return _hash_chunk([fold(text) for text in given], segments=segments)
     inside = np.zeros(size + 1, np.bool_)  # by character, with one that is no gram's before the first
     np.not_equal(kinds, 0, out=inside[1:])
     cuts: list[NDArray[np.int64]] = []
@@ -335,10 +349,16 @@ def _command_cuts(codes: NDArray[np.uint8] | NDArray[np.uint32], inside: NDArray
 
 @cache
 def _kinds() -> NDArray[np.uint8]:
-    """Return what each character is: part of a word, a gram by itself, not seen, or none of these (0)."""
+    """Return what each character is: part of a word, a gram by itself, not seen, or none of these (0).
+
+    Parts of words that join the letter before them, and characters that stand for others, are told apart: texts with them are normalised.
+    """
     kinds = np.fromiter((unicodedata.category(chr(code))[0] in "LNM" for code in range(0x110000)), np.uint8, 0x110000)
     for first, last in _SINGLE_RANGES:
         kinds[first : last + 1] *= _SINGLE
+    for code in range(0x300, 0x110000):
+        if _joins(character := chr(code)) or not unicodedata.is_normalized("NFC", character):
+            kinds[code] = _JOINING
     for first, last in _UNSEEN_RANGES:
         kinds[first : last + 1] = _UNSEEN
     return kinds
@@ -348,7 +368,14 @@ def _kinds() -> NDArray[np.uint8]:
 def _pattern() -> re.Pattern[str]:
     """Return the pattern of one gram in a case-folded text."""
     kinds = _kinds()
-    return re.compile(rf"(?<!\\)\\[a-z]+|[{_class(kinds == _SINGLE)}]|[{_class(kinds == _WORD)}]+")
+    return re.compile(rf"(?<!\\)\\[a-z]+|[{_class(kinds == _SINGLE)}]|[{_class((kinds == _WORD) | (kinds == _JOINING))}]+")
+
+
+@cache
+def _many_marks() -> re.Pattern[str]:
+    """Return the pattern of more marks than a letter has."""
+    joining = np.fromiter(map(_joins, map(chr, range(0x110000))), np.bool_, 0x110000)
+    return re.compile(rf"[{_class(joining)}]{{{_MOST_MARKS},}}")
 
 
 def _class(members: NDArray[np.bool_]) -> str:

@@ -38,6 +38,12 @@ def test_other_sources_are_named_as_checked_or_as_not_checked() -> None:
     assert "Not checked against benchmarks: arxiv, novels." in said
 
 
+def test_automatic_labels_in_a_file_of_decisions_are_named_too() -> None:
+    rounds = (round_of(1), round_of(2, authors={"auto": 3, "human": 9}), round_of(3, authors={}))
+    said = [sentence for sentence in headline(corpus_of(rounds=rounds, annotated_by="file")) if "not the paper's procedure" in sentence]
+    assert said == ["In round 2 3 of 12 labels came from a rule and from nobody's eyes: not the paper's procedure."]
+
+
 def test_pages_that_were_not_checked_are_not_called_clean() -> None:
     unchecked = " ".join(headline(corpus_of(decontaminated=False, benchmarks=())))
     clean = " ".join(headline(corpus_of(benchmarks=())))

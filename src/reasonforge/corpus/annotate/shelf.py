@@ -25,7 +25,7 @@ SHELVED = pl.Schema(
 """Columns of the pages: ``name`` is the domain, ``file`` the place of the table that a page came from."""
 
 BOX_PAGES = 4_000_000
-"""Pages of a box, about 150 bytes each: 600 MB. A domain that has more makes a larger one."""
+"""Pages of a box, about 130 bytes each: half a gigabyte, twice that while it is sorted. A domain that has more makes a larger one."""
 _WAITING_PAGES = 1_000_000
 
 
