@@ -137,6 +137,23 @@ def test_a_letter_and_its_marks_are_compared_composed_and_stand_where_they_are()
     assert hash_texts([text]).hashes.tolist() == hash_texts([unicodedata.normalize("NFC", text)]).hashes.tolist()
 
 
+def test_both_roads_agree_on_every_character_that_is_folded_composed_or_left_out() -> None:
+    every = map(chr, range(0x110000))
+    special = [one for one in every if fold(one) != one or unicodedata.category(one)[0] == "M" or not unicodedata.is_normalized("NFC", one)]
+    texts = [f"{one}b \N{GREEK SMALL LETTER ALPHA}{one}\N{COMBINING GREEK YPOGEGRAMMENI}" for one in special]
+    wrong = [text for text in texts if hash_texts([text]).hashes.tolist() != [hash_gram(gram) for gram in grams(text)]]
+    assert wrong == []
+    assert [text for text in texts[::40] if [gram.text for gram in spans(text)] != grams(text)] == []
+
+
+def test_a_letter_with_thousands_of_marks_is_one_gram() -> None:
+    text = "x a" + "\N{COMBINING ACUTE ACCENT}\N{COMBINING CEDILLA}" * 5000 + " y"
+    found = spans(text)
+    assert [(gram.start, gram.end) for gram in found] == [(0, 1), (2, 10_003), (10_004, 10_005)]
+    assert [gram.text for gram in found] == grams(text)
+    assert hash_texts([text]).hashes.tolist() == [hash_gram(gram) for gram in grams(text)]
+
+
 def test_all_that_unicode_says_is_drawn_as_nothing_and_is_no_digit_is_left_out() -> None:
     drawn = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}  # signs around numbers
     formats = {code for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf"} - drawn

@@ -76,7 +76,7 @@ def annotate(
     from reasonforge.corpus.annotate.journal import Journal, check_author
 
     folder = folder.expanduser()
-    by = check_author(f"human:{name or _user()}")
+    by = check_author(f"human:{_user() if name is None else name}")
     data, number, stored = _data(folder, round_number)
     journal = Journal(file.expanduser() if file is not None else stored)
     if export is not None:

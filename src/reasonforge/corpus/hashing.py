@@ -349,10 +349,7 @@ def _command_cuts(codes: NDArray[np.uint8] | NDArray[np.uint32], inside: NDArray
 
 @cache
 def _kinds() -> NDArray[np.uint8]:
-    """Return what each character is: part of a word, a gram by itself, not seen, or none of these (0).
-
-    Parts of words that join the letter before them, and characters that stand for others, are told apart: texts with them are normalised.
-    """
+    """Return what each character is: part of a word, a gram by itself, not seen, in need of normalising, or none of these (0)."""
     kinds = np.fromiter((unicodedata.category(chr(code))[0] in "LNM" for code in range(0x110000)), np.uint8, 0x110000)
     for first, last in _SINGLE_RANGES:
         kinds[first : last + 1] *= _SINGLE

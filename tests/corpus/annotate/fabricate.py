@@ -33,7 +33,7 @@ def table_of(web: dict[str, Site], *, texts: dict[str, PageText] | None = None) 
         row["id"]: PageText(f"https://{row['host']}{row['path']}", f"Title of {row['path']}", f"Text of {row['path']} with $x^2$")
         for row in frame.iter_rows(named=True)
     } | (texts or {})
-    return PageTable(lambda: [frame], lambda pages: {name: stored[name] for name in pages["id"] if name in stored})
+    return PageTable(lambda _: [frame], lambda pages: {name: stored[name] for name in pages["id"] if name in stored})
 
 
 def frame_of(web: dict[str, Site]) -> pl.DataFrame:

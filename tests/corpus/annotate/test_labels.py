@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonforge.corpus.annotate.journal import LABELS, Label
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.paths import Pattern, read_pattern
+from reasonforge.corpus.urls.normal import Refused, normalise
 from tests.corpus.annotate.fabricate import decision, journal_of
 
 HOSTS = st.sampled_from(["a.org", "b.org", "x.a.org"])
@@ -67,3 +70,16 @@ def test_a_file_is_read_as_of_a_round_without_its_proposals(tmp_path: Path) -> N
     assert Annotations.load(path, up_to_round=1).label_of("a.org", "/q/1") == "math"
     assert Annotations.load(path).label_of("b.org", "/") is None
     assert len(Annotations.load(tmp_path / "none.jsonl")) == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["https://www.gov.uk/q/17", "https://www.x.example/q/17", "https://www.a.org/q/17", "https://bücher.example/q/数学"]
+)
+def test_what_was_said_of_a_url_is_found_for_its_page(tmp_path: Path, url: str) -> None:
+    page = normalise(url)
+    assert not isinstance(page, Refused)
+    row = {"round": 1, "pattern": url.rpartition("/")[0], "label": "math", "by": "human:ann", "at": "2026-01-02T03:04:05+00:00"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    said = Annotations.load(tmp_path / "a.jsonl")
+    assert said.label_of(page.host, page.path) == "math"
+    assert said.labels_of(pl.DataFrame({"host": [page.host], "path": [page.path]})).to_list() == ["math"]

@@ -157,7 +157,7 @@ def test_a_registered_domain_holds_its_hosts(path: Path) -> None:
 
     web: dict[str, Site] = {"a.school.example": {"/q/#": (30, 15)}, "b.school.example": {"/r/#": (30, 3)}}
     frame = frame_of(web).with_columns(domain=frame_of(web)["host"].str.slice(2))
-    data = PageTable(lambda: [frame], lambda _: {}, key="domain")
+    data = PageTable(lambda _: [frame], lambda _: {}, key="domain")
     session = Session(data, Journal(path), round_number=1, by="human:ann", clock=lambda: NOW, next_command="")
     assert [row["pattern"] for row in session.domain("school.example")["rows"]] == [
         "b.school.example/", "b.school.example/r", "a.school.example/", "a.school.example/q",

@@ -86,7 +86,7 @@ def test_pages_won_are_those_that_the_labels_match(data: st.DataObject) -> None:
         },
         schema_overrides={"score": pl.UInt16},
     )
-    table = PageTable(lambda: [frame], lambda _: {})
+    table = PageTable(lambda _: [frame], lambda _: {})
     tree = table.paths("a.org")
     finer = ["a.org/q/1001", "a.org/1001", "a.org/q/what-is-a-group/r", "a.org/q/q/q/q/q", "a.org/*/1001", "a.org/*/*/*/*/r"]
     patterns = [read_pattern(text) for text in [*tree["pattern"], *finer]]
@@ -144,7 +144,7 @@ def test_long_texts_are_clipped_and_missing_ones_said() -> None:
     long = table_of({"a.org": {"/q/#": (30, 30)}}, texts={name: PageText("u" * 900, "t" * 900, "x" * 9000)})
     found = {page.id: page for page in draw_samples(long, read_pattern("a.org/"), seed=0, number=30)}[name]
     assert (len(found.url), len(found.title), len(found.text)) == (500, 300, 1502)
-    bare = PageTable(lambda: [frame_of({"a.org": {"/q/#": (30, 30)}})], lambda _: {})
+    bare = PageTable(lambda _: [frame_of({"a.org": {"/q/#": (30, 30)}})], lambda _: {})
     assert all("not stored" in page.text and page.url.startswith("a.org/q") for page in draw_samples(bare, read_pattern("a.org/"), seed=0))
 
 

@@ -70,6 +70,10 @@ def test_every_round_has_its_figures(corpus: Corpus) -> None:
     assert first.overlap is None
     assert second.overlap == corpus.overlap[1][0] / corpus.overlap[1][1]
     assert corpus.overlap[1][1] == second.pages
+    assert set(first.authors) == {"truth"}
+    assert sum(first.authors.values()) == sum(first.paths.values())
+    assert first.held_out is not None
+    assert first.held_out.few == (first.held_out.positives < 20)
 
 
 @pytest.mark.slow

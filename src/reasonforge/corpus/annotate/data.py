@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,8 +15,6 @@ from reasonforge.corpus.annotate.shelf import SHELVED, Shelf
 from reasonforge.corpus.domains import DomainKey
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.paths import Pattern
-
-_COLUMNS = ["id", "host", "domain", "path", "score", "selected", "num_tokens"]
 
 
 class PageText(NamedTuple):
@@ -56,7 +54,7 @@ class PageTable:
 
     def __init__(
         self,
-        tables: Callable[[], Iterable[pl.DataFrame]],
+        tables: Callable[[Sequence[str]], Iterable[pl.DataFrame]],
         texts: FindTexts,
         *,
         key: DomainKey = "host",
@@ -64,20 +62,20 @@ class PageTable:
         min_pages: int = 20,
     ) -> None:
         """Args:
-        tables: begins anew to read the tables: ``id``, ``host``, ``domain``, ``path``, ``score`` (u16), ``selected`` and ``num_tokens``;
-            only pages that count at all. They are gone through twice.
+        tables: begins to read these columns of the tables, of ``id``, ``host``, ``domain``, ``path``, ``score`` (u16), ``selected`` and
+            ``num_tokens``; only pages that count at all. They are gone through twice.
         texts: finds what is shown of pages; ``file`` is the place of their table.
         key: what a domain is.
         min_ratio: a domain is mathematical above this share.
         min_pages: a domain with fewer pages is not judged.
         """
-        rated = domains.rates(domains.partial(table.rename({"selected": "collected"}), key=key) for table in tables())
+        counted = (table.rename({"selected": "collected"}) for table in tables([key, "selected", "num_tokens"]))
+        rated = domains.rates(domains.partial(table, key=key) for table in counted)
         self._domains = domains.mathematical(rated, min_ratio=min_ratio, min_pages=min_pages)
+        columns = list(dict.fromkeys([key, "id", "host", "path", "score", "selected"]))
         parts = (
-            table.select(pl.col(key).alias("name"), "id", "host", "path", "score", pl.col("selected").alias("collected")).with_columns(
-                file=pl.lit(file, pl.UInt32)
-            )
-            for file, table in enumerate(tables())
+            table.with_columns(name=pl.col(key), collected=pl.col("selected"), file=pl.lit(file, pl.UInt32))
+            for file, table in enumerate(tables(columns))
         )
         self._shelf = Shelf(parts, dict(self._domains.select("name", "pages").iter_rows()))
         self._texts = texts
@@ -118,7 +116,11 @@ def open_tables(
     """
     assert not pages or len(pages) == len(tables), "a file of pages for each table"
     texts = StoredTexts(pages)
-    return PageTable(lambda: (read_table(path, _COLUMNS) for path in tables), texts, key=key, min_ratio=min_ratio, min_pages=min_pages)
+
+    def read(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        return (read_table(path, list(columns)) for path in tables)
+
+    return PageTable(read, texts, key=key, min_ratio=min_ratio, min_pages=min_pages)
 
 
 class StoredTexts:

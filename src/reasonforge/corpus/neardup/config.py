@@ -18,7 +18,8 @@ class NearDupConfig(Section):
     shingle: int = Field(default=5, ge=1, le=32)
     """Words in a row that are compared as one (in Chinese and Japanese: characters). A shorter text is one shingle."""
     jaccard: float = Field(default=0.8, gt=0, le=1)
-    """Two pages are near-duplicates if they share at least this part of their distinct shingles; computed exactly, for every candidate."""
+    """Two pages are near-duplicates if they share at least this part of their distinct shingles; computed exactly, for every candidate. A
+    page goes if it is one of the page that stays in its place: a chain of pages, each like the next, is thinned out, not lost."""
     permutations: int = Field(default=128, ge=1, le=1024)
     """Length of a signature."""
     bands: int = Field(default=18, ge=1, le=1024)
