@@ -97,13 +97,16 @@ def test_sigkill_at_random_and_another_number_of_workers_leave_the_same_bytes(cr
 
 @pytest.mark.slow
 def test_ray_leaves_the_bytes_of_one_process(crawl: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+    ray = pytest.importorskip("ray")
     from reasonforge.cluster.ray_units import RayExecutor
 
     here, there = tmp_path / "here", tmp_path / "there"
     options = RunOptions(stage="domains", round=1, quiet=True)
     assert run_corpus(web.load(crawl), here, InProcess, options) == 0
-    assert run_corpus(web.load(crawl), there, RayExecutor, options) == 0
+    try:
+        assert run_corpus(web.load(crawl), there, RayExecutor, options) == 0
+    finally:
+        ray.shutdown()
     assert digests(there) == digests(here)
 
 

@@ -157,7 +157,6 @@ GENERIC = [
     "(p, q, r)",
     r"\frac{1}{2}",
     "x^3 + 3x - 6",
-    "$x = 3$ or $x = 4$",
     r"\sin x + \cos x",
     r"\left(3, \frac{\pi}{2}\right)",
 ]
@@ -168,6 +167,11 @@ def test_short_texts_that_stand_in_clean_pages_are_not_looked_for_and_by_the_pap
     page = f"A clean page.\n\n{text}\n\nIt goes on."
     assert items(page, index(text, short_min_words=DecontaminateConfig.model_fields["short_min_words"].default)) == []
     assert items(page, index(text)) == ([] if len(grams(text)) < 3 else ["0"])
+
+
+def test_a_short_question_with_a_single_word_is_looked_for() -> None:
+    asked = index(r"Compute $\sin 60^\circ$.", short_min_words=DecontaminateConfig.model_fields["short_min_words"].default)
+    assert items("A clean page.\n\nCompute $\\sin 60^\\circ$.\n\nIt goes on.", asked) == ["0"]
 
 
 def test_short_texts_of_three_words_are_looked_for() -> None:

@@ -204,7 +204,7 @@ def test_sources_that_say_nothing_are_errors_that_say_what_to_do(tmp_path: Path)
         ({"min_n": 11}, "min_n = 11 is more than n = 10"),
         ({"min_n": 10, "short_match": "substring"}, "short_match has no effect"),
         ({"min_n": 10, "short_min_words": 0}, "short_min_words has no effect"),
-        ({"n": 3, "min_n": 2}, "short_min_words = 3 leaves no text of fewer than n = 3"),
+        ({"n": 3, "min_n": 2, "short_min_words": 3}, "short_min_words = 3 leaves no text of fewer than n = 3"),
         ({"fields": ["answer"]}, "fields has no effect"),
         ({"sources": [{"type": "file", "name": "a", "path": "x"}] * 2}, "'a' is named twice"),
         ({"sources": []}, "at least 1 item"),

@@ -93,7 +93,7 @@ class DecontaminateConfig(Section):
     """A page that shares a run of so many grams with a benchmark text holds benchmark text."""
     min_n: int = Field(default=3, ge=1, le=64)
     """Benchmark texts of fewer than ``n`` grams but at least so many are looked for as a whole; shorter ones are not."""
-    short_min_words: int = Field(default=3, ge=0, le=64)
+    short_min_words: int = Field(default=1, ge=0, le=64)
     """Of the texts of fewer than ``n`` grams only those with so many words are looked for: grams of two letters or more, or Chinese or
     Japanese characters; numbers, single letters and LaTeX commands are none. 0 = all are, which is the paper's letter. Ours: answers such
     as ``1, 2, 3`` or ``x^3 + 3x - 6`` stand as paragraphs in clean pages all over the web, and the paper's rule would lose these."""
