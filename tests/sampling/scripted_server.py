@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -72,15 +72,15 @@ def serve(script: Callable[[dict[str, Any], int], Reply]) -> Iterator[Server]:
                 server.at_once += 1
                 server.most_at_once = max(server.most_at_once, server.at_once)
             try:
-                self._send(script(body, number))
-            except OSError:
-                pass  # the client has left
+                reply = script(body, number)
+                time.sleep(reply.delay_seconds)
             finally:
-                with lock:
+                with lock:  # before the answer goes out: whoever has it may ask again at once
                     server.at_once -= 1
+            with suppress(OSError):  # the client has left
+                self._send(reply)
 
         def _send(self, reply: Reply) -> None:
-            time.sleep(reply.delay_seconds)
             if reply.hang_up:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
