@@ -91,7 +91,8 @@ def cost() -> Iterator[str]:
     rate = found["documents_per_cpu_second"]["ours"] * found["bytes_per_document"]
     tokens = packed["tokens_per_cpu_second"]["packed"]
     yield (
-        f"Only what the last round selected is checked against benchmarks ({rate / 1e6:,.1f} MB/s) and packed ({tokens:,} tokens/s: "
+        f"Only what the last round selected is checked against benchmarks ({rate / 1e6:,.1f} MB/s) and packed, with the other sources "
+        f"({tokens:,} tokens/s: "
         f"{BILLION / tokens / 3600:,.2f} core-hours per billion tokens, {120 * BILLION / tokens / 3600:,.0f} for the paper's 120 billion)."
     )
 
