@@ -33,7 +33,10 @@ hypothesis.settings.load_profile("reasonforge")
 
 
 THOROUGH = (
+    "cli/test_corpus",
     "cli/test_eval_verbs.py",
+    "cluster/",
+    "corpus/",
     "evaluation/test_grade_file.py",
     "examples/",
     "pipelines/test_resume.py",
@@ -49,6 +52,7 @@ THOROUGH = (
     "verify/test_golds.py",
     "verify/test_hostile.py",
     "verify/test_pool.py",
+    "verify/test_ray.py",
     "verify/test_symbolic.py",
 )
 """Half of the time of all tests, for parts that few changes touch."""
