@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,7 +14,6 @@ from tests.pipelines.compared import compared
 from tests.report.hostile import HOSTILE
 from tests.report.test_page import page_data
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FIGURES = {"grpo": [0.62, 0.66, 0.64], "rloo": [0.60, 0.66, 0.62], "dapo": [0.78, 0.80, 0.77]}
 
 
@@ -60,17 +57,6 @@ def test_figures_above_one_have_an_axis_of_their_own() -> None:
     picture = comparison_svg(compared({"a": [310.0, 330.0], "b": [200.0, 210.0]}, metric="eval/length"))
     labels = [float(node.text) for node in ElementTree.fromstring(picture).iter() if node.get("text-anchor") == "end" and node.text]
     assert max(labels) > 200
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 def opened(browser: Any, path: Path, *, width: int = 1400, scheme: str = "light") -> tuple[Any, list[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import polars as pl
@@ -97,13 +97,6 @@ class Flag:
 def page_id(found_url: str, fetched_at: str, warc: str, offset: int) -> str:
     """Return the id of one capture of a page: the same on every machine, another for every record."""
     return xxhash.xxh3_128_hexdigest(f"{found_url}\n{fetched_at}\n{warc}\n{offset}".encode("utf-8", "backslashreplace"))
-
-
-def write_pages(path: Path, pages: Sequence[Page]) -> None:
-    """Write pages in the order given: the same pages are the same bytes."""
-    rows = [asdict(page) for page in pages]
-    frame = pl.DataFrame(rows, schema=SCHEMA) if rows else pl.DataFrame(schema=SCHEMA)
-    write_table(path, frame)
 
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:

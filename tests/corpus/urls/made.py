@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from unittest import mock
 
 import polars as pl
 
-from reasonforge.corpus.pages import PAGES, Page, page_id, read_table, write_pages
+from reasonforge.corpus.pages import PAGES, SCHEMA, Page, page_id, read_table, write_table
 from reasonforge.corpus.units import Receipt, Store, Unit, UnitFunction, Work, execute, file_input
 from reasonforge.corpus.urls.dedup import Chain
 
@@ -48,7 +49,7 @@ def stored(root: Path, files: Sequence[Sequence[Page]]) -> tuple[Store, list[Rec
     receipts = []
     for number, pages in enumerate(files):
         source = root / f"pages-{number}.parquet"
-        write_pages(source, pages)
+        write_table(source, pl.DataFrame([asdict(page) for page in pages], schema=SCHEMA))
         # The number is a setting: two files with the same pages are two units.
         unit = Unit(stage="pages", function="reasonforge.corpus.pages:-", settings={"file": number}, inputs=(file_input(source),))
         receipts.append(_execute_with(take, unit, store))
