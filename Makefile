@@ -34,7 +34,7 @@ demo-corpus: $(CORPUS) ## mine a synthetic web in four rounds, and write a repor
 test: $(DEV) ## run the tests: minutes (ARGS="-k name" for some)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 $(ARGS)
 
-test-fast: $(DEV) ## run half of them: no attacks, no whole data sets, no browser
+test-fast: $(DEV) ## run most of them: no corpus, no attacks, no whole data sets, no browser
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not gpu and not thorough" $(ARGS)
 
 test-slow: $(DEV) ## run the tests that train until something is learned
