@@ -86,7 +86,8 @@ def corpora(result: dict[str, Any]) -> Iterator[str]:
     yield "| --- | --- |" + " --- |" * len(points)
     finals = {recipe["label"]: recipe["final"] for recipe in result["recipes"]}
     for name, corpus in result["corpora"].items():
-        epochs = ", ".join(f"{count:.1f} of {source}" for source, count in corpus["epochs"].items())
+        counts = corpus["epochs"]
+        epochs = ", ".join(f"{count:.1f}{f' of {source}' if len(counts) > 1 else ''}" for source, count in counts.items())
         accuracy = " | ".join(f"{point['accuracy']:.3f}" for point in corpus["curve"][:-1])
         final = finals[name]
         interval = "" if final["low"] is None else f" [{final['low']:.3f}, {final['high']:.3f}]"

@@ -1,6 +1,6 @@
 """Which corpus is better? The same small model, pre-trained on five corpora for equally many tokens, on the same held-out problems.
 
-    .venv/bin/python benchmarks/corpus/comparison.py [--seeds 3] [--out runs/corpus_comparison]
+    .venv/bin/python benchmarks/corpus/comparison.py [--seeds 5] [--out runs/corpus_comparison]
 
 DeepSeekMath's Table 1 (the last column) and Figure 3 (accuracy over tokens) in miniature, where it is known what each corpus is worth.
 """
@@ -45,7 +45,7 @@ def epochs(run: Path) -> dict[str, float]:
 
 def main() -> None:
     """Make the corpora, compare, read the curves."""
-    chosen = arguments(__doc__, seeds=3)
+    chosen = arguments(__doc__, seeds=5)
     subprocess.run([sys.executable, str(FOLDER / "make.py"), "--out", "runs/corpora"], cwd=ROOT, check=True)
     recipes = [FOLDER / f"{name}.toml" for name in CORPORA]
     out, compared = compare("corpus_comparison", recipes, chosen)
