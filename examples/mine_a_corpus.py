@@ -22,7 +22,6 @@ from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.classifier.binary import fold
 from reasonforge.corpus.classifier.config import ClassifierConfig
 from reasonforge.corpus.classifier.library import NEGATIVE, POSITIVE, Classifier, train
-from reasonforge.corpus.classifier.measure import to_score
 from reasonforge.corpus.classifier.score import estimated_tokens
 from reasonforge.corpus.classifier.tokenise import tokens_of
 from reasonforge.corpus.decontaminate.actions import DROP_DOC, cuts_of
@@ -33,11 +32,12 @@ from reasonforge.corpus.domains import mathematical, partial, rates
 from reasonforge.corpus.extract.config import ExtractConfig
 from reasonforge.corpus.ingest.config import Limits, WarcFiles
 from reasonforge.corpus.ingest.units import pages
-from reasonforge.corpus.loop.expand import new_positives
+from reasonforge.corpus.loop.expand import POSITIVE_SCHEMA, new_positives
 from reasonforge.corpus.loop.overlap import converged, overlap
 from reasonforge.corpus.packing.documents import Cut, cut
 from reasonforge.corpus.pages import SCHEMA
 from reasonforge.corpus.reasons import sentence
+from reasonforge.corpus.scores import score_of
 from reasonforge.corpus.selection.cut import cut as cut_at
 from reasonforge.corpus.selection.cut import histogram, selected
 from reasonforge.corpus.synthetic.truth import TRUTH, read_truth
@@ -85,13 +85,13 @@ def trained(positives: pl.Series, negatives: pl.Series, folder: Path, seed: int)
 def mine(crawl: pl.DataFrame, seeds: pl.Series, said: Annotations, settings: Settings, say: Callable[[str], None]) -> list[pl.DataFrame]:
     """Return what each round selected: train, score, select, look at domains, add positives, and again until nothing new comes in (2.1)."""
     selections: list[pl.DataFrame] = []
-    positives, out = pl.DataFrame(schema={"id": pl.String}), pl.Series("id", [], dtype=pl.String)
+    positives, out = pl.DataFrame(schema=POSITIVE_SCHEMA), pl.Series("id", [], dtype=pl.String)
     for number in range(1, settings.max_rounds + 1):
         added = crawl.filter(pl.col("id").is_in(positives["id"].implode()))
         negatives = crawl.filter(~pl.col("id").is_in(pl.concat([positives["id"], out]).implode()))
         with tempfile.TemporaryDirectory() as folder:
             classifier = trained(pl.concat([seeds, added["text"]]), negatives["text"], Path(folder), settings.seed)
-            found = to_score(classifier.probabilities(tokens_of(crawl["text"])))
+            found = score_of(classifier.log_odds(tokens_of(crawl["text"])))
         tokens = pl.Series(estimated_tokens(crawl["text"], 4.0))
         scores = crawl.select("id", "host", "path", score=pl.Series(found), num_tokens=tokens)
         chosen = selected(scores, cut_at(histogram(scores), threshold=settings.threshold)).select("id", "score", "num_tokens")
@@ -104,7 +104,7 @@ def mine(crawl: pl.DataFrame, seeds: pl.Series, said: Annotations, settings: Set
         counted = scores.with_columns(selected=pl.col("id").is_in(chosen["id"].implode()))
         rated = rates([partial(counted.rename({"selected": "collected"}), key="host")])
         domains = mathematical(rated, min_ratio=settings.min_collected_ratio, min_pages=settings.min_pages)["name"]
-        positives = new_positives(counted.filter(pl.col("host").is_in(domains.implode())), said, earlier=positives)
+        positives = new_positives(counted.filter(pl.col("host").is_in(domains.implode())), said, earlier=positives).pages
         out = pl.concat([chosen["id"], scores.filter((said.labels_of(scores) == "math").fill_null(False))["id"]])
     return selections
 

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Peer:
         return json.loads(line)
 
 
-def turns(ours: dict[str, Callable[[], object]], peer: Peer, *, repeats: int) -> dict[str, float]:
+def turns(ours: Mapping[str, Callable[[], object]], peer: Peer, *, repeats: int) -> dict[str, float]:
     """Return the median CPU seconds of a pass of each of ours and of the ``peer``, taken in turns."""
     taken: dict[str, list[float]] = {name: [] for name in (*ours, "peer")}
     passes = {}

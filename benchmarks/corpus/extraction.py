@@ -1,27 +1,27 @@
 """WARC to text, and WARC to scored text: ours against datatrove, one file, one worker, CPU seconds.
 
-    python benchmarks/corpus/extraction.py --peer PYTHON [--repeats 3] [--pages 2000] [--scored-pages 5000]
+    python benchmarks/corpus/extraction.py --peer PYTHON [--repeats 3] [--pages 2000] [--scored-pages 5000] [--scored-repeats 3]
 
-The file is written by ``corpus/crawl.py``: 30 to 100 KB of HTML a page, two of five with formulas. Each side is a process of its own.
+The file is written by ``corpus/crawl.py``: 30 to 100 KB of HTML a page, two of five with formulas. Each side is a process of its own, and
+both read the same file.
 
-``text``: compressed JSON Lines with metadata, ours as ``reasonforge corpus extract`` does it, but in one process; datatrove as its
-documentation puts its parts together, WarcReader, Trafilatura, JsonlWriter, on its local executor with one task. Its limit of one second
-of time on the wall for a page is raised to a minute: on a busy machine it would drop pages and be measured on fewer.
+``text``: JSON Lines with metadata, not compressed on either side. Ours as ``reasonforge corpus extract`` does it, but in one process;
+datatrove as its documentation puts its parts together, WarcReader, Trafilatura, JsonlWriter, on its local executor with one task. Its limit
+of one second of time on the wall for a page is raised to a minute: on a busy machine it would drop pages and be measured on fewer.
 
 ``scored``: a classifier with the paper's options (256 wide, word 3-grams, 2,000,000 buckets: 2 GB), trained here on pages of another such
-crawl. Ours as a corpus run does it, the pages and then their scores by the folded model, as two tables; datatrove with
-FastTextClassifierFilter between, which calls the whole model page by page, on each page's text with its line ends made blanks. It reads
-fewer pages a repeat (``--peer-pages``): what a file of two pages takes, the model's load included, is taken off, the rest counted up to
-as many pages as ours read, and put back.
+crawl. Ours as a corpus run does it, the pages and then their scores by the folded model, as two tables, which are compressed; datatrove
+with FastTextClassifierFilter between, which calls the whole model page by page, on each page's text with its line ends made blanks, and
+writes JSON Lines that are not.
 
 User and system time of the process, from its start to its end, and of all that it started and waited for; sides in turns; medians.
-``ratio`` is of all that; ``ratio_without_start`` takes off on both sides what a file of two pages takes: a file of a crawl has 40,000.
+``ratio`` and ``pages_per_cpu_second`` are of all that. ``pages_per_cpu_second_without_start`` takes off what a file of two pages takes: a
+file of a crawl has 40,000, and it is this rate that costs are reckoned with.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import resource
@@ -36,7 +36,6 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import polars as pl
-import zstandard
 from common import report
 from corpus.crawl import FORMULAS, write_crawl
 from corpus.peer import peer_venv, peer_versions
@@ -61,7 +60,7 @@ from reasonforge.corpus.ingest.config import IngestConfig
 from reasonforge.corpus.ingest.export import extract_files
 from reasonforge.corpus.pool import InProcess
 asked = IngestConfig.model_validate({"inputs": [{"type": "warc", "paths": [sys.argv[1] + "/crawl.warc.gz"]}]})
-extract_files(asked, Path(sys.argv[2]) / "pages.jsonl.zst", InProcess())
+extract_files(asked, Path(sys.argv[2]) / "pages.jsonl", InProcess())
 """
 
 THEIRS = """
@@ -77,7 +76,7 @@ if __name__ == "__main__":
         # All pages pass: without labels to keep it fails.
         keep = {"keep_labels": ("positive", 0.0), "newline_replacement": " "}
         parts.append(FastTextClassifierFilter(sys.argv[3] + "/model.bin", **keep))
-    parts.append(JsonlWriter(sys.argv[2], output_filename="pages.jsonl.gz"))
+    parts.append(JsonlWriter(sys.argv[2], output_filename="pages.jsonl", compression=None))
     LocalPipelineExecutor(pipeline=parts, tasks=1, workers=1, logging_dir=sys.argv[2] + "/logs").run()
 """
 
@@ -130,17 +129,11 @@ class Side(NamedTuple):
 
     python: str
     code: str
-    pages: int
 
 
 def written_rows(folder: Path) -> list[dict[str, Any]]:
     """Return what a side wrote."""
-    rows: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("pages.jsonl.*")):
-        packed = path.read_bytes()
-        is_gzip = path.name.endswith(".gz")
-        plain = gzip.decompress(packed) if is_gzip else zstandard.ZstdDecompressor().decompressobj().decompress(packed)
-        rows += [json.loads(line) for line in plain.splitlines()]
+    rows = [json.loads(line) for path in folder.glob("pages.jsonl") for line in path.read_bytes().splitlines()]
     for path in sorted(folder.glob(f"pages/*/{PAGES}")):
         rows += read_table(path, ["text"]).to_dicts()
     return rows
@@ -174,7 +167,7 @@ def crawl(scratch: Path, pages: int, *, seed: int = 0) -> Path:
     return folder
 
 
-def compare(sides: dict[str, Side], scratch: Path, *more: str, repeats: int) -> dict[str, Any]:
+def compare(sides: dict[str, Side], scratch: Path, *more: str, pages: int, repeats: int) -> dict[str, Any]:
     """Run both sides in turns."""
     runs: dict[str, list[Run]] = {name: [] for name in sides}
     starts: dict[str, list[Run]] = {name: [] for name in sides}
@@ -182,31 +175,26 @@ def compare(sides: dict[str, Side], scratch: Path, *more: str, repeats: int) -> 
         once(side, scratch, *more, pages=FEW)
     for _ in range(repeats):
         for name, side in sides.items():
-            runs[name].append(once(side, scratch, *more, pages=side.pages))
+            runs[name].append(once(side, scratch, *more, pages=pages))
             starts[name].append(once(side, scratch, *more, pages=FEW))
-    pages = sides["ours"].pages
-    start = {name: statistics.median(run.cpu_seconds for run in starts[name]) for name in sides}
-    net = {
-        name: (statistics.median(run.cpu_seconds for run in runs[name]) - start[name]) * (pages - FEW) / (side.pages - FEW)
-        for name, side in sides.items()
-    }
-    whole = {name: start[name] + net[name] for name in sides}
-    rows = {name: taken[-1].rows for name, taken in runs.items()}
+    whole = {name: statistics.median(run.cpu_seconds for run in taken) for name, taken in runs.items()}
+    start = {name: statistics.median(run.cpu_seconds for run in taken) for name, taken in starts.items()}
+    texts = {name: [str(row["text"]) for row in taken[-1].rows] for name, taken in runs.items()}
     return {
-        "pages": {name: side.pages for name, side in sides.items()},
+        "pages": pages,
         "cpu_seconds": {name: [run.cpu_seconds for run in taken] for name, taken in runs.items()},
         "cpu_seconds_of_two_pages": {name: [run.cpu_seconds for run in taken] for name, taken in starts.items()},
         "wall_seconds": {name: [run.wall_seconds for run in taken] for name, taken in runs.items()},
-        "cpu_seconds_for_all_pages": {name: round(seconds, 2) for name, seconds in whole.items()},
         "pages_per_cpu_second": {name: round(pages / seconds, 1) for name, seconds in whole.items()},
+        "pages_per_cpu_second_without_start": {name: round((pages - FEW) / (seconds - start[name]), 1) for name, seconds in whole.items()},
         "ratio": round(whole["datatrove"] / whole["ours"], 2),
-        "ratio_without_start": round(net["datatrove"] / net["ours"], 2),
         "target_ratio": TARGET,
-        "pages_out": {name: len(written) for name, written in rows.items()},
-        "mean_chars_out": {name: round(statistics.mean(len(row["text"]) for row in written)) for name, written in rows.items()},
+        "pages_out": {name: len(written) for name, written in texts.items()},
+        "mean_chars_out": {name: round(statistics.mean(map(len, written))) for name, written in texts.items()},
+        "mean_bytes_out": {name: round(statistics.mean(len(text.encode()) for text in written)) for name, written in texts.items()},
         "formulas_out_per_page": {
-            name: round(sum(row["text"].count(formula) for row in written for formula in FORMULAS) / len(written), 2)
-            for name, written in rows.items()
+            name: round(sum(text.count(formula) for text in written for formula in FORMULAS) / len(written), 2)
+            for name, written in texts.items()
         },
     }
 
@@ -222,7 +210,8 @@ def trained(scratch: Path, config: ClassifierConfig) -> tuple[Path, dict[str, An
     examples = read_table(store.output(done, PAGES)).select("id", "domain", "text", rank=number, positive=number % 5 < 2)
     candidates = scratch / "candidates.parquet"
     examples.write_parquet(candidates)
-    unit = plan_train(config, [file_input(candidates, store.root)])
+    # The peer's filter reads the library's model.
+    unit = plan_train(config.model_copy(update={"keep_library_model": True}), [file_input(candidates, store.root)])
     start = time.process_time()
     (model,) = run_all([unit], store, InProcess())
     about = {
@@ -253,22 +242,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pages", type=int, default=2_000)
     parser.add_argument("--scored-pages", type=int, default=5_000, help="0 = leave the part with the classifier out.")
-    parser.add_argument("--peer-pages", type=int, default=1_000, help="Of the part with the classifier, for datatrove.")
+    parser.add_argument("--scored-repeats", type=int, help="Default: as many as --repeats.")
     parser.add_argument("--small", action="store_true", help="A small model: for trying the script out.")
     arguments = parser.parse_args()
     sys.argv = ["PYTHON" if argument == arguments.peer else argument for argument in sys.argv]  # stored with the result
     peer = arguments.peer or str(peer_venv(Path(tempfile.gettempdir()) / "reasonforge-peers"))
     with tempfile.TemporaryDirectory(prefix="bench-extraction-") as name:
         scratch = Path(name)
-        sides = {"ours": Side(sys.executable, OURS, arguments.pages), "datatrove": Side(peer, THEIRS, arguments.pages)}
-        text = compare(sides, scratch, repeats=arguments.repeats)
-        result: dict[str, Any] = {"text": text | parts_of(scratch, arguments.pages, text["cpu_seconds_for_all_pages"]["ours"])}
+        sides = {"ours": Side(sys.executable, OURS), "datatrove": Side(peer, THEIRS)}
+        text = compare(sides, scratch, pages=arguments.pages, repeats=arguments.repeats)
+        result: dict[str, Any] = {"text": text | parts_of(scratch, arguments.pages, statistics.median(text["cpu_seconds"]["ours"]))}
         print(json.dumps(result), file=sys.stderr, flush=True)
         if arguments.scored_pages:
             model, about = trained(scratch, ClassifierConfig.tiny() if arguments.small else ClassifierConfig())
-            few = min(arguments.peer_pages, arguments.scored_pages)
-            sides = {"ours": Side(sys.executable, OURS_SCORED, arguments.scored_pages), "datatrove": Side(peer, THEIRS, few)}
-            result["scored"] = compare(sides, scratch, str(model), repeats=arguments.repeats) | {"model": about}
+            sides = {"ours": Side(sys.executable, OURS_SCORED), "datatrove": Side(peer, THEIRS)}
+            repeats = arguments.scored_repeats or arguments.repeats
+            result["scored"] = compare(sides, scratch, str(model), pages=arguments.scored_pages, repeats=repeats) | {"model": about}
     theirs = peer_versions(Path(peer), "datatrove", "trafilatura", "lxml", "lxml_html_clean", "warcio")
     report("corpus_extraction", {**result, "peer_versions": theirs}, packages=("resiliparse", "polars", "pyarrow", "lxml"))
 

@@ -3,9 +3,10 @@
 .venv/bin/python benchmarks/corpus/tables.py          # writes them into the page
 .venv/bin/python benchmarks/corpus/tables.py --check  # says whether it is out of date
 
-*corpus_cost* turns rates per CPU second into core-hours per billion pages. Pages of a crawl are longer than the documents of most
-benchmarks, so whatever reads text is reckoned by bytes: a page has as many as the extraction's benchmark found. Nothing is added for
-waiting, reading from far away, or workers that idle.
+*corpus_peers* shows the figures that the benchmarks print. *corpus_cost* turns rates per CPU second into core-hours per billion pages.
+Pages of a crawl are longer than the documents of most benchmarks, so whatever reads text is reckoned by bytes: a page has as many as the
+extraction's benchmark found. Its first rate leaves out the start of the process: a file of a crawl has tens of thousands of pages. Nothing
+is added for waiting, reading from far away, or workers that idle.
 """
 
 from __future__ import annotations
@@ -31,6 +32,17 @@ CRAWL_BILLIONS, ROUNDS = 40, 4
 """Of the paper: pages after deduplication, and rounds."""
 
 
+DECOYS = {
+    "other_numbers": "a problem whose every number is another",
+    "other_names": "a problem whose every name is another",
+    "nine_words": "nine words in a row of a problem",
+    "short_inside": "a problem of fewer than ten words within a longer paragraph",
+    "instruction": "an instruction of fewer than ten words that problems have, too",
+    "formula": "a famous formula that problems have, too",
+}
+"""Clean documents of the decontamination's benchmark."""
+
+
 class Cost(NamedTuple):
     """What one part of a corpus costs."""
 
@@ -44,19 +56,28 @@ class Cost(NamedTuple):
 
 def read(name: str) -> dict[str, Any]:
     """Return what a benchmark left."""
-    return json.loads((RESULTS / f"corpus_{name}.json").read_text(encoding="utf-8"))
+    return _complete(json.loads((RESULTS / f"corpus_{name}.json").read_text(encoding="utf-8")))
 
 
-def extraction_rate(row: dict[str, Any], side: str) -> float:
-    """Return pages per CPU second, without what a file of two pages takes: a file of a crawl has tens of thousands."""
-    whole, short = statistics.median(row["cpu_seconds"][side]), statistics.median(row["cpu_seconds_of_two_pages"][side])
-    return (row["pages"][side] - 2) / (whole - short)
+def _complete(result: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what results of before have under other names, until they are measured again."""
+    if "text" in result and "mean_bytes_out" not in result["text"]:
+        text = result["text"]
+        whole, short = (statistics.median(text[name]["ours"]) for name in ("cpu_seconds", "cpu_seconds_of_two_pages"))
+        text["mean_bytes_out"] = text["mean_chars_out"]
+        text["pages_per_cpu_second_without_start"] = {"ours": (text["pages"]["ours"] - 2) / (whole - short)}
+    if "planted_found" in result:
+        result["planted_missed"] = {side: result["planted"] - found for side, found in result["planted_found"].items()}
+        result["clean"] = result["documents"] - result["planted"]
+    if "leaks" in result and "found" in result["leaks"]:
+        result["leaks"]["missed"] = result["leaks"]["planted"] - result["leaks"]["found"]
+    return result
 
 
 def costs() -> list[Cost]:
     """Return the parts whose rate is measured."""
     extraction, neardup, classifier = read("extraction")["text"], read("neardup"), read("classifier")
-    page_bytes = extraction["mean_chars_out"]["ours"]
+    page_bytes = extraction["mean_bytes_out"]["ours"]
 
     def by_pages(part: str, rate: float, times: int = 1) -> Cost:
         return Cost(part, f"{rate:,.0f} pages/s", BILLION / rate / 3600, times)
@@ -67,7 +88,7 @@ def costs() -> list[Cost]:
 
     scored = classifier["docs_per_cpu_second"]["folded_with_tokenising"]
     return [
-        by_pages("WARC to text with formulas", extraction_rate(extraction, "ours")),
+        by_pages("WARC to text with formulas, start left out", extraction["pages_per_cpu_second_without_start"]["ours"]),
         by_bytes("near-duplicates: signatures and bands", neardup["documents_per_cpu_second"]["unit"], neardup["bytes_per_document"]),
         by_bytes("scores, one round", scored, classifier["bytes_per_document"], ROUNDS),
     ]
@@ -76,7 +97,7 @@ def costs() -> list[Cost]:
 def cost() -> Iterator[str]:
     """Yield core-hours per billion pages, and what the paper's crawl would take."""
     parts, extraction = costs(), read("extraction")["text"]
-    text = extraction["mean_chars_out"]["ours"] / 1e3
+    text = extraction["mean_bytes_out"]["ours"] / 1e3
     yield f"A page has {text:.1f} kB of text, as in the extraction's benchmark (30 to 100 kB of HTML)."
     yield ""
     yield "| part | rate of one core | core-hours per billion pages | times | of 40 billion pages, core-hours |"
@@ -106,40 +127,28 @@ class Compared(NamedTuple):
     peer: float
     unit: str
     beside: str
+    ratio: float
+    """As the benchmark prints it."""
 
 
 def peers() -> Iterator[str]:
     """Yield our rates beside those of what a user would otherwise take."""
     extraction, classifier, neardup = read("extraction"), read("classifier"), read("neardup")
     found, packed = read("decontamination"), read("tokenise")
-    docs = classifier["docs_per_cpu_second"]
     rows = [
-        Compared(
-            "WARC to text",
-            extraction,
-            extraction_rate(extraction["text"], "ours"),
-            extraction_rate(extraction["text"], "datatrove"),
-            "pages/s",
-            f"datatrove {_peer(extraction)} with trafilatura",
-        ),
-        Compared(
-            "WARC to text and scores",
-            extraction,
-            extraction_rate(extraction["scored"], "ours"),
-            extraction_rate(extraction["scored"], "datatrove"),
-            "pages/s",
-            "the same with its fastText filter, the same model unfolded",
-        ),
+        _extracted(extraction, "WARC to text", "text", f"datatrove {_peer(extraction)} with trafilatura"),
+        _extracted(extraction, "WARC to text and scores", "scored", "the same with its fastText filter, the same model unfolded"),
         Compared(
             "scores: tokenised, folded model",
             classifier,
-            docs["folded_with_tokenising"],
-            docs["whole_per_document_raw"],
+            classifier["docs_per_cpu_second"]["folded_with_tokenising"],
+            classifier["docs_per_cpu_second"]["whole_per_document_raw"],
             "documents/s",
             "the library's predict on raw text, one document a call",
+            classifier["ratio_ours_with_tokenising_library_on_raw_text"],
         ),
-        _of(neardup, "near-duplicates: signatures", "signatures", f"datatrove {_peer(neardup)}"),
-        _of(found, "benchmark text, runs of ten", "ours", f"datatrove {_peer(found)}"),
+        _of(neardup, "near-duplicates: signatures, sorted and written", "unit", f"datatrove {_peer(neardup)}", neardup["ratio_unit"]),
+        _of(found, "benchmark text, runs of ten", "ours", f"datatrove {_peer(found)}", found["ratio"]),
         Compared(
             "tokenise and pack",
             packed,
@@ -147,35 +156,69 @@ def peers() -> Iterator[str]:
             packed["tokens_per_cpu_second"]["encode_batch"],
             "tokens/s",
             "the tokenizer's own `encode_batch`, which writes nothing",
+            packed["rate_of_encode_batch"]["packed"],
         ),
     ]
     yield "| part | one core here | beside it | | ratio | command |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in rows:
-        ratio = row.ours / row.peer
-        digits = 1 if ratio < 10 else 0
         shown = f"{row.peer:,.0f} {row.unit}"
-        yield f"| {row.what} | {row.ours:,.0f} {row.unit} | {shown} | {row.beside} | {ratio:.{digits}f} | `{_command(row.result)}` |"
+        ratio = f"{row.ratio:.2f}" if row.ratio < 10 else f"{row.ratio:.0f}"
+        yield f"| {row.what} | {row.ours:,.0f} {row.unit} | {shown} | {row.beside} | {ratio} | `{_command(row.result)}` |"
     yield ""
-    memory, planted, pairs = classifier["memory_bytes"], found["planted_found"]["ours"], neardup["found"]
+    yield (
+        "The first two rows count whole processes, their start included. The last ratio is the median, over "
+        f"{len(packed['cpu_seconds']['packed'])} turns, of what both took in the same turn; its rates are medians over all turns."
+    )
+    yield ""
+    memory, pairs = classifier["memory_bytes"], neardup["found"]
     yield (
         f"- The folded model takes {memory['folded'] / 1e6:.0f} MB of memory in place of {memory['model'] / 1e6:,.0f} MB. Of "
         f"{classifier['documents']:,} documents {classifier['labels_that_differ']} get another label; probabilities differ by "
         f"{classifier['max_abs_difference']:.1g} at most."
     )
-    yield (
-        f"- Of {found['planted']} planted benchmark texts {planted} are found, and {found['clean_flagged']['ours']} documents without one "
-        f"are flagged (datatrove: {found['clean_flagged']['peer']}, pages that quote the same words with other numbers)."
-    )
+    yield from _found(found)
     yield (
         f"- Of {pairs['pairs_to_find']} pairs of near-duplicates {pairs['found']} are found; the S-curve of the bands promises "
-        f"{pairs['expected_by_s_curve']}."
+        f"{pairs['expected_by_s_curve']}. The function that signs, alone and with nothing written: "
+        f"{neardup['documents_per_cpu_second']['signatures']:,} documents/s."
     )
+
+
+def _found(result: dict[str, Any]) -> Iterator[str]:
+    missed, flagged = result["planted_missed"], result["clean_flagged"]
+    kinds: dict[str, dict[str, int]] = result.get("by_kind", {})
+    decoys = {name: kinds[name] for name in DECOYS if name in kinds}
+    like = f", {sum(kind['documents'] for kind in decoys.values())} of them made to look as if they had one," if decoys else ""
+    yield (
+        f"- Of {result['planted']} planted benchmark texts {result['planted'] - missed['ours']} are found, and of {result['clean']:,} "
+        f"documents without one{like} {flagged['ours']} are flagged."
+    )
+    for name, kind in decoys.items():
+        yield f"  - {kind['documents']} with {DECOYS[name]}: {kind['flagged_by_ours']} flagged (datatrove: {kind['flagged_by_peer']})"
+    if "run" in kinds:
+        run = kinds["run"]
+        yield f"  - datatrove finds {run['flagged_by_peer']} of the {run['documents']} that are runs of ten; it looks for no shorter ones"
+    if frequent := result.get("frequent"):
+        yield (
+            f"- Of {frequent['documents']} documents with an instruction of more than ten words that stands in problems, too, "
+            f"{frequent['flagged']} are flagged, as the rule has it; its runs of words are listed for review, and with "
+            f"`decontamination.ignore_frequent` {frequent['flagged_with_ignore_frequent']} are."
+        )
 
 
 def formulas() -> Iterator[str]:
     """Yield what each extractor keeps of the fixtures' formulas and sentences, and removes of their boilerplate."""
     result = read("formulas")
+    yield from _formulas(result)
+    if "blind" in result:
+        yield ""
+        yield "Pages by an author who had seen neither the extractor nor these:"
+        yield ""
+        yield from _formulas(result["blind"])
+
+
+def _formulas(result: dict[str, Any]) -> Iterator[str]:
     names = {"ours": "reasonforge", "resiliparse_main": "resiliparse, main content", "resiliparse_all": "resiliparse, all text"}
     yield f"{result['pages']} pages, {result['carriers']} carriers, {result['formulas']} formulas."
     yield ""
@@ -204,14 +247,25 @@ def loop() -> Iterator[str]:
     if alone := [seed["without_annotation"][-1]["recall"] for seed in result["seeds"] if "without_annotation" in seed]:
         yield f"- Without annotation, in the last round: recall {_spread(alone)}."
     yield (
-        f"- Of {leaks['planted']} problems planted word for word in selected pages {leaks['found']} were found; of the "
+        f"- Of {leaks['planted']} problems planted word for word in selected pages {leaks['planted'] - leaks['missed']} were found; of the "
         f"{leaks['clean_pages']:,} selected pages without one {leaks['clean_flagged']} were flagged."
     )
+    if everywhere := result.get("leaks_of_the_web"):
+        yield (
+            f"- The same search over every page of the webs, selected or not: of {everywhere['planted']} planted problems "
+            f"{everywhere['planted'] - everywhere['missed']} are found, of {everywhere['clean_pages']:,} pages without one "
+            f"{everywhere['clean_flagged']} flagged."
+        )
 
 
-def _of(result: dict[str, Any], what: str, name: str, beside: str) -> Compared:
+def _of(result: dict[str, Any], what: str, name: str, beside: str, ratio: float) -> Compared:
     rates = result["documents_per_cpu_second"]
-    return Compared(what, result, rates[name], rates["peer"], "documents/s", beside)
+    return Compared(what, result, rates[name], rates["peer"], "documents/s", beside, ratio)
+
+
+def _extracted(result: dict[str, Any], what: str, name: str, beside: str) -> Compared:
+    rates = result[name]["pages_per_cpu_second"]
+    return Compared(what, result, rates["ours"], rates["datatrove"], "pages/s", beside, result[name]["ratio"])
 
 
 def _peer(result: dict[str, Any]) -> str:
@@ -255,11 +309,8 @@ def table(name: str) -> str:
 
 def _wrapped(line: str) -> str:
     """Break a sentence as the pages do; rows of tables stay."""
-    return (
-        line
-        if line.startswith("|")
-        else textwrap.fill(line, 140, subsequent_indent="  " if line.startswith("- ") else "", break_on_hyphens=False)
-    )
+    indent = " " * (len(line) - len(line.lstrip()) + 2) if line.lstrip().startswith("- ") else ""
+    return line if line.startswith("|") else textwrap.fill(line, 140, subsequent_indent=indent, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

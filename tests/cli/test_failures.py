@@ -49,10 +49,16 @@ def fail(pipelines: Pipelines) -> Fail:
             "runs/a/x: No space left on device. Free space or choose another folder with --out",
         ),
         (
-            PermissionError(errno.EACCES, "Permission denied", "/root/x"),
+            OSError(errno.EROFS, "Read-only file system", "runs/a/x"),
             74,
-            "/root/x: Permission denied. Free space or choose another folder with --out",
+            "runs/a/x: Read-only file system. Choose another folder with --out",
         ),
+        (
+            OSError(errno.EIO, "Input/output error", "data/x"),
+            74,
+            "data/x: Input/output error. The device reports an error: check it before you go on",
+        ),
+        (PermissionError(errno.EPERM, "Operation not permitted"), 74, "no permission: Operation not permitted"),
         (MemoryError(), 69, "out of memory. Lower training.max_tokens_per_device, sampling.max_slots or the model's size"),
         (
             RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
@@ -64,6 +70,38 @@ def fail(pipelines: Pipelines) -> Fail:
 def test_each_failure_has_its_line_and_its_exit_code(call: Call, fail: Fail, error: BaseException, code: int, line: str) -> None:
     fail(error)
     assert call("run", "x.toml") == (code, "", f"error: {line}\n")
+
+
+WRITE = "no permission to write it. Change the permissions of the folder, or choose another with --out"
+
+
+@pytest.mark.parametrize(
+    ("path", "closed", "code", "line"),
+    [
+        ("secret.jsonl", {"secret.jsonl"}, 65, "secret.jsonl: no permission to read it. Change its permissions, or name another file"),
+        ("out", {"out"}, 65, "out: no permission to read it. Change its permissions, or name another file"),
+        ("out/new.bin", set(), 74, f"out/new.bin: {WRITE}"),
+        ("secret.jsonl", set(), 74, f"secret.jsonl: {WRITE}"),
+        ("closed/x", {"closed"}, 74, "closed/x: no permission to look into CLOSED"),
+    ],
+)
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_permission_to_read_is_told_from_one_to_write(
+    number: int, path: str, closed: set[str], code: int, line: str, call: Call, fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("out").mkdir()
+    Path("secret.jsonl").touch()
+    # Whoever runs the tests as root may read everything.
+    monkeypatch.setattr(os, "access", lambda asked, mode: Path(asked).name not in closed)
+    fail(PermissionError(number, "Permission denied", path))
+    assert call("run", "x.toml") == (code, "", f"error: {line.replace('CLOSED', str(Path('closed').absolute()))}\n")
+
+
+def test_a_rename_that_is_refused_is_writing(call: Call, fail: Fail, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a").touch()
+    monkeypatch.setattr(os, "access", lambda asked, mode: Path(asked).name != "a")
+    fail(PermissionError(errno.EACCES, "Permission denied", "a", None, "b"))
+    assert call("run", "x.toml") == (74, "", f"error: a: {WRITE}\n")
 
 
 def test_hostile_text_in_an_error_reaches_the_terminal_without_its_escapes(call: Call, fail: Fail) -> None:

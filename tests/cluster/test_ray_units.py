@@ -2,20 +2,23 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.corpus.pool import InProcess, ProcessPool, quarantined, run_all
-from reasonforge.corpus.units import Counts, Store, digest_of
+from reasonforge.corpus.units import Counts, Needs, Store, digest_of
 from tests.corpus.probes import unit_of
+from tests.corpus.victims import MARK, marked, wait_until
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
-from reasonforge.cluster.ray_units import RayExecutor  # noqa: E402
+from reasonforge.cluster.ray_units import RayExecutor, _asked  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,26 @@ def test_what_one_executor_began_another_finishes(tmp_path: Path, cluster: RayEx
     stamps = {unit.key: store.folder(unit).stat().st_mtime_ns for unit in units[:2]}
     run_all(units, store, ProcessPool(2))
     assert {unit.key: store.folder(unit).stat().st_mtime_ns for unit in units[:2]} == stamps
+
+
+def test_a_worker_of_ray_keeps_its_process_from_task_to_task(tmp_path: Path, cluster: RayExecutor) -> None:
+    store = Store(tmp_path)
+    receipts = run_all([unit_of("pid", number=number) for number in range(8)], store, cluster)
+    assert len({store.output(receipt, "pid.txt").read_text() for receipt in receipts}) < 8
+
+
+def test_a_task_asks_for_what_its_unit_needs() -> None:
+    machines = [{"CPU": 8.0, "memory": 5e9}, {"CPU": 16.0, "memory": 1e9}, {"memory": 9e9}]
+    unit = unit_of("items")
+    assert _asked(unit, 1.0, machines) == {"num_cpus": 1.0, "memory": 0}
+    assert _asked(unit, 0.5, machines) == {"num_cpus": 0.5, "memory": 0}
+    training = replace(unit, needs=Needs(cpus=4, memory_bytes=2_000_000_000))
+    assert _asked(training, 1.0, machines) == {"num_cpus": 4.0, "memory": 2_000_000_000}
+
+
+def test_what_no_machine_has_is_not_waited_for(tmp_path: Path, cluster: RayExecutor) -> None:
+    (receipt,) = run_all([replace(unit_of("items", count=2), needs=Needs(cpus=512, memory_bytes=1 << 60))], Store(tmp_path), cluster)
+    assert receipt.counts.kept == 2
 
 
 def test_an_item_that_kills_is_left_out_on_a_cluster_too(tmp_path: Path, cluster: RayExecutor) -> None:
@@ -81,8 +104,49 @@ def test_a_unit_that_a_cluster_loses_is_done_again_and_not_for_ever(
 def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there\nmore")))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with pytest.raises(UnavailableError, match=r"^Ray: no cluster at ray://nowhere: nobody there$"):
         run_all([unit_of("items", count=1)], Store(tmp_path), RayExecutor("ray://nowhere"))
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    with pytest.raises(UnavailableError, match=r"nobody there\. If it asks for a token: RAY_AUTH_MODE=token$"):
+        run_all([unit_of("items", count=1)], Store(tmp_path), RayExecutor("ray://nowhere"))
+
+
+ALONE = """
+import sys
+from pathlib import Path
+from reasonforge.cluster.ray_units import RayExecutor
+from reasonforge.corpus.pool import run_all
+from reasonforge.corpus.units import Store
+from tests.corpus.probes import unit_of
+
+receipts = run_all([unit_of("items", count=2)], Store(Path(sys.argv[1])), RayExecutor())
+print(receipts[0].counts.kept)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux shows them")
+def test_a_cluster_of_its_own_says_nothing_and_is_gone_when_the_program_ends(tmp_path: Path) -> None:
+    mark = str(tmp_path)
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", ALONE, str(tmp_path / "corpus")],
+        env={**environment, "PYTHONPATH": path, MARK: mark},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")
+    assert wait_until(lambda: not marked(mark), 30.0), marked(mark)
+
+
+def test_a_machine_that_cannot_start_a_cluster_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(NotADirectoryError(20, "Not a directory", "/home/.ray")))
+    with pytest.raises(UnavailableError, match=r"^Ray: none can be started on this machine: .*Not a directory: '/home/.ray'$"):
+        run_all([unit_of("items", count=1)], Store(tmp_path), RayExecutor())
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])

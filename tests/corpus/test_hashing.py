@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reasonforge.corpus import hashing
-from reasonforge.corpus.hashing import fold, grams, hash_gram, hash_run, hash_texts, is_word, run_hashes, segment_bounds, spans
+from reasonforge.corpus.hashing import fold, grams, hash_texts, is_word, run_hashes, segment_bounds, spans
 
 _TEXTS = st.one_of(
     st.text(max_size=40),
@@ -50,6 +50,21 @@ _TEXTS = st.one_of(
         max_size=12,
     ).map("".join),
 )
+
+
+def hash_gram(gram: str) -> int:
+    """Return the hash of one gram in whole numbers, character by character."""
+    base, value = 0x9E3779B97F4A7C15, 0
+    for character in reversed(gram):
+        value = (value * base + ord(character)) % (1 << 64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        value = (value ^ value >> shift) * factor % (1 << 64)
+    return value ^ value >> 31
+
+
+def hash_run(run: list[str]) -> int:
+    """Return the hash of grams in a row."""
+    return sum(hash_gram(gram) * pow(0xD6E8FEB86659FD93, place, 1 << 64) for place, gram in enumerate(run)) % (1 << 64)
 
 
 @pytest.mark.parametrize(

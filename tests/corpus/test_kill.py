@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Self
 
 import pytest
 
@@ -20,16 +24,36 @@ from reasonforge.corpus.loop.drive import Outcome, Until, driving, run_graph
 from reasonforge.corpus.loop.graph import corpus_graph
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, run_corpus
-from reasonforge.corpus.pool import InProcess
+from reasonforge.corpus.pool import QUARANTINE, InProcess
 from reasonforge.corpus.units import RECEIPT, Receipt, Store, Unit, digest_of, file_digest
 from tests.corpus.loop import web
+from tests.corpus.victims import command_of, descendants, marked, named, ray_cluster, start, wait_until
 
-_PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS = 240.0
+_NUM_UNITS = 100
+_NUM_CODE = 20_000
+_SETTINGS = ("--classifier.epochs=1000",)
+"""Training takes about a second of processor time, so that it can be met in the middle."""
+_WORKER = "from reasonforge.corpus.pool import work"
 
 
 @pytest.fixture(scope="module")
 def crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return web.build(tmp_path_factory.mktemp("kill") / "web")
+    folder = web.build(tmp_path_factory.mktemp("kill") / "web")
+    # So much that its packing takes a while.
+    rows = [json.dumps({"text": f"def f{number}(x): return x + {number}"}) for number in range(_NUM_CODE)]
+    (folder / "code.jsonl").write_text("\n".join(rows) + "\n")
+    web.load(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
+    """Digests of a run that nobody disturbed."""
+    whole = tmp_path_factory.mktemp("whole")
+    assert run_corpus(web.load(crawl, *_SETTINGS), whole, InProcess, RunOptions(quiet=True)) == 0
+    assert sum(units for _, _, units in CorpusReader(whole).progress()) >= _NUM_UNITS
+    return digests(whole)
 
 
 def digests(root: Path) -> tuple[str, dict[str, str]]:
@@ -76,62 +100,67 @@ def test_a_run_that_ends_anywhere_goes_on_to_the_same_bytes(crawl: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_sigkill_at_random_and_another_number_of_workers_leave_the_same_bytes(crawl: Path, tmp_path: Path, seed: int) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run_corpus(web.load(crawl), whole, InProcess) == 0
-    expected = digests(whole)
-    num_units = sum(units for _, _, units in CorpusReader(whole).progress())
-    rng, kills, done = Random(seed), 0, 0
-    while True:
-        target = done + rng.randint(1, max(2, num_units // 3))
-        workers = rng.randint(1, 3)
-        print(f"seed {seed}: {workers} workers, killed at {target} of {num_units} units", file=sys.stderr)
-        if not _run_until(crawl, killed, "--workers", str(workers), target=target):
-            break
-        kills += 1
-        done = _receipts(killed)
-    assert kills >= 2
+def test_whatever_is_killed_on_one_machine_another_number_of_workers_leaves_the_same_bytes(
+    crawl: Path, expected: tuple[str, dict[str, str]], tmp_path: Path, seed: int
+) -> None:
+    rng, mark = Random(seed), f"{tmp_path}"
+    moments = [
+        Moment("round-1/train", "worker"),
+        Moment("round-1/train", "driver"),
+        *[Moment(rng.randint(1, _NUM_UNITS // 6), rng.choice(["driver", "driver", "worker"])) for _ in range(4)],
+        Moment("pack/code", "worker"),
+        Moment("pack/code", "driver"),
+    ]
+    killed = tmp_path / "killed"
+    numbers = [rng.randint(1, 3)]
+    with Disturbed(crawl, killed, mark, rng) as run:
+        for moment in moments:
+            if not run.is_on:
+                numbers.append(rng.choice([number for number in (1, 2, 3) if number != numbers[-1]]))
+                run.begin("--workers", str(numbers[-1]))
+            run.meet(moment)
+        if not run.is_on:
+            run.begin("--workers", "2" if numbers[-1] == 3 else "3")
+        assert run.end() == 0
+    assert run.kills["driver"] >= 2
+    assert run.kills["worker"] >= 2
+    assert list(run.scratch.iterdir()) == []
+    assert {(whom, stage) for whom in ("driver", "worker") for stage in ("round-1/train", "pack/code")} <= run.halves
     assert digests(killed) == expected
+    assert not (killed / QUARANTINE).exists()
     assert _is_swept(killed)
+    assert wait_until(lambda: not marked(mark), 30.0), [command_of(pid) for pid in marked(mark)]
 
 
 @pytest.mark.slow
-def test_ray_leaves_the_bytes_of_one_process(crawl: Path, tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray")
-    from reasonforge.cluster.ray_units import RayExecutor
-
-    here, there = tmp_path / "here", tmp_path / "there"
-    options = RunOptions(stage="domains", round=1, quiet=True)
-    assert run_corpus(web.load(crawl), here, InProcess, options) == 0
-    try:
-        assert run_corpus(web.load(crawl), there, RayExecutor, options) == 0
-    finally:
-        ray.shutdown()
-    assert digests(there) == digests(here)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_sigkill_under_ray_and_a_local_pool_that_goes_on_leave_the_same_bytes(crawl: Path, tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray")
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run_corpus(web.load(crawl), whole, InProcess) == 0
-    num_units = sum(units for _, _, units in CorpusReader(whole).progress())
-    rng, counts = Random(3), [0]
-    # A cluster that outlives its drivers, as one of many machines does.
-    cluster = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        for _ in range(3):
-            target = counts[-1] + rng.randint(1, num_units // 5)
-            print(f"ray, killed at {target} of {num_units} units", file=sys.stderr)
-            assert _run_until(crawl, killed, "--executor", "ray", target=target, address=cluster.address_info["address"])
-            counts.append(_receipts(killed))
-    finally:
-        ray.shutdown()
-    assert counts == sorted(set(counts))  # each driver did something and was killed before the end
-    assert not _run_until(crawl, killed, "--workers", "3", target=num_units + 1)
-    assert digests(killed) == digests(whole)
+@pytest.mark.timeout(600)
+def test_whatever_is_killed_under_ray_a_cluster_of_another_size_leaves_the_same_bytes(
+    crawl: Path, expected: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    rng, mark, killed = Random(3), f"{tmp_path}", tmp_path / "killed"
+    with Disturbed(crawl, killed, mark, rng) as run:
+        with ray_cluster(2, mark) as (owner, address):
+            run.begin("--executor", "ray", address=address, machines=owner)
+            run.meet(Moment("round-1/train", "ray::_do"))
+            run.meet(Moment(rng.randint(1, 10), "worker"))
+            run.meet(Moment("round-2/train", "driver"))
+            run.begin("--executor", "ray", address=address, machines=owner)
+            run.meet(Moment(rng.randint(1, 10), "raylet/raylet"))
+            assert run.end() == 69
+            assert "lost with its worker" in run.said or "no cluster" in run.said, run.said
+        assert wait_until(lambda: not marked(mark), 60.0), [command_of(pid) for pid in marked(mark)]
+        with ray_cluster(3, mark) as (owner, address):
+            run.begin("--executor", "ray", address=address, machines=owner)
+            run.meet(Moment("pack/code", "driver"))
+            run.begin("--executor", "ray", address=address, machines=owner)
+            assert run.end() == 0
+    assert run.kills == Counter({"driver": 2, "ray::_do": 1, "worker": 1, "raylet/raylet": 1})
+    assert ("ray::_do", "round-1/train") in run.halves
+    assert digests(killed) == expected
+    assert not (killed / QUARANTINE).exists()
     assert _is_swept(killed)
+    assert wait_until(lambda: not marked(mark), 60.0), [command_of(pid) for pid in marked(mark)]
 
 
 @pytest.mark.slow
@@ -159,24 +188,101 @@ def test_ranks_in_any_order_leave_the_bytes_of_one_process(tmp_path: Path, capsy
     assert digests(shared) == digests(alone)
 
 
-def _run_until(crawl: Path, root: Path, *how: str, target: int, address: str | None = None) -> bool:
-    """Run, and kill when so many units are done; return False if the run ended before."""
-    command = [sys.executable, "-m", "reasonforge", "corpus", "run", str(crawl / "recipe-file.toml"), "--out", str(root), "--quiet"]
-    environment = {**os.environ, "POLARS_MAX_THREADS": "1", **({} if address is None else {"RAY_ADDRESS": address})}
-    run = subprocess.Popen([*command, *how], env=environment)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    try:
-        while run.poll() is None and time.monotonic() < deadline:
-            if _receipts(root) >= target:
-                run.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.005)
-    finally:
-        if time.monotonic() >= deadline:
-            run.kill()
-        code = run.wait()
-    assert code in (0, -signal.SIGKILL), f"exit code {code}"
-    return code != 0
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When somebody is killed, and who."""
+
+    when: int | str
+    """So many units more are done, or a unit of this stage is being done."""
+    whom: str
+    """``"driver"``, ``"worker"`` (a process that does units), or a part of the name of one of Ray's processes."""
+
+
+class Disturbed:
+    """A run that is killed again and again: only what it started, at moments with a random delay."""
+
+    def __init__(self, crawl: Path, root: Path, mark: str, rng: Random) -> None:
+        self._crawl, self._root, self._mark, self._rng = crawl, root, mark, rng
+        self._driver: subprocess.Popen[str] | None = None
+        self._machines: subprocess.Popen[str] | None = None
+        self.scratch = root.with_name("scratch")
+        self.scratch.mkdir()
+        self.kills = Counter[str]()
+        self.halves: set[tuple[str, str]] = set()
+        """Who was killed in the middle of a unit, and of which stage."""
+        self.said = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._driver is not None:
+            self._driver.kill()
+            self._driver.communicate()
+
+    @property
+    def is_on(self) -> bool:
+        return self._driver is not None
+
+    def begin(self, *how: str, address: str = "", machines: subprocess.Popen[str] | None = None) -> None:
+        """Start the run, or go on with it."""
+        assert self._driver is None
+        print(" ".join(how), file=sys.stderr)
+        recipe = str(self._crawl / "recipe-file.toml")
+        command = ["-m", "reasonforge", "corpus", "run", recipe, "--out", str(self._root), "--quiet", *_SETTINGS, *how]
+        self._driver = start(command, self._mark, **({"RAY_ADDRESS": address} if address else {"TMPDIR": str(self.scratch)}))
+        self._machines = machines
+
+    def end(self) -> int:
+        """Let the run come to its end and return its exit code."""
+        assert self._driver is not None
+        self.said = self._driver.communicate(timeout=_PATIENCE_SECONDS)[1]
+        code, self._driver = self._driver.returncode, None
+        print(self.said, file=sys.stderr)
+        return code
+
+    def meet(self, moment: Moment) -> None:
+        """Wait for a moment and a little longer, and kill."""
+        driver, root = self._driver, self._root
+        assert driver is not None
+        before, packs = _receipts(root), (root / "pack").exists
+
+        def has_come() -> bool:
+            if isinstance(moment.when, int):
+                return _receipts(root) >= before + moment.when or packs()
+            return any(map(_is_in_hand, (root / moment.when).glob(".tmp-*")))
+
+        assert wait_until(lambda: has_come() or driver.poll() is not None, _PATIENCE_SECONDS)
+        assert driver.poll() is None, f"the run ended before {moment}: {driver.communicate()[1]}"
+        if isinstance(moment.when, int):
+            wait_until(packs, self._rng.uniform(0.0, 1.0))  # packing has moments of its own, and must not be done before
+        else:
+            time.sleep(self._rng.uniform(0.0, 0.3))
+        victim = self._victim(moment.whom)
+        if victim is None:
+            return
+        held = {path for path in _halves(root) if _is_in_hand(path)}
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:  # it ended meanwhile
+            return
+        self.kills[moment.whom] += 1
+        if moment.whom == "driver":
+            assert driver.wait() == -signal.SIGKILL
+            driver.communicate()
+            self._driver = None
+        assert wait_until(lambda: not command_of(victim), 30.0)
+        print(f"{moment}: killed {victim}, {_receipts(root)} units are done", file=sys.stderr)
+        self.halves |= {(moment.whom, path.parent.relative_to(root).as_posix()) for path in held if path.exists()}
+
+    def _victim(self, whom: str) -> int | None:
+        """Return a process of this run."""
+        assert self._driver is not None
+        if whom == "driver":
+            return self._driver.pid
+        below = descendants((self._machines or self._driver).pid)
+        found = named(below, _WORKER if whom == "worker" else whom)
+        return self._rng.choice(sorted(found)) if found else None
 
 
 def _is_swept(root: Path) -> bool:
@@ -194,3 +300,13 @@ def _is_swept(root: Path) -> bool:
 def _receipts(root: Path) -> int:
     # Not rglob: it stumbles over folders that are renamed under it.
     return sum(RECEIPT in names for _, _, names in os.walk(root))
+
+
+def _halves(root: Path) -> list[Path]:
+    """Return the folders that are no units yet, or never will be."""
+    return [*root.glob("*/.tmp-*"), *root.glob("*/*/.tmp-*")]
+
+
+def _is_in_hand(half: Path) -> bool:
+    """Return whether the maker of a half-done folder lives: a killed one's lies there until the next driver."""
+    return _WORKER in command_of(int(half.name.split("-")[-2]))

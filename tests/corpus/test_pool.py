@@ -118,6 +118,11 @@ def test_workers_end_with_their_parent_even_by_kill(tmp_path: Path) -> None:
     wait_until(lambda: not Path(f"/proc/{pid.read_text()}").exists())
 
 
+def test_a_worker_that_begins_after_its_parents_end_ends_at_once(tmp_path: Path) -> None:
+    program = "from reasonforge.corpus.pool import work; work(0, 0, -1, '.')"
+    assert subprocess.run([sys.executable, "-c", program], stdin=subprocess.DEVNULL, timeout=60).returncode == 1
+
+
 def wait_until(condition: object, seconds: float = 60.0) -> None:
     assert callable(condition)
     end = time.monotonic() + seconds

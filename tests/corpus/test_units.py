@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError, StorageError
 from reasonforge.corpus.pages import write_table
-from reasonforge.corpus.units import Counts, Input, Receipt, Store, Unit, digest_of, execute, file_input, item_name, total
+from reasonforge.corpus.units import Counts, Input, Needs, Receipt, Store, Unit, digest_of, execute, file_input, item_name, total
 from tests.corpus.probes import unit_of
 
 
@@ -46,6 +47,13 @@ def test_whatever_goes_in_is_in_the_key(other: Unit) -> None:
 
 def test_where_an_input_lies_is_not_in_the_key() -> None:
     assert unit_of("shouts", inputs=(Input("here", "1"),)).key == unit_of("shouts", inputs=(Input("there", "1"),)).key
+
+
+def test_what_a_unit_needs_is_neither_in_its_key_nor_in_its_receipt(tmp_path: Path) -> None:
+    unit = unit_of("items", count=3)
+    hungry = replace(unit, needs=Needs(cpus=4, memory_bytes=1 << 40))
+    assert hungry.key == unit.key
+    assert execute(hungry, Store(tmp_path / "a")).to_json() == execute(unit, Store(tmp_path / "b")).to_json()
 
 
 def test_the_order_of_settings_is_not_in_the_key() -> None:

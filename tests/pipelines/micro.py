@@ -13,13 +13,7 @@ from reasonforge.runs.directory import RunDirectory
 from reasonforge.runs.files import read_json
 from reasonforge.runs.metrics import is_reproducible
 
-MICRO = """
-name = "micro"
-seed = 4
-
-[model]
-type = "fresh"
-
+SHAPE = """
 [model.shape]
 hidden_size = 32
 num_layers = 1
@@ -28,7 +22,33 @@ num_kv_heads = 1
 head_dim = 16
 intermediate_size = 48
 max_positions = 24
+"""
 
+HELDOUT = """
+[data.heldout]
+type = "task"
+task = "labelled_arithmetic"
+levels = [1, 1]
+split = "test"
+count = 4
+"""
+
+FINAL = """
+[stages.final]
+type = "eval"
+data = "heldout"
+num_problems = 3
+samples = 4
+max_new_tokens = 6
+"""
+
+MICRO = f"""
+name = "micro"
+seed = 4
+
+[model]
+type = "fresh"
+{SHAPE}
 [model.tokenizer]
 type = "characters"
 
@@ -38,21 +58,14 @@ type = "task"
 task = "labelled_arithmetic"
 levels = [1, 1]
 split = "train"
-documents = { think_share = 0.0 }
-
-[data.heldout]
-type = "task"
-task = "labelled_arithmetic"
-levels = [1, 1]
-split = "test"
-count = 4
-
+documents = {{ think_share = 0.0 }}
+{HELDOUT}
 [stages.pretrain]
 type = "pretrain"
 data = "corpus"
 steps = 12
 documents_per_step = 8
-training = { checkpoint_every = 3, optimizer = { type = "adamw", lr = 5e-2 }, schedule = { type = "cosine", warmup_steps = 1 } }
+training = {{ checkpoint_every = 3, optimizer = {{ type = "adamw", lr = 5e-2 }}, schedule = {{ type = "cosine", warmup_steps = 1 }} }}
 
 [stages.base]
 type = "eval"
@@ -67,17 +80,10 @@ data = "corpus"
 steps = 6
 prompts_per_step = 2
 group_size = 8
-sampling = { max_new_tokens = 6 }
-training = { checkpoint_every = 2, optimizer = { type = "adamw", lr = 3e-3 } }
-evaluation = { every = 3, data = "heldout", num_problems = 2, samples = 2, max_new_tokens = 6 }
-
-[stages.final]
-type = "eval"
-data = "heldout"
-num_problems = 3
-samples = 4
-max_new_tokens = 6
-"""
+sampling = {{ max_new_tokens = 6 }}
+training = {{ checkpoint_every = 2, optimizer = {{ type = "adamw", lr = 3e-3 }} }}
+evaluation = {{ every = 3, data = "heldout", num_problems = 2, samples = 2, max_new_tokens = 6 }}
+{FINAL}"""
 
 
 @dataclass(frozen=True, kw_only=True)

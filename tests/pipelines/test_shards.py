@@ -25,7 +25,7 @@ from reasonforge.text.config import CharacterTokenizer
 from reasonforge.text.train import build_tokenizer
 from tests import oracle
 from tests.pipelines.conftest import Call
-from tests.pipelines.micro import outcome
+from tests.pipelines.micro import FINAL, HELDOUT, SHAPE, outcome
 from tests.pipelines.processes import forked, run_with_kills
 from tests.pipelines.test_resume import at_call, fail
 
@@ -33,56 +33,29 @@ TASK = "labelled_arithmetic"
 NUM_ROWS = 14
 """Of metrics.jsonl after the recipe below."""
 
-RECIPE = """
+
+def recipe_of(root: Path, source: str = "") -> str:
+    """Return a recipe that reads two sources of a folder, or ``source`` in their place."""
+    return f"""
 name = "shards"
 seed = 4
 
 [model]
 type = "fresh"
 tokenizer = {{ type = "folder", path = "{root}/tokenizer" }}
-
-[model.shape]
-hidden_size = 32
-num_layers = 1
-num_heads = 2
-num_kv_heads = 1
-head_dim = 16
-intermediate_size = 48
-max_positions = 24
-
+{SHAPE}
 [data.corpus]
 type = "shards"
 max_epochs = 4
-
-[data.corpus.sources.short]
-path = "{root}/short"
-weight = 3
-
-[data.corpus.sources.long]
-path = "{root}/long"
-weight = 1
-
-[data.heldout]
-type = "task"
-task = "labelled_arithmetic"
-levels = [1, 1]
-split = "test"
-count = 4
-
+{source or f'sources = {{ short = {{ path = "{root}/short", weight = 3 }}, long = {{ path = "{root}/long", weight = 1 }} }}'}
+{HELDOUT}
 [stages.pretrain]
 type = "pretrain"
 data = "corpus"
 steps = 12
 tokens_per_step = 192
 training = {{ checkpoint_every = 3, optimizer = {{ type = "adamw", lr = 3e-2 }} }}
-
-[stages.final]
-type = "eval"
-data = "heldout"
-num_problems = 3
-samples = 4
-max_new_tokens = 6
-"""
+{FINAL}"""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +71,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store = Store(root / "units" / name)
         receipts = run_all(plan_pack([PackInput(file=file_input(path))], root / "tokenizer"), store, InProcess())
         publish(receipts, store, root / name, source=name)
-    (root / "recipe.toml").write_text(RECIPE.format(root=root))
+    (root / "recipe.toml").write_text(recipe_of(root))
     return root
 
 
@@ -134,6 +107,25 @@ def test_metrics_account_for_every_token_of_every_source(undisturbed: Path) -> N
     assert 0 < rows[-1]["sources/short/epochs"] < 4
 
 
+def test_the_losses_of_the_sources_are_the_loss(undisturbed: Path) -> None:
+    before = {"short": 0.0, "long": 0.0}
+    rows = learned(undisturbed)
+    for row in rows:
+        tokens = {name: row[f"sources/{name}/tokens"] - count for name, count in before.items()}
+        before = {name: row[f"sources/{name}/tokens"] for name in before}
+        weighted = sum(count * row[f"sources/{name}/loss"] for name, count in tokens.items() if count)
+        assert weighted / sum(tokens.values()) == pytest.approx(row["loss"], rel=1e-5)
+        assert all((f"sources/{name}/loss" in row) == bool(count) for name, count in tokens.items())
+    assert rows[-1]["sources/short/loss"] != rows[-1]["sources/long/loss"]
+
+
+def test_one_source_alone_has_no_loss_of_its_own(call: Call, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "alone.toml").write_text(recipe_of(root, f'path = "{root}/short"'))
+    found = call("run", tmp_path / "alone.toml", "--out", tmp_path / "run", "--stages.pretrain.steps=1")
+    assert found.code == 0, found.err
+    assert [name for name in learned(tmp_path / "run")[-1] if name.endswith("/loss")] == []
+
+
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_on_shards_that_is_killed_and_resumed_is_the_undisturbed_run(
     root: Path, undisturbed: Path, tmp_path: Path, seed: int
@@ -167,6 +159,7 @@ def test_windows_may_begin_anew_at_every_document(call: Call, root: Path, tmp_pa
     rows = learned(run)
     # The first token of a document that begins inside a window is predicted by nothing.
     assert 0 < rows[-1]["num_tokens"] < rows[-1]["sources/short/tokens"] + rows[-1]["sources/long/tokens"]
+    assert {"sources/short/loss", "sources/long/loss"} < rows[-1].keys()
 
 
 @pytest.mark.parametrize(
@@ -227,7 +220,7 @@ def test_the_corpora_that_are_compared_differ_in_nothing_but_the_corpus(
     for name in whole:
         found = call("run", CORPORA / f"{name}.toml", "--out", tmp_path / "run", "--dry-run")
         assert found.code == 0, found.err
-        assert "307,200 tokens in windows of 48" in " ".join(found.out.split())
+        assert "460,800 tokens in windows of 48" in " ".join(found.out.split())
 
 
 def test_the_papers_mixture_is_the_recipes() -> None:
@@ -244,10 +237,27 @@ def test_the_papers_mixture_is_the_recipes() -> None:
 
 
 def test_one_folder_is_read_without_weights(call: Call, root: Path, tmp_path: Path) -> None:
-    text = RECIPE.format(root=root)
-    head, _, rest = text.partition("[data.corpus.sources.short]")
     path = tmp_path / "recipe.toml"
-    path.write_text(f'{head}path = "{root}/short"\n[data.heldout]{rest.partition("[data.heldout]")[2]}')
+    path.write_text(recipe_of(root, f'path = "{root}/short"'))
     found = call("run", path, "--out", tmp_path / "run", "--dry-run")
     assert found.code == 0, found.err
     assert "2,304 tokens in windows of 24: corpus 2,304" in " ".join(found.out.split())
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        ("shards/math", "reasonforge corpus pack FILES --tokenizer FOLDER --out shards/math"),
+        ("corpus/toy/shards/mined", "reasonforge corpus run RECIPE --out corpus/toy, or reasonforge corpus pack FILES"),
+        ("my corpus/shards/mined", "reasonforge corpus run RECIPE --out 'my corpus', or "),
+    ],
+)
+def test_shards_that_are_not_there_are_told_with_the_command_that_makes_them_and_before_their_tokenizer(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("recipe.toml").write_text(recipe_of(Path("nowhere"), f'path = "{folder}"'))
+    found = call("run", "recipe.toml", "--dry-run")
+    assert found.code == 65
+    assert f"{folder}: no such folder of shards. Make it: {command}" in found.err
+    assert found.err.strip().count("\n") == 0

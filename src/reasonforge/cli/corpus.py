@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,9 +13,10 @@ import typer
 from reasonforge.cli.arguments import Invocation, check_names
 from reasonforge.cli.corpus_annotate import annotate
 from reasonforge.cli.corpus_extract import extract, fetch
-from reasonforge.cli.corpus_pack import export, pack, verify
+from reasonforge.cli.corpus_pack import export, pack
 from reasonforge.cli.corpus_report import report
 from reasonforge.cli.corpus_synthesise import synthesise
+from reasonforge.cli.corpus_verify import verify
 from reasonforge.core.errors import RecipeError, UnavailableError
 
 if TYPE_CHECKING:
@@ -138,16 +138,24 @@ def run(
         world_size=world_size or 1,
         quiet=quiet,
         log=log,
+        argv=invocation.argv,
     )
     if dry_run:
         return print_plan(loaded, out, options)
     return run_corpus(loaded, out, lambda: _executor(executor, workers, given=workers), options)
 
 
-@corpus_app.command(epilog="Example:  reasonforge corpus status corpus/toy", rich_help_panel="Look at a corpus")
+@corpus_app.command(
+    epilog="Example:  reasonforge corpus status corpus/toy  ·  In a script:  reasonforge corpus status corpus/toy --stage pages",
+    rich_help_panel="Look at a corpus",
+)
 @_with_packages
 def status(
     folder: Folder,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Look at this stage alone: exit code 0 = whole, 1 = not yet.", show_default=False)
+    ] = None,
+    round_number: Annotated[int | None, typer.Option("--round", metavar="R", min=1, help="Of this round.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     debug: Debug = False,
 ) -> int:
@@ -155,6 +163,10 @@ def status(
 
     Where the recipe names a truth (a synthetic web has one), recall and precision of each round stand beside it.
     """
+    if stage is not None:
+        return _stage_status(folder.expanduser(), stage, round_number, as_json=as_json)
+    if round_number is not None:
+        raise RecipeError("--round: of which stage? Name it with --stage")
     from reasonforge.corpus.loop.status import status_of, status_text
 
     found = status_of(folder.expanduser())
@@ -165,6 +177,19 @@ def status(
     else:
         print(status_text(found))
     return 0
+
+
+def _stage_status(folder: Path, stage: str, round_number: int | None, *, as_json: bool) -> int:
+    from reasonforge.corpus.loop.whole import stage_state
+
+    found = stage_state(folder, stage, round_number)
+    if as_json:
+        import json
+
+        print(json.dumps({"stage": stage, "round": round_number, **found._asdict()}, indent=2))
+    else:
+        print(found.message)
+    return 0 if found.whole else 1
 
 
 @corpus_app.command(
@@ -219,7 +244,9 @@ corpus_app.command(
 corpus_app.command("export", epilog="Example:  reasonforge corpus export shards/code --format megatron", rich_help_panel="Shards")(
     _with_packages(export)
 )
-corpus_app.command("verify", epilog="Example:  reasonforge corpus verify shards/code", rich_help_panel="Shards")(_with_packages(verify))
+corpus_app.command("verify", epilog="Example:  reasonforge corpus verify corpus/toy", rich_help_panel="Look at a corpus")(
+    _with_packages(verify)
+)
 
 
 def _check_share(stage: str | None, until: str | None, round_number: int | None, rank: int | None, world_size: int | None) -> None:
@@ -257,7 +284,6 @@ def _executor(kind: Literal["local", "ray"], workers: int | None, *, given: int 
         from reasonforge.cluster.ray_units import RayExecutor
 
         return RayExecutor()
-    from reasonforge.corpus.pool import ProcessPool
+    from reasonforge.corpus.pool import ProcessPool, usable_cores
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ProcessPool(workers or cores)
+    return ProcessPool(workers or usable_cores())

@@ -61,7 +61,7 @@ def extract(
     """
     from reasonforge.corpus.ingest.config import IngestConfig
     from reasonforge.corpus.ingest.export import extract_files
-    from reasonforge.corpus.pool import ProcessPool
+    from reasonforge.corpus.pool import ProcessPool, usable_cores
     from reasonforge.corpus.units import Receipt
 
     out = out.expanduser()
@@ -70,14 +70,13 @@ def extract(
     kinds = [(kind or _kind_of(file), file) for file in files]
     inputs = [{"type": type_, "paths": (file,), "crawl": crawl, "allow_truncated": allow_truncated} for type_, file in kinds]
     config = IngestConfig.model_validate({"inputs": tuple(inputs)})
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def say(receipt: Receipt) -> None:
         if not quiet and not as_json:
             print(f"{receipt.unit.settings['name']}: {receipt.counts.kept} of {receipt.counts.taken} pages", flush=True)
 
     started = time.monotonic()
-    counts = extract_files(config, out, ProcessPool(workers or cores), on_done=say)
+    counts = extract_files(config, out, ProcessPool(workers or usable_cores()), on_done=say)
     if as_json:
         import json
 
@@ -129,7 +128,10 @@ def fetch(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it is there.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> int:
-    """Fetch the pages below a URL from Common Crawl, one by one, into a WARC file. Goes over the network, to Common Crawl's servers."""
+    """Fetch the pages below a URL from Common Crawl, one by one, into a WARC file. Goes over the network, to Common Crawl's servers.
+
+    A request that fails is made again, with a line that says why, and given up after three minutes at most: exit code 69, and no file.
+    """
     from reasonforge.corpus.ingest.commoncrawl import CommonCrawl, fetch_pages
     from reasonforge.runs.text import counted
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from reasonforge.core.errors import RecipeError
+
+if TYPE_CHECKING:
+    from reasonforge.corpus.packing.manifest import Manifest
+    from reasonforge.corpus.packing.units import PackInput
 
 _Format = Literal["megatron"]
 
@@ -42,17 +46,50 @@ def pack(
 
     One shard per file. A run that was killed goes on where it stopped when the same command is given again.
     """
-    from reasonforge.corpus.packing.units import PackInput, plan_pack, publish, published
-    from reasonforge.corpus.pool import InProcess, ProcessPool, run_all
-    from reasonforge.corpus.units import Store, file_input
+    from reasonforge.corpus.packing.units import plan_pack, publish, published
+    from reasonforge.corpus.pool import InProcess, ProcessPool, run_all, usable_cores
+    from reasonforge.corpus.units import Receipt, Store
+
+    source = name or out.absolute().name
+    units = plan_pack(_inputs(files, keep=keep, drop=drop, actions=actions, text_field=text_field, id_field=id_field), tokenizer)
+    if published(units, out, source=source) is not None:
+        print(f"shards in {out} already")
+        return 0
+
+    def say(receipt: Receipt) -> None:
+        print(f"{receipt.unit.inputs[1].path}: {receipt.counts.kept:,} of {receipt.counts.taken:,} documents", flush=True)
+
+    store = Store(out.parent / f".{out.name}.units")
+    processes = min(workers or usable_cores(), len(units))
+    receipts = run_all(units, store, InProcess() if processes == 1 else ProcessPool(processes), say)
+    manifest = publish(receipts, store, out, source=source)
+    shutil.rmtree(store.root, ignore_errors=True)
+    print("\n".join(_said(manifest)))
+    print(f"shards in {out}")
+    return 0
+
+
+def _inputs(
+    files: Sequence[Path],
+    *,
+    keep: Sequence[Path] | None,
+    drop: Sequence[Path] | None,
+    actions: Sequence[Path] | None,
+    text_field: str,
+    id_field: str,
+) -> list[PackInput]:
+    """Return what is to be packed, or refuse what would pack something else than was meant."""
+    from reasonforge.corpus.packing.units import PackInput
+    from reasonforge.corpus.units import file_input
 
     for option, tables in (("--keep", keep), ("--actions", actions)):
         if tables and len(tables) != len(files):
             raise RecipeError(f"{option}: {len(tables)} tables for {len(files)} files: give one per file, in the files' order")
-    if len(set(files)) < len(files):
-        raise RecipeError(f"{next(path for path in files if files.count(path) > 1)}: is named twice: its documents would count twice")
+    whole = [path.resolve() for path in files]
+    if twice := [path for path, target in zip(files, whole, strict=True) if whole.count(target) > 1]:
+        raise RecipeError(f"{twice[-1]}: is named twice: its documents would count twice")
     masks = tuple(file_input(path) for path in drop or ())
-    inputs = [
+    return [
         PackInput(
             file=file_input(path),
             keep=file_input(keep[number]) if keep else None,
@@ -63,22 +100,15 @@ def pack(
         )
         for number, path in enumerate(files)
     ]
-    units = plan_pack(inputs, tokenizer)
-    if published(units, out, source=name or out.name) is not None:
-        print(f"shards in {out} already")
-        return 0
-    store = Store(out.parent / f".{out.name}.units")
-    processes = min(workers or os.cpu_count() or 1, len(units))
-    receipts = run_all(units, store, InProcess() if processes == 1 else ProcessPool(processes))
-    manifest = publish(receipts, store, out, source=name or out.name)
-    shutil.rmtree(store.root, ignore_errors=True)
+
+
+def _said(manifest: Manifest) -> list[str]:
     ratio = manifest.num_tokens / max(manifest.num_characters, 1)
-    print(f"{manifest.num_tokens:,} tokens of {manifest.num_documents:,} documents in {len(manifest.shards)} shards ({manifest.dtype})")
-    print(f"{ratio:.3f} tokens per character, tokenizer {manifest.tokenizer_sha256[:12]}")
-    for reason, number in manifest.dropped.items():
-        print(f"left out: {number:,} {reason}")
-    print(f"shards in {out}")
-    return 0
+    return [
+        f"{manifest.num_tokens:,} tokens of {manifest.num_documents:,} documents in {len(manifest.shards)} shards ({manifest.dtype})",
+        f"{ratio:.3f} tokens per character, tokenizer {manifest.tokenizer_sha256[:12]}",
+        *(f"left out: {number:,} {reason}" for reason, number in manifest.dropped.items()),
+    ]
 
 
 def export(
@@ -96,18 +126,4 @@ def export(
     shards = Shards(folders)
     written = export_megatron(shards, out or folders[0] / "megatron")
     print(f"{written.num_tokens:,} tokens of {written.num_documents:,} documents in {written.bin} and {written.idx}")
-    return 0
-
-
-def verify(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that corpus pack wrote.")],
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> int:
-    """Read shards whole and compare every byte's digest, every id and every document's end with what was packed."""
-    from reasonforge.corpus.packing.reader import Shards
-
-    for folder in folders:
-        shards = Shards(folder)
-        shards.verify()
-        print(f"{folder}: {shards.num_tokens:,} tokens of {shards.num_documents:,} documents, as they were packed")
     return 0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import typer
 
-from reasonforge.core.errors import ReasonforgeError, StorageError, UnavailableError
+from reasonforge.core.errors import DataError, ReasonforgeError, StorageError, UnavailableError
 from reasonforge.runs.redact import redact_argv, redact_text, secret_values
 from reasonforge.runs.text import clean_text
 
@@ -24,7 +24,15 @@ BUG = 70
 _USAGE = 2
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM}
+_DISK_ERRORS = {
+    errno.ENOSPC: "Free space or choose another folder with --out",
+    errno.EDQUOT: "Free space or choose another folder with --out",
+    errno.EFBIG: "Choose another folder with --out",
+    errno.EROFS: "Choose another folder with --out",
+    errno.EIO: "The device reports an error: check it before you go on",
+}
+"""What to do about each."""
+_NO_PERMISSION = {errno.EACCES, errno.EPERM}
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 """How PyTorch's RuntimeErrors say it, on a GPU and on a CPU."""
 
@@ -59,11 +67,31 @@ def _explain(error: BaseException) -> tuple[str, int]:
         # Newer versions of Typer read values with pydantic, and let its prefix through.
         message = " ".join(str(format_message()).split()).replace(": Value error, ", ": ")
         return f"{message}{'' if message.endswith(('.', '?')) else '.'} See {command} --help", _USAGE
-    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-        return f"{error.filename or 'disk'}: {error.strerror}. Free space or choose another folder with --out", StorageError.exit_code
+    if isinstance(error, OSError) and error.errno in _NO_PERMISSION:
+        return _explain_refusal(error)
+    if isinstance(error, OSError) and (advice := _DISK_ERRORS.get(error.errno or 0)) is not None:
+        return f"{_shown(error.filename, 'disk')}: {error.strerror}. {advice}", StorageError.exit_code
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)):
         return "out of memory. Lower training.max_tokens_per_device, sampling.max_slots or the model's size", UnavailableError.exit_code
     return str(error), BUG
+
+
+def _explain_refusal(error: OSError) -> tuple[str, int]:
+    """Tell reading from writing. The error does not say which it was, but what is written has a name that was not there before."""
+    path = error.filename
+    if not isinstance(path, (str, bytes)):
+        return f"no permission: {error.strerror}", StorageError.exit_code
+    shown = _shown(path, "")
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.lexists(path) and not os.access(path, os.R_OK) and error.filename2 is None:
+        return f"{shown}: no permission to read it. Change its permissions, or name another file", DataError.exit_code
+    if not os.path.lexists(path) and not os.access(folder, os.X_OK):
+        return f"{shown}: no permission to look into {_shown(folder, '')}", StorageError.exit_code
+    return f"{shown}: no permission to write it. Change the permissions of the folder, or choose another with --out", StorageError.exit_code
+
+
+def _shown(path: object, otherwise: str) -> str:
+    return os.fsdecode(path) if isinstance(path, (str, bytes)) else otherwise if path is None else str(path)
 
 
 def _write_crash_file(error: BaseException, argv: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class RayExecutor:
     """Does units on a Ray cluster. Nothing but a unit's description and its receipt's key travels; files stay on the shared file system.
 
     In its task a unit runs as it does on one machine, in a process that is watched: what kills a worker is found and left out alike. So the
-    bytes are the same.
+    bytes are the same. A worker of Ray keeps that process from task to task.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class RayExecutor:
 
         Args:
             address: of the cluster, as ``ray.init`` takes it; None = the one that ``RAY_ADDRESS`` names, else a new one on this machine.
-            cpus_per_unit: processors that a task asks for.
+            cpus_per_unit: processors that a task asks for; one whose unit says that it needs more asks for more.
             in_flight: tasks handed to Ray at a time.
             item_cpu_seconds: as for :class:`reasonforge.corpus.pool.ProcessPool`.
 
@@ -65,7 +65,8 @@ class RayExecutor:
         ray = self._connect()
         # The folder's name must mean the same on every machine.
         root = str(store.root.absolute())
-        task = ray.remote(num_cpus=self._cpus, max_retries=0)(_do)
+        task = ray.remote(max_retries=0)(_do)
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         waiting.reverse()
         running: dict[Any, Unit] = {}
         losses: dict[str, int] = {}
@@ -73,7 +74,8 @@ class RayExecutor:
             while waiting or running:
                 while waiting and len(running) < self._in_flight:
                     unit = waiting.pop()
-                    running[task.remote(json.dumps(unit.to_dict()), root, self._item_cpu_seconds)] = unit
+                    asked = task.options(**_asked(unit, self._cpus, machines))
+                    running[asked.remote(json.dumps(unit.to_dict()), root, self._item_cpu_seconds)] = unit
                 done, _ = ray.wait(list(running), num_returns=1)
                 for reference in done:
                     unit = running.pop(reference)
@@ -97,12 +99,18 @@ class RayExecutor:
 
     def _connect(self) -> Any:
         ray = self._ray
-        if not ray.is_initialized():
-            _check_listens(self._address or os.environ.get("RAY_ADDRESS", ""))
-            try:
-                ray.init(address=self._address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
-            except (ConnectionError, ValueError) as error:
-                raise UnavailableError(f"Ray: no cluster at {self._address or 'RAY_ADDRESS'}: {str(error).splitlines()[0]}") from error
+        if ray.is_initialized():
+            return ray
+        address = self._address or os.environ.get("RAY_ADDRESS", "")
+        _check_listens(address)
+        try:
+            # Errors alone: what Ray has to advise about itself (tokens, dashboards) is not for who makes a corpus.
+            ray.init(address=self._address, log_to_driver=False, logging_level="ERROR")
+        except (OSError, ValueError, ray.exceptions.RayError) as error:
+            what = f"no cluster at {address}" if address else "none can be started on this machine"
+            # Ray looks for its token by itself only where it was not told an address.
+            hint = ". If it asks for a token: RAY_AUTH_MODE=token" if address and "RAY_AUTH_MODE" not in os.environ else ""
+            raise UnavailableError(f"Ray: {what}: {(str(error) or type(error).__name__).splitlines()[0]}{hint}") from error
         return ray
 
 
@@ -121,14 +129,37 @@ def _check_listens(address: str) -> None:
         raise UnavailableError(f"Ray: no cluster at {address}: {getattr(error, 'strerror', None) or error}") from error
 
 
+def _asked(unit: Unit, cpus: float, machines: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return what a task asks Ray for. What no machine has, it would wait for in silence and for ever: then as much as the largest has."""
+    needs = {"CPU": float(unit.needs.cpus), "memory": float(unit.needs.memory_bytes)}
+    largest = max(machines, key=lambda machine: tuple(min(machine.get(name, 0.0), number) for name, number in needs.items()), default={})
+    return {
+        "num_cpus": cpus if unit.needs.cpus == 1 else max(cpus, min(needs["CPU"], largest.get("CPU", 0.0))),
+        "memory": int(min(needs["memory"], largest.get("memory", 0.0))),
+    }
+
+
+_hired: dict[tuple[str, float], ProcessPool] = {}
+"""In a worker of Ray: the process that does its units, by folder and limit; one at most."""
+
+
 def _do(order: str, root: str, item_cpu_seconds: float) -> dict[str, str]:
     """Do a unit in a watched process of this machine. Errors for the user come back as words: their classes need not survive the way."""
     unit = Unit.from_dict(json.loads(order))
     try:
-        (receipt,) = ProcessPool(1, item_cpu_seconds=item_cpu_seconds).run([unit], Store(Path(root)))
+        (receipt,) = _process(root, item_cpu_seconds).run([unit], Store(Path(root)))
     except ReasonforgeError as error:
         return packed_error(error)
     return {"key": receipt.key}
+
+
+def _process(root: str, item_cpu_seconds: float) -> ProcessPool:
+    """Return the process of this worker; its start costs as much as many a small unit."""
+    if (root, item_cpu_seconds) not in _hired:
+        while _hired:
+            _hired.popitem()[1].__exit__(None, None, None)
+        _hired[root, item_cpu_seconds] = ProcessPool(1, item_cpu_seconds=item_cpu_seconds).__enter__()
+    return _hired[root, item_cpu_seconds]
 
 
 def _receipt(answer: dict[str, str], unit: Unit, store: Store) -> Receipt:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from reasonforge.config.files import TomlFile, display_name, read_text, read_toml
 from reasonforge.config.keys import KeyPath, dotted
+from reasonforge.config.kinds import check_kind
 from reasonforge.config.layers import NONE, Layer, layer_of, layer_of_file
 from reasonforge.config.overrides import read_overrides
 from reasonforge.config.problems import Finding, describe, find
@@ -42,7 +43,8 @@ def load_recipe(schema: type[T], files: Sequence[Path], overrides: Sequence[str]
     """Load a recipe: each file over what it extends, overlays over the first file, ``--key.path value`` over all.
 
     Raises:
-        RecipeError: anything that is wrong with the files or the settings; one line per problem, at most ten.
+        RecipeError: anything that is wrong with the files or the settings, one line per problem, at most ten; or the recipe is of another
+            kind.
     """
     if not files:
         raise RecipeError("no recipe given. Name a .toml file")
@@ -53,6 +55,7 @@ def load_recipe(schema: type[T], files: Sequence[Path], overrides: Sequence[str]
             layer.overlay(layer_of_file(file))
             read.append(file)
     first = next(file for file in read if file.path == files[0])
+    check_kind(schema, layer.data, first.name)
     return _finish(schema, layer, overrides, text=first.text, files=tuple(file.path for file in read), fallback=first.name)
 
 

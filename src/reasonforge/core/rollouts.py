@@ -157,3 +157,11 @@ class ReferenceSample(TrainingSample):
 
     ref_logprobs: Float32
     """Zero where ``loss_mask`` is False."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcedSample(TrainingSample):
+    """A sequence of a mixture, with where in the mixture it comes from."""
+
+    sources: Float32
+    """Number of the source, at every token the same."""

@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 
 from reasonforge.corpus.paths import ANY, MAX_DEPTH, PLAINLY_ITEM, collapsed
+from reasonforge.corpus.scores import SHARES, shares_of
 
 DomainKey = Literal["host", "domain"]
 """What the paper calls a domain, the pages of one base URL: those of a host, or of a registered domain."""
@@ -22,7 +23,7 @@ DOMAINS = pl.Schema({"name": pl.String, "pages": pl.UInt64, "collected": pl.UInt
 PATHS = pl.Schema(
     {"name": pl.String, "pattern": pl.String, "depth": pl.UInt8, "pages": pl.UInt64, "collected": pl.UInt64, "score": pl.UInt64}
 )
-"""Columns of a partial tree: ``pattern`` is a node of :func:`reasonforge.corpus.paths.prefixes`, ``score`` the sum of the raw scores."""
+"""Columns of a partial tree: ``pattern`` is a node of :func:`reasonforge.corpus.paths.prefixes`, ``score`` a sum of shares."""
 
 _SUMMED_ROWS = 1 << 20
 """Rows of partial tables that are held before they are summed."""
@@ -113,7 +114,7 @@ def path_partial(pages: pl.DataFrame, *, key: str, max_depth: int = MAX_DEPTH) -
         pl.col(key).alias("name"),
         "host",
         pl.col("collected").cast(pl.UInt64),
-        pl.col("score").cast(pl.UInt64),
+        pl.Series("score", shares_of(pages["score"].to_numpy()), dtype=pl.UInt64),
         *(
             parts.list.get(place, null_on_oob=True).replace_strict(known, folded, default=None, return_dtype=pl.String).alias(column)
             for place, column in enumerate(names)
@@ -151,7 +152,7 @@ def path_tree(partials: Iterable[pl.DataFrame], *, min_pages: int = 1) -> pl.Dat
     kept = total.filter((pl.col("pages") >= min_pages) | (pl.col("depth") == 0))
     return (
         kept.with_columns(
-            mean_score=pl.col("score") / pl.col("pages") / 65535,
+            mean_score=pl.col("score") / pl.col("pages") / SHARES,
             share=pl.col("collected") / pl.col("pages"),
             gain=pl.col("pages") - pl.col("collected"),
         )

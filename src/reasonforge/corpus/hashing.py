@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
@@ -203,16 +203,6 @@ def _letters(text: str) -> Iterator[str]:
         yield text[first:]
 
 
-def hash_gram(gram: str) -> int:
-    """Return the hash of one gram: what :func:`hash_texts` computes for all of them at once."""
-    return _mixed(sum(ord(character) * pow(_P, place, 1 << 64) for place, character in enumerate(gram)) & _MASK)
-
-
-def hash_run(run: Iterable[str]) -> int:
-    """Return the hash of grams in a row."""
-    return sum(hash_gram(gram) * pow(_Q, place, 1 << 64) for place, gram in enumerate(run)) & _MASK
-
-
 def segment_bounds(text: str) -> list[int]:
     """Return where the segments of a text begin, and its end: segments are parted by blank lines, each ends where the next begins."""
     return [0, *(found.end() for found in _BREAK.finditer(text)), len(text)]
@@ -277,14 +267,6 @@ def mixed(values: U64) -> U64:
     values *= np.uint64(_MIX[1])
     values ^= values >> np.uint64(31)
     return values
-
-
-def _mixed(value: int) -> int:
-    value ^= value >> 30
-    value = value * _MIX[0] & _MASK
-    value ^= value >> 27
-    value = value * _MIX[1] & _MASK
-    return value ^ value >> 31
 
 
 def _hash_chunk(

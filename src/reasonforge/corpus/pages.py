@@ -92,6 +92,8 @@ class Flag:
     """Bytes that are no text in the page's charset were replaced."""
     NOT_ENCODED = 32
     """The header claims a content encoding or chunks that the body does not have."""
+    MARKS_CUT = 64
+    """Letters carried more marks than any language puts on one; the further ones were left out."""
 
 
 def page_id(found_url: str, fetched_at: str, warc: str, offset: int) -> str:

@@ -32,7 +32,7 @@ _SLOT_BYTES = 4096
 _ONE_THREAD = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MAX_DEATHS_WITHOUT_ITEM = 2
 _ERRORS: dict[str, type[ReasonforgeError]] = {kind.__name__: kind for kind in (DataError, RecipeError, StorageError, UnavailableError)}
-_PROGRAM = "import sys; from reasonforge.corpus.pool import work; work(*sys.argv[1:])"
+_PROGRAM = "import sys; from reasonforge.corpus.pool import work; work(*map(int, sys.argv[1:4]), sys.argv[4])"
 
 
 class Executor(Protocol):
@@ -45,6 +45,11 @@ class Executor(Protocol):
             ReasonforgeError: a unit failed for good; others may be done.
         """
         ...
+
+
+def usable_cores() -> int:
+    """Return on how many cores this process may run: those that a batch system gave it, not all of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def share(units: Sequence[Unit], rank: int, world_size: int) -> list[Unit]:
@@ -75,7 +80,6 @@ class ProcessPool:
         self._workers = workers
         self._item_cpu_seconds = item_cpu_seconds
         self._kept: list[_Worker] | None = None
-        self._slots: tempfile.TemporaryDirectory[str] | None = None
 
     def run(self, units: Sequence[Unit], store: Store) -> Iterator[Receipt]:
         """Do the units, in any order."""
@@ -93,30 +97,25 @@ class ProcessPool:
     def __enter__(self) -> Self:
         """Keep the workers from one call of :meth:`run` to the next: their start costs as much as many a small unit."""
         self._kept = []
-        self._slots = tempfile.TemporaryDirectory(prefix="reasonforge-units-")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for worker in self._kept or ():
             worker.stop()
-        if self._slots is not None:
-            self._slots.cleanup()
-        self._kept = self._slots = None
+        self._kept = None
 
     @contextmanager
     def _staff(self, number: int, store: Store) -> Iterator[list[_Worker]]:
         """Hire so many workers; outside a ``with`` of the pool they are let go at the end."""
-        if self._kept is None or self._slots is None:
-            with tempfile.TemporaryDirectory(prefix="reasonforge-units-") as slots:
-                workers = [_Worker(Path(slots) / str(index), store) for index in range(number)]
-                try:
-                    yield workers
-                finally:
-                    for worker in workers:
-                        worker.stop()
+        if self._kept is None:
+            workers = [_Worker(store) for _ in range(number)]
+            try:
+                yield workers
+            finally:
+                for worker in workers:
+                    worker.stop()
             return
-        for index in range(len(self._kept), number):
-            self._kept.append(_Worker(Path(self._slots.name) / str(index), store))
+        self._kept += [_Worker(store) for _ in range(len(self._kept), number)]
         workers = self._kept[:number]
         assert all(worker.root == store.root for worker in workers), "a pool that keeps its workers works in one folder"
         try:
@@ -179,10 +178,8 @@ class _Job:
 class _Slot:
     """A page of memory that outlives its writer: which item it had in hand, and how much processor time it had used before."""
 
-    def __init__(self, path: Path) -> None:
-        with path.open("a+b") as file:
-            file.truncate(_SLOT_BYTES)
-            self._memory = mmap.mmap(file.fileno(), _SLOT_BYTES)
+    def __init__(self, descriptor: int) -> None:
+        self._memory = mmap.mmap(descriptor, _SLOT_BYTES)
 
     def begin(self, item: str) -> None:
         content = item.encode("ascii")  # a name of ``item_name``: it fits
@@ -199,9 +196,11 @@ class _Slot:
 
 
 class _Worker:
-    def __init__(self, slot: Path, store: Store) -> None:
-        self._slot_path = slot
-        self._slot = _Slot(slot)
+    def __init__(self, store: Store) -> None:
+        with tempfile.TemporaryFile() as file:  # has no name: whoever is killed, nothing is left
+            file.truncate(_SLOT_BYTES)
+            self._shared = os.dup(file.fileno())
+        self._slot = _Slot(self._shared)
         self.root = store.root
         self.job: _Job | None = None
         self._start()
@@ -212,9 +211,10 @@ class _Worker:
         ours, theirs = socket.socketpair()
         environment = os.environ | dict.fromkeys(_ONE_THREAD, "1") | {"TOKENIZERS_PARALLELISM": "false"}
         environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        command = [sys.executable, "-c", _PROGRAM, str(theirs.fileno()), str(self._slot_path), str(self.root)]
+        shared = [theirs.fileno(), self._shared]
+        command = [sys.executable, "-c", _PROGRAM, *map(str, shared), str(os.getpid()), str(self.root)]
         with theirs:
-            self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(command, env=environment, pass_fds=shared, stdin=subprocess.DEVNULL)
         self.connection = Connection(ours.detach())
 
     def give(self, job: _Job) -> None:
@@ -252,20 +252,21 @@ class _Worker:
     def stop(self) -> None:
         self.kill()
         self.connection.close()
+        os.close(self._shared)
 
 
-def work(descriptor: str, slot_path: str, root: str) -> None:
+def work(descriptor: int, slot: int, parent: int, root: str) -> None:
     """Do units until the parent is gone: the whole program of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
-    _die_with_parent()
-    connection = Connection(int(descriptor))
-    store, watch = Store(Path(root)), _Slot(Path(slot_path))
+    _die_with(parent)
+    connection = Connection(descriptor)
+    store, watch = Store(Path(root)), _Slot(slot)
     while True:
         try:
             order = json.loads(connection.recv_bytes())
+            connection.send_bytes(_attempt(Unit.from_dict(order["unit"]), store, frozenset(order["skipped"]), watch))
         except (EOFError, OSError):
             return
-        connection.send_bytes(_attempt(Unit.from_dict(order["unit"]), store, frozenset(order["skipped"]), watch))
 
 
 def _attempt(unit: Unit, store: Store, skipped: frozenset[str], watch: Watch) -> bytes:
@@ -336,12 +337,14 @@ def _cpu_seconds(pid: int) -> float | None:
     return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """End when the parent ends, even by kill -9: Linux only, elsewhere the closed pipe says so after the unit."""
     with suppress(OSError, AttributeError):
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before it could be said
+        os._exit(1)
 
 
 def run_all(units: Sequence[Unit], store: Store, executor: Executor, on_done: Callable[[Receipt], None] | None = None) -> list[Receipt]:

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reasonforge.corpus.classifier.reasons import REASONS as CLASSIFIER_REASONS
 from reasonforge.corpus.loop.reasons import REASONS as LOOP_REASONS
-from reasonforge.corpus.packing.reasons import REASONS as PACKING_REASONS
-from reasonforge.corpus.selection.reasons import REASONS as SELECTION_REASONS
 from reasonforge.corpus.units import KILLS_WORKER
 from reasonforge.corpus.urls.normal import REASONS as URL_REASONS
-from reasonforge.corpus.urls.reasons import REASONS as DEDUP_REASONS
 
 CORRUPT = "corrupt"
 TRUNCATED = "truncated"
@@ -26,6 +22,23 @@ NO_TEXT = "no_text"
 SOFT_404 = "soft_404"
 BAD_ROW = "bad_row"
 MISSING_FIELD = "missing_field"
+ALSO_POSITIVE = "also_positive"
+NOT_DRAWN = "not_drawn"
+REPEATED_EXAMPLE = "repeated_example"
+MASKED = "masked"
+DUPLICATE_URL = "duplicate_url"
+NEAR_DUPLICATE = "near_duplicate"
+NO_WORDS = "no_words"
+NOT_SIMILAR = "not_similar"
+LEFT_OUT = "left_out_before"
+BENCHMARK_TEXT = "holds_benchmark_text"
+TOO_SHORT = "benchmark_text_too_short"
+NOT_SELECTED = "not_selected"
+CONTAMINATED = "contaminated"
+EMPTY_DOCUMENT = "empty_document"
+NOT_ENCODABLE = "not_encodable"
+BELOW_CUT = "below_cut"
+OTHER_SCORE = "other_score"
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -44,11 +57,24 @@ REASONS: Mapping[str, str] = MappingProxyType(
         MISSING_FIELD: "a row without URL or content, or with something else than text in their place",
         KILLS_WORKER: "two workers died of this page, or it took too much processor time",
         **URL_REASONS,
-        **CLASSIFIER_REASONS,
-        **DEDUP_REASONS,
+        ALSO_POSITIVE: "a candidate for a negative is a positive as well",
+        NOT_DRAWN: "the page was not drawn as an example for the classifier or the tokenizer: there are more than it takes",
+        REPEATED_EXAMPLE: "a candidate of the same id and kind stands before it",
+        MASKED: "a mask names the document: it is a duplicate, say",
+        DUPLICATE_URL: "another capture of the same URL is kept: the newest",
+        NEAR_DUPLICATE: "a page with nearly the same text is kept: the newest of them",
+        NO_WORDS: "the page has no word that could be compared with other pages",
+        NOT_SIMILAR: "two pages that share a band of their signatures, and are less similar than near-duplicates",
+        LEFT_OUT: "the page was dropped by an earlier step, or is not selected",
+        BENCHMARK_TEXT: "the page holds benchmark text, and by the settings all of it goes",
+        TOO_SHORT: "the benchmark text has too few words to be looked for",
         **LOOP_REASONS,
-        **PACKING_REASONS,
-        **SELECTION_REASONS,
+        NOT_SELECTED: "the selection does not name the document",
+        CONTAMINATED: "the document holds benchmark text, or nothing is left when that is cut out",
+        EMPTY_DOCUMENT: "the document's text is empty, or white space",
+        NOT_ENCODABLE: "the tokenizer refuses the text: a character outside its alphabet, or a lone surrogate",
+        BELOW_CUT: "the classifier ranks the page behind the cut: beyond the budget of tokens, or below the threshold",
+        OTHER_SCORE: "the page's score is not that of the cut, so there is nothing to decide by hash",
     }
 )
 """Code to one sentence."""

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reasonforge.corpus.units import Input, Unit, Work
+from reasonforge.corpus.units import Input, Needs, Unit, Work
 
 
 def unit_of(
-    stage: str, function: str, inputs: Mapping[str, Sequence[Input]], *, settings: Mapping[str, Any] | None = None, version: int = 1
+    stage: str,
+    function: str,
+    inputs: Mapping[str, Sequence[Input]],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    version: int = 1,
+    needs: Needs | None = None,
 ) -> Unit:
     """Return a unit whose inputs have roles: their names become a setting, and :func:`roles` gives them back."""
     names = [role for role, given in inputs.items() for _ in given]
     flat = tuple(entry for given in inputs.values() for entry in given)
-    return Unit(stage=stage, function=function, version=version, settings={**(settings or {}), "roles": names}, inputs=flat)
+    settings = {**(settings or {}), "roles": names}
+    return Unit(stage=stage, function=function, version=version, settings=settings, inputs=flat, needs=needs or Needs())
 
 
 def roles(work: Work) -> dict[str, list[str]]:

@@ -54,6 +54,16 @@ class Output(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a unit takes of the machine that does it: for executors that choose the machine. No part of its key, nor of its receipt."""
+
+    cpus: int = 1
+    """Threads that work at a time."""
+    memory_bytes: int = 0
+    """Where that is much; 0 = not worth mentioning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One piece of work. Equal keys = equal bytes."""
 
@@ -66,6 +76,7 @@ class Unit:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """JSON-able; all that the function may depend on besides its inputs."""
     inputs: tuple[Input, ...] = ()
+    needs: Needs = field(default=Needs(), compare=False)
 
     @property
     def key(self) -> str:
@@ -80,7 +91,7 @@ class Unit:
         return xxhash.xxh3_128_hexdigest(json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the unit as JSON-able values."""
+        """Return the unit as JSON-able values; what it needs is for who hands it out, and stays behind."""
         return {
             "stage": self.stage,
             "function": self.function,

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.records import Document, Message, Problem
+from reasonforge.corpus.packing.manifest import Manifest
 from reasonforge.evaluation.config import EvaluationConfig
 from reasonforge.evaluation.prompts import asked_problems
 from reasonforge.models.config import DecoderConfig
@@ -67,11 +68,21 @@ def check_recipe(recipe: Recipe, names: Sequence[str]) -> CheckedRecipe:
         DataError: data or model cannot be read, a prompt does not fit, or gold answers are not graded correct.
         RecipeError: the settings cannot work together.
     """
+    _check_shards(recipe, names)
     tokenizer = make_tokenizer(recipe)
     shape = decoder_config(recipe, tokenizer)
     check = DataCheck(recipe, tokenizer, build_layout(recipe.template, tokenizer), shape)
     data = [row for name in names for row in check.stage(name, recipe.stages[name])]
     return CheckedRecipe(tokenizer, shape, data, check.notes)
+
+
+def _check_shards(recipe: Recipe, names: Sequence[str]) -> None:
+    """Refuse folders of shards that are not there. Before the tokenizer is read, which often comes with them: this says what makes both."""
+    for table in dict.fromkeys(table for name in names for table in tables_of(recipe.stages[name])):
+        source = recipe.data[table]
+        if isinstance(source, ShardsSource):
+            for folder in [*source.path, *(path for shards in source.sources.values() for path in shards.path)]:
+                Manifest.read(folder.expanduser())
 
 
 class DataCheck:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ import torch
 from torch import Tensor
 
 from reasonforge.core.errors import DataError
-from reasonforge.core.rollouts import Float32, Int32, TrainingSample
+from reasonforge.core.rollouts import Float32, Int32, SourcedSample, TrainingSample
 from reasonforge.objectives.aggregate import aggregate, sequence_mean_token_mean, token_mean
 from reasonforge.objectives.likelihood import nll
-from reasonforge.tensors.batch import LossOutput, TokenBatch, TokenScores
-from reasonforge.training.learner import Learner
+from reasonforge.tensors.batch import LossOutput, SourcedBatch, TokenBatch, TokenScores
+from reasonforge.training.learner import Learner, Objective
 
 SamplesOfStep = Callable[[int], Sequence[TrainingSample]]
 """The samples a step trains on, as a function of the step alone."""
@@ -33,6 +34,7 @@ class LikelihoodTraining:
         is_finished: Callable[[int], bool] | None = None,
         metrics_after: Callable[[int], Mapping[str, float]] | None = None,
         data_id: str | None = None,
+        source_names: Sequence[str] = (),
     ) -> None:
         """Args:
         learner: whose model is trained.
@@ -42,6 +44,7 @@ class LikelihoodTraining:
         is_finished: asked before each step; None = finished after ``num_steps``.
         metrics_after: what the data has to say after so many steps; None = nothing.
         data_id: changes when the data does, and must not while a run is under way; None = the recipe says all.
+        source_names: of the sources that samples name, all of them ``SourcedSample``s: the loss of each is reported. Empty = no mixture.
         """
         self.learner = learner
         self._samples_of_step = samples_of_step
@@ -50,6 +53,7 @@ class LikelihoodTraining:
         self._is_finished = is_finished
         self._metrics_after = metrics_after
         self._data_id = data_id
+        self._source_names = source_names
 
     @property
     def num_steps(self) -> int:
@@ -64,7 +68,8 @@ class LikelihoodTraining:
         """Take one optimizer step on the step's samples."""
         samples = self._samples_of_step(step)
         weights: Float32 = self._weights(torch.tensor([int(s.loss_mask.sum()) for s in samples])).float().numpy()
-        metrics = self.learner.step(samples, negative_log_likelihood, weights).metrics
+        objective = loss_by_source(samples, self._source_names) if self._source_names else negative_log_likelihood
+        metrics = self.learner.step(samples, objective, weights).metrics
         return metrics if self._metrics_after is None else {**metrics, **self._metrics_after(step + 1)}
 
     def extra_state(self) -> tuple[Mapping[str, Mapping[str, Tensor]], Mapping[str, Any]]:
@@ -87,8 +92,39 @@ def negative_log_likelihood(scores: TokenScores, batch: TokenBatch) -> LossOutpu
     return LossOutput(loss=loss, metrics={"entropy": aggregate(scores.entropy.detach(), batch.loss_weights)})
 
 
+def loss_by_source(samples: Sequence[TrainingSample], names: Sequence[str]) -> Objective:
+    """Return :func:`negative_log_likelihood` with the mean loss per token of every source beside it, out of the same forward pass.
+
+    Args:
+        samples: all of the step, ``SourcedSample``s: the means are over the step's tokens, however it is cut into micro-batches.
+        names: of the sources, by number. One that has no token in the step is not reported.
+    """
+    counts = [0] * len(names)
+    for sample in samples:
+        assert isinstance(sample, SourcedSample)
+        counts[int(sample.sources[0])] += int(sample.loss_mask.sum())
+
+    def objective(scores: TokenScores, batch: TokenBatch) -> LossOutput:
+        assert isinstance(batch, SourcedBatch)
+        output, losses = negative_log_likelihood(scores, batch), nll(scores.logprobs).detach()
+        own = {
+            f"sources/{name}/loss": aggregate(losses, (batch.loss_mask & (batch.sources == number)) / counts[number])
+            for number, name in enumerate(names)
+            if counts[number]
+        }
+        return replace(output, metrics={**output.metrics, **own})
+
+    return objective
+
+
 def whole_sequence(token_ids: Sequence[int] | Int32) -> TrainingSample:
     """Return a sample that learns from every token it can: all but the first."""
     mask = np.ones(len(token_ids), dtype=np.bool_)
     mask[:1] = False
     return TrainingSample(token_ids=np.asarray(token_ids, dtype=np.int32), loss_mask=mask)
+
+
+def of_source(sample: TrainingSample, source: int) -> SourcedSample:
+    """Return a sample with the number of its source."""
+    sources = np.full(len(sample.token_ids), source, np.float32)
+    return SourcedSample(token_ids=sample.token_ids, loss_mask=sample.loss_mask, group=sample.group, sources=sources)

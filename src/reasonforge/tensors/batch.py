@@ -76,6 +76,14 @@ class ReferenceBatch(TokenBatch):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourcedBatch(TokenBatch):
+    """Token sequences of a mixture."""
+
+    sources: Float[Tensor, "B T"]
+    """Number of the source; zero, which is a source too, where ``loss_mask`` is False."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScores:
     """What the learner's head says of the targets; zero where ``loss_mask`` is False. There is no way to ask for all logits."""
 

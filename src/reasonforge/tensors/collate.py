@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reasonforge.core.errors import RecipeError
-from reasonforge.core.rollouts import Float32, PolicySample, ReferenceSample, RewardSample, TrainingSample
-from reasonforge.tensors.batch import PolicyBatch, ReferenceBatch, RewardBatch, TokenBatch
+from reasonforge.core.rollouts import Float32, PolicySample, ReferenceSample, RewardSample, SourcedSample, TrainingSample
+from reasonforge.tensors.batch import PolicyBatch, ReferenceBatch, RewardBatch, SourcedBatch, TokenBatch
 
 Ints = NDArray[np.int64]
 
@@ -271,6 +271,7 @@ _BATCHES: dict[type[TrainingSample], type[TokenBatch]] = {
     PolicySample: PolicyBatch,
     RewardSample: RewardBatch,
     ReferenceSample: ReferenceBatch,
+    SourcedSample: SourcedBatch,
 }
 """A batch has a field of the same name for every per-token field of its samples."""
 

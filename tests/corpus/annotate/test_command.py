@@ -115,8 +115,11 @@ def test_the_automaton_says_that_it_is_not_the_papers_way(annotate: Any, folder:
         (["--endpoint", "http://x/v1"], "--model"),
         (["--model", "m", "--accept"], "--endpoint"),
         (["--endpoint", "ftp://x", "--model", "m"], "--endpoint"),
-        (["--share", "0.8"], "--share"),
-        (["--accept", "--port", "80"], "opens no page"),
+        (["--share", "0.8"], "--share: has no effect on the page, only with --export or with --endpoint"),
+        (["--share", "0.8", "--accept"], "--share: has no effect with --accept, only with --export or with --endpoint"),
+        (["--accept", "--port", "80"], "--port: has no effect with --accept, only when the page is opened"),
+        (["--export", "w.csv", "--no-browser"], "--no-browser: has no effect with --export, only when the page is opened"),
+        (["--auto", "min_ratio=1", "--seed", "1"], "--seed: has no effect with --auto"),
         (["--round", "3", "--accept"], "worklists are there of round 1, 2"),
     ],
 )

@@ -76,6 +76,29 @@ def test_a_torn_last_line_is_ignored_and_cut_by_the_next(tmp_path: Path, cut: in
     assert path.read_bytes().startswith(whole)
 
 
+@pytest.mark.parametrize("rest", [b"\0" * 4096, b'{"round": 1, "patt' + b"\0" * 100, b"\xff\xfe", b"[1]"])
+def test_what_a_power_loss_left_behind_the_last_line_is_ignored_and_cut(tmp_path: Path, rest: bytes) -> None:
+    journal = journal_of(tmp_path / "a.jsonl", [decision("a.org/q", "math")])
+    before = journal.path.read_bytes()
+    journal.path.write_bytes(before + rest)
+    journal.refresh()
+    assert len(journal.lines) == len(Journal(journal.path).lines) == 1
+    assert journal.revision == 1  # it is still the same file
+    journal.append([decision("a.org/r", "math")])
+    assert journal.path.read_bytes() == before + decision("a.org/r", "math").to_json().encode() + b"\n"
+
+
+def test_of_a_sheet_that_a_power_loss_tore_whole_lines_stay_and_the_next_import_brings_the_rest(tmp_path: Path) -> None:
+    sheet = [decision(f"a.org/{name}", "math") for name in "pqrs"]
+    journal = journal_of(tmp_path / "a.jsonl", sheet)
+    whole = journal.path.read_bytes()
+    os.truncate(journal.path, len(whole) * 5 // 8)
+    torn = Journal(journal.path)
+    assert len(torn.lines) == 2
+    torn.append(sheet[2:])
+    assert torn.path.read_bytes() == whole
+
+
 def test_undo_restores_what_stood_before(tmp_path: Path) -> None:
     journal = journal_of(tmp_path / "a.jsonl", [decision("a.org/q", "math"), decision("a.org/q", "skip")])
     last = journal.last_of("human:ann", round_number=1)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from reasonforge.core.errors import UnavailableError
 from reasonforge.corpus.annotate.journal import Journal
-from reasonforge.corpus.annotate.server import MOST_BODY_BYTES, AnnotationServer
+from reasonforge.corpus.annotate.server import MOST_BODY_BYTES, AnnotationServer, _Handler
 from tests.corpus.annotate.fabricate import session_of
 from tests.corpus.annotate.served import log_in, post, send, serving
 
@@ -84,6 +86,7 @@ def test_every_answer_says_what_a_browser_may_do_with_it(server: AnnotationServe
         headers = send(server, "GET", path, headers=cookie).headers
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
+        assert "trusted-types 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Cache-Control"] == "no-store"
@@ -223,6 +226,93 @@ def test_a_bug_is_an_answer_and_not_a_hung_browser(server: AnnotationServer, mon
     monkeypatch.setattr(server.api.session, "summary", lambda: 1 / 0)
     reply = send(server, "GET", "/api/summary", headers=log_in(server))
     assert (reply.status, reply.json["error"]) == (500, "ZeroDivisionError: division by zero")
+
+
+def whole(server: AnnotationServer, request: bytes) -> bytes:
+    """Send bytes as they are, and return all that comes until the server hangs up."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def label_request(server: AnnotationServer, cookie: dict[str, str], length: int) -> bytes:
+    lines = [
+        "POST /api/label HTTP/1.1",
+        f"Host: 127.0.0.1:{server.port}",
+        f"Cookie: {cookie['Cookie']}",
+        f"Origin: http://127.0.0.1:{server.port}",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def test_a_body_that_ends_too_early_is_no_label_even_if_it_could_be_one(server: AnnotationServer, path: Path) -> None:
+    body = json.dumps(LABEL).encode()
+    answer = whole(server, label_request(server, log_in(server), len(body) + 1) + body)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"ends too early" in answer
+    assert lines(path) == []
+
+
+def test_half_requests_of_many_slow_clients_hold_nobody_up_and_are_dropped(
+    server: AnnotationServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Handler, "timeout", 0.5)
+    cookie = log_in(server)
+    halves = [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: 127.0", label_request(server, cookie, 100) + b'{"pattern"']
+    clients = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(40)]
+    for number, client in enumerate(clients):
+        client.sendall(halves[number % len(halves)])
+    assert post(server, "/api/label", LABEL, cookie).status == 200
+    answers = [b"".join(iter(lambda client=client: client.recv(65536), b"")) for client in clients]
+    for client in clients:
+        client.close()
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers[3::4])
+    assert not any(answers[0::4] + answers[1::4] + answers[2::4])
+    assert len(lines(path)) == 1
+
+
+def test_headers_without_end_are_refused(server: AnnotationServer) -> None:
+    start = f"GET /api/state HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n".encode()
+    assert whole(server, b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 414 ")
+    assert whole(server, start + b"A: b\r\n" * 200 + b"\r\n").startswith(b"HTTP/1.1 431 ")
+    assert whole(server, start + b"A: " + b"x" * 70_000 + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_request_hidden_in_the_body_of_a_refused_one_is_not_read(server: AnnotationServer, path: Path) -> None:
+    body = json.dumps(LABEL).encode()
+    hidden = label_request(server, log_in(server), len(body)) + body
+    outer = f"POST /api/label HTTP/1.1\r\nHost: evil.example\r\nContent-Length: {len(hidden)}\r\n\r\n".encode()
+    answer = whole(server, outer + hidden)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert lines(path) == []
+
+
+def test_two_host_names_are_none(server: AnnotationServer) -> None:
+    twice = f"Host: 127.0.0.1:{server.port}\r\n"
+    cookie = log_in(server)["Cookie"]
+    for hosts in (twice + "Host: evil.example\r\n", twice + twice, ""):
+        request = f"GET /api/state HTTP/1.1\r\n{hosts}Cookie: {cookie}\r\n\r\n"
+        assert whole(server, request.encode()).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("address", ["http://[/", "//[x", "http://evil.example/api/state", "*"])
+def test_an_address_of_another_form_is_an_answer_and_no_bug(server: AnnotationServer, address: str) -> None:
+    request = f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n"
+    answer = whole(server, request.encode())
+    assert answer.split(b" ")[1] in (b"400", b"401")
+
+
+def test_who_guesses_in_a_hurry_opens_nothing_and_the_link_still_works(server: AnnotationServer) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda n: send(server, "GET", f"/?token={n:043d}").status, range(100)))
+        assert set(statuses) == {401}
+        # Of many who have the link at once one gets in.
+        link = server.url.partition(str(server.port))[2]
+        assert sorted(pool.map(lambda _: send(server, "GET", link).status, range(8))) == [303, *[401] * 7]
 
 
 def test_a_taken_port_is_said(server: AnnotationServer, tmp_path: Path) -> None:

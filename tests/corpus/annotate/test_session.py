@@ -132,8 +132,25 @@ def test_a_file_that_was_replaced_is_reckoned_anew(path: Path) -> None:
         },
         "gained": 38,
         "decided": 1,
-        "revision": 1,
+        "revision": 4,
     }
+
+
+def test_every_tab_hears_that_a_file_was_replaced(path: Path) -> None:
+    session = session_of(path)
+    press(session, "forum.example/", "math")
+    first = second = press(session, "school.example/", "math")["revision"]
+    path.write_text("".join(decision(f"forum.example/{name}", "math").to_json() + "\n" for name in ("users", "tags")))
+    for since in (first, second):
+        assert sorted(session.changes(since)["progress"]) == ["forum.example", "school.example"]
+    # Nor does the number of its lines have to be another.
+    assert session.changes(session.changes(0)["revision"])["progress"] == {}
+
+
+def test_a_revision_that_never_was_is_told_everything(path: Path) -> None:
+    session = session_of(path)
+    press(session, "school.example/", "math")
+    assert list(session.changes(99)["progress"]) == ["school.example"]
 
 
 def test_others_are_overruled_only_by_who_saw_what_they_said(path: Path) -> None:

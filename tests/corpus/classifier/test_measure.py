@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasonforge.corpus.classifier.measure import at_threshold, average_precision, calibration, evaluate, to_score
+from reasonforge.corpus.classifier.measure import at_threshold, average_precision, calibration, evaluate
 
 EXAMPLES = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]), st.booleans()), min_size=2, max_size=30).filter(
     lambda rows: len({kind for _, kind in rows}) == 2
@@ -50,7 +50,3 @@ def test_the_calibration_table_by_hand() -> None:
 @pytest.mark.parametrize("kinds", [[True, True], [False, False], []])
 def test_one_kind_alone_has_no_figures(kinds: list[bool]) -> None:
     assert evaluate(np.zeros(len(kinds)), np.array(kinds, dtype=bool), num_domains=1) is None
-
-
-def test_scores_use_all_sixteen_bits() -> None:
-    assert to_score(np.array([0.0, 0.5, 1.0])).tolist() == [0, 32768, 65535]

@@ -15,7 +15,8 @@ from reasonforge.corpus.classifier.score import HISTOGRAM, SCHEMA, SCORES, bytes
 from reasonforge.corpus.classifier.tokenise import tokens_of
 from reasonforge.corpus.classifier.train import FOLDED, MANIFEST, MODEL, plan_train
 from reasonforge.corpus.pages import read_table
-from reasonforge.corpus.selection.cut import histogram, read_histogram
+from reasonforge.corpus.scores import probability_of
+from reasonforge.corpus.selection.cut import histogram, read_histograms
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, execute, file_digest, file_input
 from tests.corpus.classifier.examples import SMALL, candidates, stored
 
@@ -27,7 +28,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained classifier."""
     root = tmp_path_factory.mktemp("trained")
     store = Store(root / "corpus")
-    receipt = execute(plan_train(SMALL, [stored(candidates(200), root / "candidates.parquet")]), store)
+    config = SMALL.model_copy(update={"keep_library_model": True})
+    receipt = execute(plan_train(config, [stored(candidates(200), root / "candidates.parquet")]), store)
     return store.folder(receipt.unit)
 
 
@@ -47,7 +49,7 @@ def test_scores_are_the_whole_models_probabilities(tmp_path: Path, model: Path) 
     expected = Classifier(model / MODEL).probabilities(tokens_of(PAGES["text"]))
     assert scores.schema == SCHEMA
     assert scores["id"].to_list() == PAGES["id"].to_list()
-    np.testing.assert_allclose(scores["score"].to_numpy() / 65535, expected, atol=2e-5)
+    np.testing.assert_allclose(probability_of(scores["score"].to_numpy()), expected, atol=1e-4)  # half a step, in the middle
 
 
 def test_the_whole_model_scores_alike(tmp_path: Path, model: Path) -> None:
@@ -79,7 +81,7 @@ def test_the_pages_are_not_touched(tmp_path: Path, model: Path) -> None:
 
 def test_the_histogram_is_that_of_the_scores(tmp_path: Path, model: Path) -> None:
     scores, receipt = scored(tmp_path, model, PAGES)
-    found = read_histogram(Store(tmp_path / "corpus").output(receipt, HISTOGRAM))
+    found = read_histograms([Store(tmp_path / "corpus").output(receipt, HISTOGRAM)])
     np.testing.assert_array_equal(found, histogram(scores))
     assert receipt.counts.noted["tokens"] == scores["num_tokens"].sum()
 

@@ -10,10 +10,11 @@ import pytest
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier import tokenise
-from reasonforge.corpus.classifier.train import EVALUATION, HELD_OUT, MANIFEST, Manifest, held_out_domains, plan_train
+from reasonforge.corpus.classifier.config import ClassifierConfig
+from reasonforge.corpus.classifier.train import EVALUATION, FOLDED, HELD_OUT, MANIFEST, MODEL, Manifest, held_out_domains, plan_train
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.reasons import REASONS
-from reasonforge.corpus.units import Receipt, Store, digest_of, execute
+from reasonforge.corpus.units import Needs, Receipt, Store, digest_of, execute
 from tests.corpus.classifier.examples import SMALL, candidates, stored
 
 
@@ -30,6 +31,10 @@ def test_it_tells_mathematics_on_domains_it_has_not_seen(tmp_path: Path) -> None
     figures = json.loads(store.output(receipt, EVALUATION).read_bytes())
     assert figures["pr_auc"] > 0.98
     assert figures["num_domains"] >= 2
+
+
+def test_it_says_how_many_threads_and_how_much_memory_it_takes() -> None:
+    assert plan_train(ClassifierConfig(threads=8), []).needs == Needs(cpus=8, memory_bytes=2_048_000_000)
 
 
 def test_every_example_is_accounted_for(tmp_path: Path) -> None:
@@ -73,7 +78,7 @@ def test_the_same_unit_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_another_seed_is_another_model(tmp_path: Path) -> None:
     frame = candidates(120)
-    found = [trained(tmp_path / str(seed), frame, seed=seed)[1].outputs["model.bin"] for seed in (0, 1)]
+    found = [trained(tmp_path / str(seed), frame, seed=seed)[1].outputs[FOLDED] for seed in (0, 1)]
     assert found[0] != found[1]
 
 
@@ -85,6 +90,15 @@ def test_the_manifest_says_what_was_done(tmp_path: Path) -> None:
     assert content["deterministic"] is True
     assert content["examples"]["positives"] == 50
     assert content["library"]["name"].startswith("fasttext")
+
+
+def test_the_librarys_model_is_kept_where_it_is_asked_for_and_changes_nothing_else(tmp_path: Path) -> None:
+    frame = candidates(120)
+    bare, whole = (trained(tmp_path / str(keep), frame, keep_library_model=keep)[1].outputs for keep in (False, True))
+    assert {MODEL, *bare} == whole.keys()
+    assert MODEL not in bare
+    assert bare == {name: output for name, output in whole.items() if name != MODEL}
+    assert whole[MODEL].size > 4 * SMALL.dim * SMALL.bucket
 
 
 def test_several_threads_are_noted_as_not_repeatable(tmp_path: Path) -> None:
@@ -115,6 +129,23 @@ def test_held_out_domains_do_not_depend_on_the_others() -> None:
     some = frame.filter(pl.col("group") < "d5")
     assert held_out_domains(some, share=0.3, seed=1) == [name for name in whole if name < "d5"]
     assert 15 < len(whole) < 45
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_held_out_leaves_half_of_either_kind_to_learn_from(seed: int) -> None:
+    # d3 is a domain of both kinds, and nearly all positives are its.
+    rows = [("d3", True)] * 30 + [("d4", True)] * 4 + [(f"d{number}", False) for number in range(20) for _ in range(3)]
+    frame = pl.DataFrame(rows, schema=["group", "positive"], orient="row")
+    held_out = held_out_domains(frame, share=0.3, seed=seed)
+    left = frame.filter(~pl.col("group").is_in(held_out))
+    assert "d3" not in held_out
+    for kind in (True, False):
+        assert left.filter(pl.col("positive") == kind).height >= frame.filter(pl.col("positive") == kind).height / 2
+
+
+def test_a_kind_of_one_domain_is_not_held_out() -> None:
+    frame = pl.DataFrame({"group": ["one"] * 5 + [f"d{number}" for number in range(8)], "positive": [True] * 5 + [False] * 8})
+    assert all("one" not in held_out_domains(frame, share=0.2, seed=seed) for seed in range(20))
 
 
 def test_a_label_in_a_text_trains_no_label(tmp_path: Path) -> None:

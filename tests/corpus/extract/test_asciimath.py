@@ -45,7 +45,7 @@ def test_a_letter_after_a_command_is_parted_from_it() -> None:
     assert to_latex("pi r") == r"\pi r"
 
 
-@pytest.mark.parametrize("mark", ["(", "[", "{", "|", "/", "^", "_", "sqrt", "frac", "[[a,", "((a),", "{:"])
+@pytest.mark.parametrize("mark", ["(", "[", "{", "|", "/", "^", "_", "sqrt", "frac", "[[a,", "((a),", "{:", "|(", "|a[", "[[|"])
 def test_long_runs_of_openers_end(mark: str) -> None:
     assert isinstance(to_latex(mark * 5000), str)
 

@@ -101,3 +101,20 @@ def test_a_forged_mark_is_dropped() -> None:
 def test_the_settings_import_no_parser() -> None:
     code = "import sys, reasonforge.corpus.extract.config; sys.exit('resiliparse' in sys.modules or 'polars' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "flags", "says"),
+    [
+        ("<p>" + "word " * 4_000_000, Flag.HTML_CUT | Flag.TEXT_CUT, "word word"),
+        ("<a href=x>link</a> " * 200_000, 0, "link link"),
+        ("<table>" + ("<tr>" + "<td>x" * 300) * 300 + "</table>", 0, "x | x"),
+    ],
+    ids=["a line of 20 MB", "200,000 links", "a table of 90,000 cells"],
+)
+def test_a_page_that_is_large_in_one_way_is_read_as_far_as_the_limits_go(body: str, flags: int, says: str) -> None:
+    extracted = extract_html(f"<article>{WORDS}{body}</article>")
+    assert extracted.flags == flags
+    assert "enough words in this paragraph" in extracted.text
+    assert says in extracted.text
+    assert len(extracted.text) <= 2_000_000

@@ -88,6 +88,11 @@ def test_text_is_composed_but_never_folded() -> None:
     assert unicodedata.is_normalized("NFC", text)
 
 
+def test_what_is_not_seen_goes_and_other_directions_stay() -> None:
+    text = text_of("<p>a\0b z\u200bero w\u00adide \ufeffbom and \u05d0\u200f\u05d1 and x² αβ Ã©</p>")
+    assert "ab zero wide bom and \u05d0\u200f\u05d1 and x² αβ Ã©" in text
+
+
 def test_a_long_formula_stays_on_one_line() -> None:
     source = "+\n".join(f"x_{{{number}}}" for number in range(300))
     text = text_of(f'<script type="math/tex; mode=display">{source}</script>')

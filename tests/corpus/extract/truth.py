@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FIXTURES = Path(__file__).parent / "fixtures"
+BLIND = Path(__file__).parent / "blind"
+"""Pages by an author who had not seen the extractor; to measure by, never to develop by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +46,10 @@ class Score:
         return self.num_found / self.num_formulas if self.num_formulas else 1.0
 
 
-def load_fixtures() -> list[Fixture]:
-    """Return all fixture pages by name."""
+def load_fixtures(folder: Path = FIXTURES) -> list[Fixture]:
+    """Return all pages of a folder by name."""
     fixtures = []
-    for path in sorted(FIXTURES.glob("*.html")):
+    for path in sorted(folder.glob("*.html")):
         truth = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         parts = {name: tuple(truth[name]) for name in ("formulas", "kept", "removed")}
         fixtures.append(

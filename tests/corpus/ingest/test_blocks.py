@@ -6,7 +6,6 @@ import gzip
 import io
 import struct
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import zstandard
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError
-from reasonforge.corpus.ingest.captures import captures
+from reasonforge.corpus.ingest.captures import Capture, Left, captures
 from reasonforge.corpus.ingest.config import Limits, WarcFiles
 from reasonforge.corpus.ingest.warc import Lost, Record
 from tests.corpus.ingest.test_warc import RECORDS, hosts, read
@@ -101,12 +100,64 @@ def test_a_damaged_frame_costs_its_record_alone() -> None:
     assert found[:2] + found[-3:] == SOUND[:2] + SOUND[-3:]
 
 
-def test_zstandard_with_a_dictionary_is_refused(tmp_path: Path) -> None:
-    dictionary = zstandard.train_dictionary(
-        2000, [f"http://site{number}.example/ WARC/1.0 {number * 7}".encode() for number in range(2000)]
-    )
-    packed = zstandard.ZstdCompressor(dict_data=dictionary).compress(PLAIN)
-    carried = b"\x5d\x2a\x4d\x18" + struct.pack("<I", len(dictionary.as_bytes())) + dictionary.as_bytes() + packed
-    for content in (packed, carried):
-        with pytest.raises(DataError, match=r"x\.warc\.zst: is compressed by a dictionary"):
-            list(captures(io.BytesIO(content), "x.warc.zst", WarcFiles(paths=("x",)), Limits()))
+ARC = b"filedesc://a.arc 192.0.2.1 20060101000000 text/plain 76\n1 0 Somebody\nURL IP-address Archive-date Content-type Archive-length\n"
+BOMB = zstandard.compress(bytes(80 << 20))
+DICTIONARY = zstandard.train_dictionary(2000, [f"http://site{number}.example/ WARC/1.0 {number * 7}".encode() for number in range(2000)])
+
+
+def with_dictionary(parts: list[bytes], *, packed: bool = False) -> bytes:
+    """Return a file as ArchiveTeam writes them: a frame that holds the dictionary, then the records, which need it."""
+    content = zstandard.compress(DICTIONARY.as_bytes()) if packed else DICTIONARY.as_bytes()
+    compressor = zstandard.ZstdCompressor(dict_data=DICTIONARY)
+    return b"\x5d\x2a\x4d\x18" + struct.pack("<I", len(content)) + content + b"".join(map(compressor.compress, parts))
+
+
+def pages_of(content: bytes) -> list[Capture | Left]:
+    return list(captures(io.BytesIO(content), "x.warc.zst", WarcFiles(paths=("x",)), Limits()))
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "compressed"])
+def test_a_file_that_brings_its_dictionary_is_read(packed: bool) -> None:
+    content = with_dictionary(RECORDS, packed=packed)
+    found = read(content)
+    assert [item.block for item in found if isinstance(item, Record)] == BLOCKS
+    inflater = zstandard.ZstdDecompressor(dict_data=DICTIONARY)
+    for item, part in zip(found, RECORDS, strict=True):
+        assert inflater.decompress(content[item.offset : item.offset + item.length]) == part
+    assert any(isinstance(item, Capture) for item in pages_of(content))
+
+
+def test_a_damaged_frame_of_a_file_with_a_dictionary_costs_its_record_alone() -> None:
+    content = bytearray(with_dictionary(RECORDS))
+    damaged = read(bytes(content))[2]
+    content[damaged.offset + 8 : damaged.offset + damaged.length] = b"\xff" * (damaged.length - 8)
+    found = hosts(read(bytes(content)))
+    assert "corrupt" in found
+    assert found[:2] + found[-3:] == SOUND[:2] + SOUND[-3:]
+
+
+def test_frames_without_data_are_passed_over() -> None:
+    empty = b"\x50\x2a\x4d\x18" + struct.pack("<I", 5) + b"table"
+    found = read(empty + frames(RECORDS[:2]) + empty + frames(RECORDS[2:]) + empty)
+    assert hosts(found) == SOUND
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (zstandard.ZstdCompressor(dict_data=DICTIONARY).compress(PLAIN), "is compressed by a dictionary that it does not bring along"),
+        (with_dictionary(RECORDS)[:300], "the dictionary that it begins with is cut"),
+        (b"\x5d\x2a\x4d\x18", "the dictionary that it begins with is cut"),
+        (b"\x5d\x2a\x4d\x18\xff\xff\xff\xff", "the dictionary that it begins with is said to have 4294967295 bytes"),
+        (with_dictionary(RECORDS).replace(DICTIONARY.as_bytes()[:200], bytes(200)), "the dictionary that it begins with is damaged"),
+        (
+            b"\x5d\x2a\x4d\x18" + struct.pack("<I", len(BOMB)) + BOMB + frames(RECORDS),
+            "the dictionary that it begins with inflates beyond measure",
+        ),
+        (ARC, "is an ARC file, the format before WARC, which is not read here"),
+        (gzip.compress(ARC), "is an ARC file, the format before WARC, which is not read here"),
+    ],
+)
+def test_what_cannot_be_read_is_named(content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=rf"x\.warc\.zst: {message}"):
+        pages_of(content)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +17,7 @@ import pytest
 
 from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.corpus.ingest import fetch
-from reasonforge.corpus.ingest.commoncrawl import CommonCrawl, Place, fetch_pages
+from reasonforge.corpus.ingest.commoncrawl import GIVE_UP_SECONDS, CommonCrawl, Place, fetch_pages
 from reasonforge.corpus.ingest.warc import Record, records
 from tests.corpus.warcs import members, page, starts
 
@@ -36,9 +38,23 @@ class Server:
     asked: list[str] = field(default_factory=list)
     answer: Callable[[str, dict[str, str]], tuple[int, dict[str, str], bytes]] = lambda path, headers: (404, {}, b"")
     waits: list[float] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    now: float = 0.0
 
     def crawl(self) -> CommonCrawl:
-        return CommonCrawl(crawl="CC-MAIN-2024-10", index=self.url, data=self.url, allow_private=True, sleep=self.waits.append)
+        return CommonCrawl(
+            crawl="CC-MAIN-2024-10",
+            index=self.url,
+            data=self.url,
+            allow_private=True,
+            sleep=self.sleep,
+            say=self.said.append,
+            clock=lambda: self.now,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
 
 
 def commoncrawl(path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
@@ -111,8 +127,66 @@ def test_a_server_that_is_busy_is_asked_again_after_a_while(server: Server) -> N
 
 def test_a_server_that_stays_busy_is_given_up(server: Server) -> None:
     server.answer = lambda path, headers: (503, {}, b"SlowDown")
-    with pytest.raises(UnavailableError, match="status 503"):
+    with pytest.raises(UnavailableError, match=r"status 503, the server is busy\. Given up after 5 tries"):
         list(server.crawl().places("m.example/q/"))
+    assert server.waits == [1.0, 4.0, 16.0, 60.0]
+
+
+def test_every_further_try_says_why_there_is_one(server: Server) -> None:
+    server.answer = lambda path, headers: (503, {}, b"SlowDown")
+    with pytest.raises(UnavailableError):
+        server.crawl().record(Place("u", NAME, 0, 100))
+    url = f"{server.url}/{NAME}"
+    assert server.said == [f"{url}: status 503, the server is busy. Trying again in {seconds} s" for seconds in (1, 4, 16, 60)]
+
+
+def test_without_a_network_it_is_given_up_within_seconds(server: Server, tmp_path: Path) -> None:
+    nowhere = replace(server.crawl(), index="http://127.0.0.1:1")
+    with pytest.raises(UnavailableError, match=r"cannot be fetched: .*refused\. Given up after 3 tries"):
+        fetch_pages(nowhere, "m.example/q/", tmp_path / "q.warc.gz")
+    assert server.waits == [1.0, 4.0]
+    assert len(server.said) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_tries_together_have_an_end(server: Server) -> None:
+    def slow(path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        server.now += 58.0
+        return 503, {}, b"SlowDown"
+
+    server.answer = slow
+    with pytest.raises(UnavailableError, match="Given up after 3 tries"):
+        list(server.crawl().places("m.example/q/"))
+    assert server.now <= GIVE_UP_SECONDS
+
+
+def test_what_is_tried_again_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnavailableError):
+        CommonCrawl(crawl="x", index="http://127.0.0.1:1", allow_private=True, sleep=lambda seconds: None).places("a.example/").__next__()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.rpartition(". ")[2] for line in said.err.splitlines()] == ["Trying again in 1 s", "Trying again in 4 s"]
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_left_in_time() -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    sent = 0
+
+    def trickle() -> None:
+        nonlocal sent
+        with listening, listening.accept()[0] as connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n")
+            while sent < 2000:
+                connection.sendall(b"x")
+                sent += 1
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    with pytest.raises(UnavailableError, match="took too long"):
+        fetch.get(f"http://127.0.0.1:{listening.getsockname()[1]}/", max_bytes=10_000, seconds=0.3, allow_private=True)
+    thread.join()
+    assert sent < 2000
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError
-from reasonforge.corpus.ingest import inputs, writer
+from reasonforge.corpus.ingest import dropped, inputs, writer
 from reasonforge.corpus.ingest import units as ingest_units
 from reasonforge.corpus.ingest.config import IngestConfig
+from reasonforge.corpus.ingest.dropped import DROPPED_CAPTURES, url_hash
 from reasonforge.corpus.ingest.units import plan_pages
 from reasonforge.corpus.pages import PAGES, SCHEMA, Flag, page_id, read_table
 from reasonforge.corpus.reasons import REASONS
@@ -97,6 +98,50 @@ def test_what_is_dropped_has_its_reason(reason: str, tmp_path: Path) -> None:
 
 def test_every_reason_has_a_sentence() -> None:
     assert all(REASONS[reason] and not REASONS[reason].endswith(".") for reason in DROPPED)
+
+
+def drops(asked: IngestConfig, root: Path) -> pl.DataFrame:
+    ((receipt, _),) = run(asked, root)
+    return read_table(Store(root).output(receipt, DROPPED_CAPTURES))
+
+
+def test_what_is_dropped_is_listed_with_its_place_in_the_file(tmp_path: Path) -> None:
+    url = "http://www.Example.org/gone#top"
+    parts = members([page(TEXT), page(TEXT, url, status="404 Not Found")])
+    table = drops(config(write(tmp_path / "a.warc.gz", [*parts, b"noise" * 20]), crawl="2024-20"), tmp_path / "out")
+    assert table.schema == dropped.SCHEMA
+    gone, span = table.rows(named=True)
+    assert gone == {
+        "id": page_id(url, "2024-05-06T07:08:09Z", "a.warc.gz", len(parts[0])),
+        "url_hash": url_hash("https://example.org/gone"),
+        "found_url": url,
+        "crawl": "2024-20",
+        "warc": "a.warc.gz",
+        "offset": len(parts[0]),
+        "fetched_at": "2024-05-06T07:08:09Z",
+        "reason": "http_status",
+    }
+    assert (span["found_url"], span["offset"], span["reason"]) == ("", len(b"".join(parts)), "corrupt")
+
+
+def test_a_url_that_is_no_text_is_listed_and_found(tmp_path: Path) -> None:
+    gone = page(TEXT, "http://example.org/\x01ab", status="404 Not Found").replace(b"\x01ab", b"\x01\xff\xfe")
+    path = write(tmp_path / "a.warc", [gone])
+    rows = [r'{"url": "http://example.org/\ud800", "text": 1}']
+    ((url,), (row,)) = (
+        drops(config(path), tmp_path / "out")["found_url"],
+        drops(config(write(tmp_path / "a.jsonl", ["\n".join(rows).encode()]), kind="jsonl"), tmp_path / "rows").rows(named=True),
+    )
+    assert url == "http://example.org/\x01\ufffd\ufffd"
+    assert (row["found_url"], row["url_hash"]) == ("http://example.org/?", url_hash("http://example.org/?"))
+
+
+def test_the_list_of_drops_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dropped, "MAX_ROWS", 7)
+    path = write(tmp_path / "a.jsonl", [b"nonsense\n" * 20])
+    asked = config(path, kind="jsonl")
+    assert drops(asked, tmp_path / "out")["offset"].to_list() == list(range(7))
+    assert one(asked, tmp_path / "out")[0].dropped == {"bad_row": 20}
 
 
 @pytest.mark.parametrize(
@@ -241,6 +286,14 @@ def test_lone_surrogates_of_json_never_reach_the_pages(tmp_path: Path) -> None:
     assert table["text"].to_list() == ["ab", "a?bc"]
 
 
+def test_text_that_came_as_such_with_more_marks_than_a_letter_has_is_cut_and_flagged(tmp_path: Path) -> None:
+    lines = [json.dumps({"url": "http://h.example/", "text": f"a{marks * 90_000} end"}) for marks in ("\u0301\u0323", "x")]
+    counts, table = one(config(write(tmp_path / "a.jsonl", ["\n".join(lines).encode()]), kind="jsonl"), tmp_path / "out")
+    assert table["flags"].to_list() == [Flag.MARKS_CUT, 0]
+    assert table["num_chars"][0] < 40
+    assert counts.noted["flag_marks_cut"] == 1
+
+
 def test_text_beyond_the_limit_is_cut_and_flagged(tmp_path: Path) -> None:
     line = json.dumps({"url": "http://h.example/", "text": "word " * 1_000}).encode()
     _, table = one(config(write(tmp_path / "a.jsonl", [line]), kind="jsonl", extract={"max_text_chars": 1_003}), tmp_path / "out")
@@ -306,6 +359,8 @@ def test_an_item_that_killed_workers_is_left_out_and_counted(tmp_path: Path) -> 
     (unit,) = plan_pages(config(path), store)
     receipt = execute(unit, store, skipped=frozenset({table["id"][1]}))
     assert receipt.counts.dropped == {"kills_worker": 1}
+    (row,) = read_table(store.output(receipt, DROPPED_CAPTURES)).rows(named=True)
+    assert (row["id"], row["reason"]) == (table["id"][1], "kills_worker")
     assert read_table(store.output(receipt, PAGES))["host"].to_list() == ["h0.example", "h2.example"]
 
 
@@ -341,19 +396,24 @@ def test_what_comes_in_goes_out_or_has_a_reason(tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("mixed")
     parts = members(content) if packed else content
     path = write(folder / "a.warc", [*members([page(TEXT)])[:packed], *([page(TEXT)] if not packed else []), *parts])
-    counts, table = one(config(path, allow_truncated=True), folder / "out")
+    ((receipt, table),) = run(config(path, allow_truncated=True), folder / "out")
+    counts = receipt.counts
     assert counts.taken == table.height + sum(counts.dropped.values())
+    listed = read_table(Store(folder / "out").output(receipt, DROPPED_CAPTURES))
+    assert dict(listed["reason"].value_counts().iter_rows()) == counts.dropped
     assert set(counts.dropped) <= set(REASONS)
     assert table["id"].n_unique() == table.height
 
 
 def test_the_digest_of_a_run_is_that_of_another(tmp_path: Path) -> None:
-    path = write_warc(tmp_path / "a.warc.gz", [page(f"{TEXT}{number}", f"http://h{number}.example/") for number in range(20)])
+    kinds = ["200 OK", "404 Not Found"]
+    pages_of = [page(f"{TEXT}{number}", f"http://h{number}.example/", status=kinds[number % 2]) for number in range(40)]
+    path = write_warc(tmp_path / "a.warc.gz", pages_of)
     digests = set()
     for name in ("one", "two"):
         store = Store(tmp_path / name)
         (unit,) = plan_pages(config(path), store)
-        digests.add(file_digest(store.output(execute(unit, store), PAGES)))
+        digests.add(tuple(file_digest(store.output(execute(unit, store), output)) for output in (PAGES, DROPPED_CAPTURES)))
     assert len(digests) == 1
     assert unit.function == f"{ingest_units.__name__}:extract_pages"
 

@@ -144,10 +144,9 @@ def test_ranks_share_a_stage_and_leave_the_bytes_of_one_process(tmp_path: Path, 
     numbers = tuple(range(10))
     expected = run_graph(graph(alone, numbers=numbers), alone, InProcess())
     for stage, number in OUTLINE:
-        for rank in range(world_size):
-            until = Until(stage=stage, round=number, only=True, rank=rank, world_size=world_size)
-            outcome = run_graph(graph(shared, numbers=numbers), shared, InProcess(), until=until)
-        assert outcome.left == 0
+        ranks = [Until(stage=stage, round=number, only=True, rank=rank, world_size=world_size) for rank in range(world_size)]
+        outcomes = [run_graph(graph(shared, numbers=numbers), shared, InProcess(), until=until) for until in ranks]
+        assert outcomes[-1].left == 0
     found = run_graph(graph(shared, numbers=numbers), shared, InProcess())
     assert found.done == 0
     assert found.digest == expected.digest
@@ -260,3 +259,26 @@ def test_what_a_killed_driver_was_writing_is_cleared_away(store: Store) -> None:
     other.touch()
     with driving(store.root):
         assert list(store.root.rglob(".tmp-*")) == [other]
+
+
+def test_looking_ahead_finds_that_all_the_rest_is_done(store: Store) -> None:
+    whole = run_graph(graph(store), store, InProcess())
+    DONE.clear()
+    until = Until(stage="double", round=1)
+    outcome = run_graph(graph(store), store, InProcess(), until=until, look_ahead=True)
+    assert (outcome.stopped_after, outcome.ended, outcome.digest, DONE) == ("round 1: double", whole.ended, whole.digest, [])
+    assert run_graph(graph(store), store, InProcess(), until=until).ended is None
+    waiting = run_graph(graph(store, waits_in=2), store, InProcess(), until=until, look_ahead=True)
+    assert (waiting.ended, waiting.waits) == (None, Waits(round=2, message="look at it"))
+
+
+def test_looking_ahead_does_nothing_that_is_missing(store: Store) -> None:
+    outcome = run_graph(graph(store), store, InProcess(), until=Until(stage="double", round=1), look_ahead=True)
+    assert (outcome.stopped_after, outcome.ended, outcome.done, outcome.steps) == ("round 1: double", None, 6, 2)
+
+
+def test_a_round_that_the_graph_has_passed_stops_it_before_what_follows(store: Store) -> None:
+    planned = (*OUTLINE[:3], ("double", 3), OUTLINE[3])
+    outcome = run_graph(graph(store), store, InProcess(), until=Until(stage="double", round=3), outline=planned)
+    assert (outcome.never, outcome.stopped_after) == ("round 3: double never comes: the rounds ended before", None)
+    assert "sum" not in DONE

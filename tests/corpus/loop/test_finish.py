@@ -14,12 +14,12 @@ from reasonforge.corpus.decontaminate.units import ACTIONS, HITS, STAGE
 from reasonforge.corpus.ingest import inputs
 from reasonforge.corpus.ingest.inputs import DIGESTS
 from reasonforge.corpus.loop.finish import finish
-from reasonforge.corpus.loop.shards import publish_all
+from reasonforge.corpus.loop.shards import publish_all, publish_tokenizer
 from reasonforge.corpus.packing.reader import Shards
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.pool import InProcess, run_all
 from reasonforge.corpus.report.read import read_corpus
-from reasonforge.corpus.units import Receipt, Store, total
+from reasonforge.corpus.units import Counts, Input, Receipt, Store, Unit, total
 from tests.corpus.loop import web
 from tests.corpus.packing.made import EOS, lines, pairs
 
@@ -138,3 +138,31 @@ def test_the_report_says_which_sources_were_checked(tiny_corpus: Path) -> None:
     assert (corpus.decontaminated, corpus.checked, corpus.unchecked) == (True, ("code",), ())
     of_code = [stage for stage in corpus.stages if stage.name == f"{STAGE}/sources/code"]
     assert [(stage.taken, stage.kept) for stage in of_code] == [(40, 40)]
+
+
+def packed_with(tokenizer: str) -> list[Receipt]:
+    unit = Unit(stage="pack/mined", function="a:b", version=1, settings={}, inputs=(Input(tokenizer, "digest"),))
+    return [Receipt(key=unit.key, unit=unit, counts=Counts(), outputs={})]
+
+
+def test_a_tokenizer_that_was_learned_lies_where_people_look_for_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for key, size in (("old", 3), ("new", 5)):
+        learned = tmp_path / "tokenizer" / key / "tokenizer"
+        learned.mkdir(parents=True)
+        (learned / "tokenizer.json").write_text("x" * size)
+        assert publish_tokenizer(store, {"mined": packed_with(f"tokenizer/{key}/tokenizer")}) == tmp_path / "tokenizer"
+        assert (tmp_path / "tokenizer" / "tokenizer.json").read_text() == "x" * size
+
+
+def test_of_equal_tokenizers_one_that_is_there_is_taken(tmp_path: Path) -> None:
+    learned = tmp_path / "tokenizer" / "b" / "tokenizer"
+    learned.mkdir(parents=True)
+    (learned / "tokenizer.json").write_text("{}")
+    packed = {"mined": packed_with("tokenizer/a/tokenizer"), "code": packed_with("tokenizer/b/tokenizer")}
+    assert publish_tokenizer(Store(tmp_path), packed) == tmp_path / "tokenizer"
+
+
+def test_a_tokenizer_of_the_users_own_stays_where_it_is(tmp_path: Path) -> None:
+    assert publish_tokenizer(Store(tmp_path), {"mined": packed_with(str(tmp_path / "base"))}) is None
+    assert list(tmp_path.iterdir()) == []

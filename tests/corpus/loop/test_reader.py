@@ -12,7 +12,10 @@ import pytest
 from reasonforge.corpus.classifier.train import EVALUATION
 from reasonforge.corpus.loop.ledger import RESOLVED
 from reasonforge.corpus.loop.reader import CorpusReader, Selection
+from reasonforge.corpus.loop.start import RunOptions, run_corpus
 from reasonforge.corpus.loop.status import status_of, status_text
+from reasonforge.corpus.pool import InProcess
+from tests.corpus.loop import web
 
 
 @pytest.fixture
@@ -27,11 +30,13 @@ def copied(tiny_corpus: Path, tmp_path: Path) -> Path:
     return root
 
 
-def rewritten(root: Path, **changes: str) -> CorpusReader:
-    """Change every line of the decisions."""
+def labelled(web_folder: Path, root: Path, **changes: str) -> CorpusReader:
+    """Change every line of the decisions and have round 1 annotated by them."""
     path = root.parent / "annotations.jsonl"
     rows = [json.loads(line) | changes for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    loaded = web.load(web_folder, f"--annotation.path={path}")
+    assert run_corpus(loaded, root, InProcess, RunOptions(stage="annotate", round=1, quiet=True)) == 0
     return CorpusReader(root)
 
 
@@ -70,32 +75,39 @@ def test_positives_are_those_of_the_files(tiny_corpus: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "author"),
+    ("changes", "authors"),
     [
-        ({}, "truth"),
-        ({"by": "auto"}, "auto"),
-        ({"by": "human:ann"}, "human"),
-        ({"by": "human:ann", "why": "accepted from model:m"}, "model accepted"),
-        ({"by": "model:m"}, "unknown"),  # a proposal holds nothing, so it was somebody else
-        ({"label": "skip"}, "unknown"),
+        ({}, {"truth": 3}),
+        ({"by": "auto"}, {"auto": 3}),
+        ({"by": "human:ann"}, {"human": 3}),
+        ({"by": "human:ann", "why": "accepted from model:m"}, {"model accepted": 3}),
+        ({"by": "model:m"}, {}),  # a proposal holds nothing
     ],
 )
-def test_labels_in_force_are_counted_by_who_gave_them(copied: Path, changes: dict[str, str], author: str) -> None:
-    reader = rewritten(copied, **changes)
-    assert reader.authors(1) == {author: 3}
-    assert reader.authors(reader.rounds[-1]) is None
+def test_labels_in_force_are_counted_by_who_gave_them(
+    tiny_web: Path, copied: Path, changes: dict[str, str], authors: dict[str, int]
+) -> None:
+    reader = labelled(tiny_web, copied, **changes)
+    assert reader.authors(1) == authors
+    assert reader.authors(99) is None
 
 
-def test_a_file_of_decisions_that_is_gone_or_broken_leaves_the_authors_unknown(copied: Path) -> None:
-    (copied.parent / "annotations.jsonl").write_text('{"no": "decision"}\n')
-    assert CorpusReader(copied).authors(1) == {"unknown": 3}
+def test_who_decided_is_known_when_the_file_of_decisions_is_gone(copied: Path) -> None:
     (copied.parent / "annotations.jsonl").unlink()
-    assert CorpusReader(copied).authors(1) == {"unknown": 3}
+    assert CorpusReader(copied).authors(1) == {"truth": 3}
 
 
-def test_status_says_that_automatic_labels_are_not_the_papers_procedure(copied: Path) -> None:
+def test_who_says_the_same_changes_nothing_that_follows(tiny_web: Path, copied: Path) -> None:
+    before = {receipt.key for receipt in CorpusReader(copied).receipts("expand", 1)}
+    labelled(tiny_web, copied, by="human:ann")
+    loaded = web.load(tiny_web, f"--annotation.path={copied.parent / 'annotations.jsonl'}")
+    assert run_corpus(loaded, copied, InProcess, RunOptions(stage="expand", round=1, quiet=True)) == 0
+    assert {receipt.key for receipt in CorpusReader(copied).receipts("expand", 1)} == before
+
+
+def test_status_says_that_automatic_labels_are_not_the_papers_procedure(tiny_web: Path, copied: Path) -> None:
     assert "not the paper's procedure" not in status_text(status_of(copied))
-    rewritten(copied, by="auto")
+    labelled(tiny_web, copied, by="auto")
     said = status_text(status_of(copied))
     assert "3 auto" in said
     assert "not the paper's procedure" in said

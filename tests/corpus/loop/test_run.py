@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 import xxhash
 
+from reasonforge.config.loader import reload_recipe
 from reasonforge.core.errors import DataError, RecipeError, UnavailableError
 from reasonforge.corpus.classifier.score import SCORES
+from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.drive import driving
+from reasonforge.corpus.loop.ledger import RECIPE, RESOLVED
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, print_plan, run_corpus
-from reasonforge.corpus.loop.units import CANDIDATES
+from reasonforge.corpus.loop.units import CANDIDATES, POSITIVES
 from reasonforge.corpus.packing.reader import Shards
 from reasonforge.corpus.pages import PAGES
 from reasonforge.corpus.pool import InProcess
-from reasonforge.corpus.units import Store, digest_of
+from reasonforge.corpus.units import Store, digest_of, total
 from tests.corpus.loop import web
 
 
@@ -218,6 +222,42 @@ def test_what_is_said_in_round_2_does_not_redo_round_1(tiny_web: Path, tmp_path:
     assert CorpusReader(root).labels(2) == {"book.org/chapters": "math", "forum.org/threads": "math"}
 
 
+def test_a_label_that_is_corrected_takes_its_positives_back(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    row = {"by": "human:ann", "at": "2024-01-01T00:00:00Z"}
+    lines = [{**row, "round": 1, "pattern": pattern, "label": "math"} for pattern in ("forum.org/threads", "forum.org/jobs")]
+    lines.append({**row, "round": 2, "pattern": "forum.org/jobs", "label": "not_math"})
+    (root / "annotations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(tiny_web, root, annotation="human", stage="sample", round=3) == 0
+    reader = CorpusReader(root)
+    paths = [reader.table("expand", number, POSITIVES, ["path"]) for number in (1, 2)]
+    jobs = [table.filter(pl.col("path").str.starts_with("/jobs")).height for table in paths if table is not None]
+    assert jobs == [60, 0]
+    counts = total(reader.receipts("expand", 2))
+    assert counts.dropped["taken_back"] == 60
+    assert counts.kept == reader.positives(2) != 0
+    offered = reader.table("sample", 3, CANDIDATES)
+    pages = reader.table("pages", None, PAGES, ["id", "host", "path"])
+    assert offered is not None
+    assert pages is not None
+    of_jobs = offered.join(pages.filter((pl.col("host") == "forum.org") & pl.col("path").str.starts_with("/jobs")), on="id", how="semi")
+    assert not of_jobs["positive"].any()
+
+
+def test_a_decision_that_is_withdrawn_was_never_made(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    row = {"round": 1, "by": "human:ann", "at": "2024-01-01T00:00:00Z"}
+    lines = [json.dumps({**row, "pattern": pattern, "label": "math"}) for pattern in ("forum.org/threads", "forum.org/jobs")]
+    (root / "annotations.jsonl").write_text("\n".join(lines) + "\n")
+    assert run(tiny_web, root, annotation="human", stage="expand", round=1) == 0
+    before = CorpusReader(root).positives(1)
+    assert before is not None
+    withdrawn = {**row, "round": 2, "pattern": "forum.org/jobs", "label": None, "withdraws": xxhash.xxh3_64_hexdigest(lines[1].encode())}
+    (root / "annotations.jsonl").write_text("\n".join([*lines, json.dumps(withdrawn)]) + "\n")
+    assert run(tiny_web, root, annotation="human", stage="expand", round=1) == 0
+    assert CorpusReader(root).positives(1) == before - 60 > 0
+
+
 def test_without_a_person_paths_are_accepted_by_their_share(tiny_web: Path, tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     assert run(tiny_web, root, "--annotation.min_ratio=0.2", annotation="auto", stage="expand", round=1) == 0
@@ -304,6 +344,105 @@ def test_a_rank_does_not_take_a_stage_for_done_that_waits_for_a_person(tiny_web:
         run(tiny_web, root, annotation="human", stage="expand", round=1, only=True, rank=0, world_size=2)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stage": "pages"},
+        {"stage": "score", "round": 1, "only": True},
+        {"stage": "pack", "only": True},
+        {"stage": "score", "round": 1, "only": True, "rank": 1, "world_size": 2},
+    ],
+    ids=["until", "stage", "last stage", "rank"],
+)
+def test_a_stage_of_a_corpus_that_is_complete_leaves_it_complete(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    before = (CorpusReader(root).ledger.ended(), CorpusReader(root).steps)
+    assert run(tiny_web, root, **options) == 0
+    assert (CorpusReader(root).ledger.ended(), CorpusReader(root).steps) == before
+
+
+def test_a_stage_of_a_corpus_that_lacks_something_later_stops_there(tiny_web: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    shutil.rmtree(root / "pack")
+    assert run(tiny_web, root, stage="pages") == 0
+    assert CorpusReader(root).ledger.ended() == {"state": "stopped", "after": "pages"}
+
+
+def test_a_later_unit_that_is_broken_does_not_keep_an_earlier_stage_from_being_done(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    next((root / "pack").glob("*/*/receipt.json")).write_text("{")
+    assert run(tiny_web, root, stage="pages") == 0
+    assert CorpusReader(root).ledger.ended() == {"state": "stopped", "after": "pages"}
+
+
+def test_the_last_stage_alone_completes_the_corpus(tiny_web: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    for path in (root / "pack", root / "shards"):
+        shutil.rmtree(path)
+    assert run(tiny_web, root, stage="pack", only=True) == 0
+    assert CorpusReader(root).ledger.ended()["state"] == "complete"
+    assert Shards([root / "shards" / "mined"]).num_documents > 0
+
+
+def test_a_stage_before_the_person_leaves_the_corpus_waiting(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    assert run(tiny_web, root, annotation="human", stage="pages") == 0
+    assert CorpusReader(root).ledger.ended() == CorpusReader(judged).ledger.ended()
+
+
+def test_a_quiet_run_still_says_that_a_person_is_waited_for(
+    tiny_web: Path, judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    assert run(tiny_web, root, annotation="human") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("warning: round 1: a person has to say which paths of 2 mathematical domains are mathematics: ")
+    assert line.endswith(f"corpus annotate {root}")
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_a_round_that_convergence_spares_is_no_error_and_does_nothing_more(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], only: bool
+) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    shutil.rmtree(root / "pack")
+    beyond = CorpusReader(root).rounds[-1] + 1
+    loaded = web.load(tiny_web, "--rounds.max_rounds=9")
+    assert run_corpus(loaded, root, InProcess, RunOptions(stage="train", round=beyond, only=only)) == 0
+    assert f"round {beyond}: train never comes: the rounds ended before" in capsys.readouterr().out
+    assert not (root / "pack").exists()
+    assert CorpusReader(root).ledger.ended() == {"state": "stopped", "after": "the rounds"}
+
+
+def test_paths_of_the_recipe_hold_from_every_folder(tiny_web: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(tiny_web, tmp_path / "here" / "web")
+    monkeypatch.chdir(folder.parent)
+    loaded = web.load(Path("web"))
+    root = tmp_path / "corpus"
+    assert run_corpus(loaded, root, InProcess, RunOptions(stage="annotate", round=1, quiet=True)) == 0
+    keys = all_receipts(root)
+    expected = CorpusReader(root).quality(1)
+    assert expected is not None
+    monkeypatch.chdir(tmp_path)
+    reader = CorpusReader(root)
+    assert (reader.quality(1), reader.decided(1)) == (expected, 3)
+    again = reload_recipe(CorpusRecipe, root / RESOLVED, root / RECIPE)
+    assert run_corpus(again, root, InProcess, RunOptions(stage="annotate", round=1, quiet=True)) == 0
+    assert all_receipts(root) == keys
+
+
+def test_a_rank_with_another_recipe_makes_it_the_folders(tiny_web: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    assert run(tiny_web, root, "--classifier.epochs=3", stage="sample", round=1, only=True, rank=0, world_size=2) == 0
+    reader = CorpusReader(root)
+    assert reader.recipe.classifier.epochs == 3
+    assert reader.ledger.ended() == {}  # of the recipe before
+
+
 def test_two_drivers_of_one_folder_are_refused(tiny_web: Path, tmp_path: Path) -> None:
     with driving(tmp_path / "corpus"), pytest.raises(UnavailableError, match="in use by"):
         run(tiny_web, tmp_path / "corpus")
@@ -320,7 +459,7 @@ def test_two_drivers_of_one_folder_are_refused(tiny_web: Path, tmp_path: Path) -
     ],
 )
 def test_a_stage_that_cannot_be_is_refused_before_anything_is_done(
-    tiny_web: Path, tmp_path: Path, options: dict[str, object], words: str
+    tiny_web: Path, tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RecipeError, match=words):
         run(tiny_web, tmp_path / "corpus", **options)

@@ -118,8 +118,8 @@ def test_a_page_is_found_by_the_id_of_its_capture(tiny_corpus: Path) -> None:
     assert [capture["page"]["url"] for capture in explain_page(tiny_corpus, page["id"])["captures"]] == [page["url"]]
 
 
-def test_a_page_that_no_capture_became_says_what_is_known(tiny_corpus: Path) -> None:
-    assert "no capture of it became a page" in said(tiny_corpus, "https://book.org/nothing")
+def test_a_page_that_nobody_captured_is_said_to_be_none(tiny_corpus: Path) -> None:
+    assert "not in the corpus: no capture of it is in the files of the crawl" in said(tiny_corpus, "https://book.org/nothing")
 
 
 @pytest.mark.parametrize("url", ["", "data:text/plain,x", "mailto:a@b.org", "http://", "https://" + "x" * 3000 + ".org/"])
@@ -139,7 +139,7 @@ def test_explain_says_how_much_was_read_when_a_page_is_not_there_yet(tiny_web: P
     url = "https://nothere.example/"
     assert "so far" not in said(root, url)
     shutil.rmtree(next((root / "pages").iterdir()))
-    assert "no capture of it became a page, so far: 2 of 3 files are read" in said(root, url)
+    assert "no capture of it is in the files of the crawl, so far: 2 of 3 files are read" in said(root, url)
 
 
 def test_explain_does_not_repeat_a_url_of_megabytes(tiny_corpus: Path) -> None:

@@ -15,7 +15,7 @@ import typer
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from reasonforge.cli import corpus_pack
+from reasonforge.cli import corpus_pack, corpus_verify
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.corpus.packing.manifest import Manifest
 from reasonforge.corpus.packing.megatron import check_megatron
@@ -26,7 +26,7 @@ from tests.corpus.packing.made import letters, lines
 def call(*arguments: object) -> str:
     """Run one command; return what it printed."""
     app = typer.Typer()
-    for command in (corpus_pack.pack, corpus_pack.export, corpus_pack.verify):
+    for command in (corpus_pack.pack, corpus_pack.export, corpus_verify.verify):
         app.command()(command)
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -49,6 +49,7 @@ def test_pack_says_what_it_did_and_leaves_shards_alone(corpus: Path) -> None:
     )
     manifest = Manifest.read(corpus / "out")
     assert f"{manifest.num_tokens:,} tokens of 10 documents in 2 shards (uint16)" in said
+    assert f"{corpus / 'b.jsonl'}: 5 of 5 documents\n" in said
     assert manifest.source == "out"
     assert sorted(path.name for path in corpus.iterdir()) == ["a.jsonl", "b.jsonl", "out", "tokenizer"]
     assert f"{manifest.num_tokens:,} tokens of 10 documents, as they were packed" in call("verify", corpus / "out")
@@ -66,6 +67,18 @@ def test_what_is_packed_is_not_packed_again_and_what_is_not_ours_is_left_alone(c
             call(*arguments, other)
     with pytest.raises(DataError, match="holds something else"):
         call(*arguments, corpus / "out", "--name", "another")
+
+
+def test_verify_goes_on_to_the_next_folder_and_says_what_is_none(corpus: Path) -> None:
+    call("pack", corpus / "a.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out", "--workers", 1)
+    call("pack", corpus / "b.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "other", "--workers", 1)
+    for folder in ("out", "other"):
+        path = corpus / folder / "shard-00000.bin"
+        path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    with pytest.raises(DataError, match=r"(?s)out/shard-00000\.bin: its bytes.*other/shard-00000\.bin: its bytes"):
+        call("verify", corpus / "out", corpus / "other")
+    with pytest.raises(DataError, match=r"tokenizer: neither a corpus folder .* nor a folder of shards"):
+        call("verify", corpus / "tokenizer")
 
 
 def test_masks_go_with_the_files_in_order(corpus: Path) -> None:
@@ -86,6 +99,9 @@ def test_masks_go_with_the_files_in_order(corpus: Path) -> None:
 def test_a_file_named_twice_is_refused(corpus: Path) -> None:
     with pytest.raises(RecipeError, match=r"a\.jsonl: is named twice"):
         call("pack", corpus / "a.jsonl", corpus / "a.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out")
+    (corpus / "c.jsonl").symlink_to(corpus / "a.jsonl")
+    with pytest.raises(RecipeError, match=r"c\.jsonl: is named twice"):
+        call("pack", corpus / "a.jsonl", corpus / "c.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out")
 
 
 def test_export_writes_beside_the_shards_unless_told(corpus: Path) -> None:

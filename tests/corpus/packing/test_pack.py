@@ -20,12 +20,10 @@ from reasonforge.core.errors import DataError, StorageError
 from reasonforge.corpus.packing import encode
 from reasonforge.corpus.packing.documents import Cut, Text, cut
 from reasonforge.corpus.packing.manifest import MANIFEST, Manifest, token_type
-from reasonforge.corpus.packing.reasons import CONTAMINATED, EMPTY_DOCUMENT, MASKED, NOT_ENCODABLE, NOT_SELECTED
-from reasonforge.corpus.packing.reasons import REASONS as PACKING_REASONS
 from reasonforge.corpus.packing.units import PackInput, plan_pack, publish
 from reasonforge.corpus.pool import InProcess, ProcessPool, quarantine, run_all
-from reasonforge.corpus.reasons import sentence
-from reasonforge.corpus.units import Counts, Receipt, Store, file_input, total
+from reasonforge.corpus.reasons import CONTAMINATED
+from reasonforge.corpus.units import Counts, Receipt, Store, execute, file_input, total
 from reasonforge.text.tokenizer import Tokenizer
 from reasonforge.text.train import SpecialTokens, characters
 from tests.corpus.packing.made import EOS, letters, lines, packed, pairs
@@ -262,6 +260,42 @@ def test_what_is_no_folder_of_shards_gives_way_to_nothing(tmp_path: Path) -> Non
     assert (tmp_path / "shards" / "thesis.txt").exists()
 
 
+def test_an_export_beside_shards_is_not_lost_with_them(tmp_path: Path) -> None:
+    shards, before = packed(tmp_path, [["ab"]])
+    (shards / "megatron.bin").write_text("an export")
+    receipts = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd"]))))
+    with pytest.raises(DataError, match=r"megatron\.bin: packing did not write it.*move it away"):
+        publish(receipts, Store(tmp_path / "units"), shards, source="made", replace=True)
+    assert Manifest.read(shards) == before
+    (shards / "megatron.bin").rename(tmp_path / "megatron.bin")
+    assert Manifest.read(shards) != publish(receipts, Store(tmp_path / "units"), shards, source="made", replace=True)
+
+
+def test_a_process_reads_a_tokenizer_once_and_another_one_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = []
+    for name, tokenizer in (("letters", letters()), ("pairs", pairs())):
+        tokenizer.save(tmp_path / name)
+        files = [file_input(lines(tmp_path / f"{name}-{number}.jsonl", [f"the sum {number}"])) for number in range(3)]
+        units += plan_pack([PackInput(file=file) for file in files], tmp_path / name)
+    loaded: list[str] = []
+    load = Tokenizer.load
+    monkeypatch.setattr(Tokenizer, "load", lambda folder: (loaded.append(folder.name), load(folder))[1])
+    receipts = run_all(units, Store(tmp_path / "corpus"), InProcess())
+    assert loaded == ["letters", "pairs"]
+    assert total(receipts).kept == 6
+    assert len({receipt.outputs["shard.bin"].xxh3 for receipt in receipts}) == 6
+
+
+def test_a_tokenizer_in_the_corpus_folder_moves_with_it(tmp_path: Path) -> None:
+    letters().save(tmp_path / "corpus" / "tokenizer")
+    given = [PackInput(file=file_input(lines(tmp_path / "corpus" / "new.jsonl", ["cd"]), tmp_path / "corpus"))]
+    (unit,) = plan_pack(given, tmp_path / "corpus" / "tokenizer", root=tmp_path / "corpus")
+    assert unit.inputs[0].path == "tokenizer"
+    assert unit.key == plan_pack(given, tmp_path / "corpus" / "tokenizer")[0].key
+    (tmp_path / "corpus").rename(tmp_path / "moved")
+    assert execute(unit, Store(tmp_path / "moved")).counts.kept == 1
+
+
 def test_a_disk_that_refuses_the_new_shards_leaves_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shards, before = packed(tmp_path, [["ab"]])
     receipts = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd"]))))
@@ -360,12 +394,6 @@ def test_memory_does_not_grow_with_the_number_of_documents(tmp_path: Path) -> No
     written = sum(len(batch.lengths) for batch in encode.encode_documents(texts, letters(), counts))
     assert written == counts.kept == 12_000
     assert most < 3 * 1024
-
-
-def test_every_reason_is_described() -> None:
-    codes = {NOT_SELECTED, MASKED, CONTAMINATED, EMPTY_DOCUMENT, NOT_ENCODABLE}
-    assert codes == PACKING_REASONS.keys()
-    assert {code for code in codes if sentence(code) == code} == set()
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"])

@@ -13,7 +13,7 @@ def round_of(number: int, **changes: Any) -> Round:
         "pages": 100 * number,
         "tokens": 40_000 * number,
         "held_out": HeldOut(pr_auc=0.9, positives=40, pages=300, few=False),
-        "scores": Scores(bins=tuple(Bin(pages=64 - i, math=i // 2) for i in range(64)), cut=0.5),
+        "scores": Scores(bins=tuple(Bin(pages=64 - i, math=i // 2) for i in range(64)), place=0.5, cut=0.5),
         "found": Found(recall=0.3 * number, precision=0.9, by_kind={"forum": 0.2 * number, "near_maths": 0.01, "other": 0.0}),
         "domains": 10 * number,
         "gained": (Domain(name="a.example", pages=50, collected=20),),
@@ -43,6 +43,7 @@ def corpus_of(**changes: Any) -> Corpus:
         "benchmarks": (
             Benchmark(name="gsm8k", pages=7, items=5, by_length={10: 8, 4: 1}, top=(Hit(item="gsm8k-3", pages=2, gram="on market day"),)),
         ),
+        "shared": 7,
         "decontaminated": True,
         "sources": (
             Source(name="mined", tokens=120_000, documents=300, weight=0.56, epochs=2.5),

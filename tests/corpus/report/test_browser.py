@@ -83,6 +83,7 @@ def test_what_is_not_known_is_left_out(browser: Any, tmp_path: Path) -> None:
         sources=(),
         decontaminated=False,
         benchmarks=(),
+        shared=0,
     )
     opened = Opened(browser, tmp_path, bare)
     assert opened.complaints == []
@@ -95,4 +96,21 @@ def test_the_overlap_is_a_share_of_the_row(browser: Any, tmp_path: Path) -> None
     opened = Opened(browser, tmp_path, corpus_of())
     row = opened.page.locator("#overlap tbody tr").nth(2).inner_text().split("\t")
     assert row == ["3 (300 pages)", "26.7 %", "63.3 %", "100.0 %"]
+    opened.page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1300])
+def test_all_figures_of_four_rounds_are_seen_without_scrolling(browser: Any, tmp_path: Path, width: int) -> None:
+    opened = Opened(browser, tmp_path, corpus_of(rounds=tuple(round_of(number) for number in range(1, 5))), width=width)
+    table = opened.page.locator("#rounds .scroll")
+    assert table.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    assert table.locator("tbody tr").nth(0).inner_text().split("\t") == ["pages", "100", "200", "300", "400"]
+    opened.page.close()
+
+
+def test_an_address_of_any_length_leaves_room_for_the_page(browser: Any, tmp_path: Path) -> None:
+    url = "https://a.example/" + "x/" * 1000
+    sample = Sample(group="collected", score=0.9, url=url, title="Groups", text="Let $G$ be a group.\n" * 100, kind="textbook")
+    opened = Opened(browser, tmp_path, corpus_of(samples=(sample,)))
+    assert opened.page.locator(".card .text").bounding_box()["height"] > 200
     opened.page.close()

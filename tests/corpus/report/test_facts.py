@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reasonforge.corpus.report.facts import headline
 from tests.corpus.report.fabricate import corpus_of, round_of
 
@@ -44,8 +46,14 @@ def test_automatic_labels_in_a_file_of_decisions_are_named_too() -> None:
     assert said == ["In round 2 3 of 12 labels came from a rule and from nobody's eyes: not the paper's procedure."]
 
 
+def test_a_page_that_holds_text_of_two_benchmarks_is_one_page() -> None:
+    (one,) = corpus_of().benchmarks
+    said = headline(corpus_of(benchmarks=(one, replace(one, name="math500", pages=4)), shared=9))
+    assert "9 pages shared text with 2 benchmarks." in said
+
+
 def test_pages_that_were_not_checked_are_not_called_clean() -> None:
-    unchecked = " ".join(headline(corpus_of(decontaminated=False, benchmarks=())))
-    clean = " ".join(headline(corpus_of(benchmarks=())))
+    unchecked = " ".join(headline(corpus_of(decontaminated=False, benchmarks=(), shared=0)))
+    clean = " ".join(headline(corpus_of(benchmarks=(), shared=0)))
     assert "not checked" in unchecked
     assert "No page shared text with a benchmark." in clean

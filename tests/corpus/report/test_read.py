@@ -110,6 +110,7 @@ def test_only_planted_problems_are_found_in_pages(folders: tuple[Path, Path], co
     exact = set(truth.filter(pl.col("leak") == "exact")["benchmark_item"])
     assert [entry.name for entry in corpus.benchmarks] == ["synthetic"]
     assert {hit.item for hit in corpus.benchmarks[0].top} <= exact
+    assert corpus.shared == corpus.benchmarks[0].pages > 0
 
 
 @pytest.mark.slow

@@ -13,18 +13,18 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.pool import InProcess, run_all
 from reasonforge.corpus.selection.config import SelectionConfig
-from reasonforge.corpus.selection.cut import Cut, cut_of, empty, histogram, selected, write_histogram
+from reasonforge.corpus.selection.cut import Cut, empty, histogram, read_histograms, selected, write_histogram
 from reasonforge.corpus.selection.units import (
     SELECTED,
     TIES,
     final_cut,
     first_cut,
     has_ties,
-    histograms_of,
     plan_selection,
     plan_ties,
 )
 from reasonforge.corpus.units import Store, execute, file_input, total
+from tests.corpus.selection.cuts import cut_of
 
 DRAW = random.Random(0)
 SCORES = pl.DataFrame(
@@ -41,11 +41,11 @@ def test_two_passes_over_the_files_select_what_one_table_would(tmp_path: Path) -
     files = [file_input(tmp_path / f"{number}.parquet") for number in range(3)]
     for number, part in enumerate(parts):
         write_histogram(tmp_path / f"h{number}.parquet", histogram(part))
-    scores = histograms_of(str(tmp_path / f"h{number}.parquet") for number in range(3))
+    scores = read_histograms(str(tmp_path / f"h{number}.parquet") for number in range(3))
     where = first_cut(config, scores)
     assert has_ties(where)
     ties = run_all(plan_ties(where, files), store, InProcess())
-    where = final_cut(config, scores, histograms_of(str(store.output(receipt, TIES)) for receipt in ties))
+    where = final_cut(config, scores, read_histograms(str(store.output(receipt, TIES)) for receipt in ties))
     receipts = run_all(plan_selection(where, files), store, InProcess())
     found = pl.concat([read_table(store.output(receipt, SELECTED)) for receipt in receipts])
     assert found.equals(selected(SCORES, cut_of([SCORES], token_budget=7000)))
@@ -59,9 +59,9 @@ def test_histograms_of_many_files_are_summed_without_holding_them(tmp_path: Path
     for number, part in enumerate(parts):
         write_histogram(tmp_path / f"{number}.parquet", histogram(part))
     paths = [str(tmp_path / f"{number}.parquet") for number in range(100)]
-    histograms_of(paths)  # what is loaded when first used is not counted
+    read_histograms(paths)  # what is loaded when first used is not counted
     tracemalloc.start()
-    found = histograms_of(paths)
+    found = read_histograms(paths)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     whole = sum((histogram(part) for part in parts), empty())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from itertools import groupby
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
@@ -17,7 +18,7 @@ from fastwarc.warc import ArchiveIterator
 from reasonforge.core.errors import RecipeError
 from reasonforge.core.seeds import derive_seed
 from reasonforge.corpus.synthetic import leaks
-from reasonforge.corpus.synthetic.hosts import GROUPS
+from reasonforge.corpus.synthetic.hosts import GROUPS, Names
 from reasonforge.corpus.synthetic.truth import TRUTH, read_truth
 from reasonforge.corpus.synthetic.web import BENCHMARK, MIN_PAGES, Plan, Written, document_of, plan, synthesise
 from reasonforge.corpus.units import file_digest
@@ -185,6 +186,11 @@ def test_the_benchmark_file_has_the_problems_that_the_truth_names(folder: Path) 
 def test_a_solution_states_the_answer_of_its_problem() -> None:
     for item in leaks.items(2, 50):
         assert re.search(rf"(?<!\d){item.answer}(?!\d)", item.solution)
+
+
+def test_a_web_of_any_size_has_a_name_for_every_host() -> None:
+    names = Names(Random(0))
+    assert len({names.host("{n}pedia.example") for _ in range(2_000)}) == 2_000  # there are 1,386 names of two syllables
 
 
 def test_sections_of_every_kind_of_host_add_up() -> None:

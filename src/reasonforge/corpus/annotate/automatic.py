@@ -33,12 +33,15 @@ def labels_by_share(
         least_pages: as in :func:`reasonforge.corpus.annotate.worklist.path_rows`.
     """
     found: list[AutomaticLabel] = []
+    settled_on: dict[str, list[Pattern]] = {}
+    for pattern in settled:
+        settled_on.setdefault(pattern.host, []).append(pattern)
     for name in worklist(data.domains())["name"]:
         labels: dict[PathRow, Label] = {}
         rows = path_rows(data.paths(name), least_pages=least_pages)
         for row in rows:
             above = _label_above(row, labels)
-            if above == "math" or any(lies_under(row.pattern, pattern) for pattern in settled):
+            if above == "math" or any(lies_under(row.pattern, pattern) for pattern in settled_on.get(row.pattern.host, ())):
                 continue
             if row.share >= min_ratio:
                 labels[row] = "math"

@@ -124,6 +124,7 @@ class Journal:
         """
         self.path = path
         self.lines: list[Line] = []
+        self._num_forgotten = 0
         self._lock = threading.RLock()
         self._is_held = False
         self._stacks: dict[Pattern, list[Line]] = {}
@@ -147,6 +148,7 @@ class Journal:
             except OSError as error:
                 raise DataError(f"{self.path}: cannot read: {error.strerror or error}") from error
             if not self._is_continued_by(data):  # changed by hand, or by another checkout
+                self._num_forgotten += len(self.lines) + 1
                 self.lines.clear()
                 self._stacks.clear()
                 self._withdrawn.clear()
@@ -158,6 +160,16 @@ class Journal:
                 self._take(text)
             self._size = _whole_size(data)
             self._known_digest = _digest(data[: self._size])
+
+    @property
+    def revision(self) -> int:
+        """Return a number that grows with every line, and with every change that is not one more line."""
+        return self._num_forgotten + len(self.lines)
+
+    def lines_since(self, revision: int) -> list[Line] | None:
+        """Return the lines that came after a revision; None = the file was changed otherwise since then, or never had this revision."""
+        known = revision - self._num_forgotten
+        return self.lines[known:] if 0 <= known <= len(self.lines) else None
 
     def check(self) -> None:
         """Refuse contradictions: the last words of two people about one path differ, and neither knew of the other.
@@ -238,7 +250,7 @@ class Journal:
                 os.close(descriptor)  # and with it the lock
 
     def append(self, decisions: Sequence[Decision]) -> list[Line]:
-        """Append lines, all or none, and return when they are on disk.
+        """Append lines, all or none, and return when they are on disk. If the machine dies meanwhile, a beginning of them may be there.
 
         Raises:
             DataError: a decision could not be read back from its line; nothing is written.

@@ -9,6 +9,7 @@ import polars as pl
 from reasonforge.core.seeds import derive_seed
 from reasonforge.corpus.annotate.data import AnnotationData
 from reasonforge.corpus.paths import Pattern
+from reasonforge.corpus.scores import probability_of
 
 CLIP = 1500
 """Characters of a page that are shown."""
@@ -49,7 +50,7 @@ def draw_samples(data: AnnotationData, pattern: Pattern, *, seed: int, number: i
             Sample(
                 id=row["id"],
                 collected=row["collected"],
-                score=row["score"] / 65535,
+                score=float(probability_of(row["score"])),
                 url=url[:500],
                 title=title[:300],
                 text=text if len(text) <= clip else text[:clip] + " …",

@@ -15,7 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from reasonforge.core.errors import ReasonforgeError, UnavailableError
 from reasonforge.corpus.annotate.api import Api, Refusal, read_query
@@ -28,7 +28,7 @@ _IDLE_SECONDS = 30.0
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
@@ -107,7 +107,7 @@ class AnnotationServer:
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
-    request_queue_size = 16
+    request_queue_size = 128
 
     def __init__(self, port: int, owner: AnnotationServer) -> None:
         self.owner = owner
@@ -162,6 +162,12 @@ class _Checks(_Answers):
         if self.headers.get_all("Host") not in [[host] for host in self._hosts()]:
             raise Refusal(400, "this server answers to 127.0.0.1 alone")
 
+    def _url(self) -> SplitResult:
+        try:
+            return urlsplit(self.path)
+        except ValueError:  # the brackets of a host that is none, as in http://[
+            raise Refusal(400, "no address") from None
+
     def _check_cookie(self) -> None:
         try:
             cookie = SimpleCookie(self.headers.get("Cookie", "")).get(self._owner.cookie_name)
@@ -184,7 +190,13 @@ class _Checks(_Answers):
         if len(length) > 9 or int(length) > MOST_BODY_BYTES:
             raise Refusal(413, f"more than {MOST_BODY_BYTES} bytes")
         try:
-            body = json.loads(self.rfile.read(int(length)))
+            content = self.rfile.read(int(length))
+        except TimeoutError:
+            raise Refusal(408, "it took too long") from None
+        if len(content) < int(length):
+            raise Refusal(400, "it ends too early")
+        try:
+            body = json.loads(content)
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
@@ -224,7 +236,7 @@ class _Handler(_Checks):
 
     def _get(self) -> None:
         self._check_host()
-        url = urlsplit(self.path)
+        url = self._url()
         query = read_query(url.query)
         if url.path == "/" and "token" in query:
             self._let_in(query["token"])
@@ -245,7 +257,7 @@ class _Handler(_Checks):
     def _post(self) -> None:
         self._check_host()
         self._check_cookie()
-        api, path = self._owner.api, urlsplit(self.path).path
+        api, path = self._owner.api, self._url().path
         if path not in api.writes:
             raise Refusal(405, "read it with GET", Allow="GET") if path in api.reads or path in _FILES else Refusal(404, "no such page")
         self._check_origin()

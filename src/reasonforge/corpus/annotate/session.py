@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.annotate.data import AnnotationData
-from reasonforge.corpus.annotate.journal import ACCEPTED, LABELS, Decision, Journal, Label, Line, check_author
+from reasonforge.corpus.annotate.journal import ACCEPTED, LABELS, Decision, Journal, Label, check_author
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.annotate.proposals import agreement
 from reasonforge.corpus.annotate.samples import Sample, draw_samples
@@ -99,7 +99,7 @@ class Session:
     def state(self) -> dict[str, Any]:
         """Return what the page needs to begin."""
         with self._lock:
-            self._catch_up(len(self.journal.lines))
+            self._catch_up(self.journal.revision)
             columns = ("name", "pages", "collected", "expected", "covered")
             return {
                 "round": self._round,
@@ -113,7 +113,7 @@ class Session:
             }
 
     def changes(self, since: int) -> dict[str, Any]:
-        """Return what became different after the first ``since`` lines of the file, by other tabs and other people."""
+        """Return what became different after a revision of the file, by other tabs and other people."""
         with self._lock:
             names = self._catch_up(since)
             return {"progress": {name: self._progress[name] for name in sorted(names)}, **self._totals()}
@@ -157,7 +157,7 @@ class Session:
             known: digest of the line that the annotator saw standing; empty = none.
             looked: sample pages were on the screen.
             why: what the annotator says about it.
-            since: lines of the file that the page knows of.
+            since: revision of the file that the page knows.
 
         Raises:
             DataError: it is no pattern or label, or there is no proposal.
@@ -193,7 +193,7 @@ class Session:
         """Take the annotator's last decision of this round back, by a line that says so.
 
         Args:
-            since: lines of the file that the page knows of.
+            since: revision of the file that the page knows.
 
         Raises:
             DataError: there is none.
@@ -215,11 +215,12 @@ class Session:
             self._catch_up(0)
             decisions = self.journal.decisions()
             mine = [line for line in decisions.values() if line.decision.round == self._round]
+            finished = sum(bool(progress["closed"]) for progress in self._progress.values())
             return {
                 **self._totals(),
                 "labels": {label: sum(line.decision.label == label for line in mine) for label in LABELS},
                 "authors": sorted({line.decision.by for line in mine}),
-                "finished": (finished := sum(bool(progress["closed"]) for progress in self._progress.values())),
+                "finished": finished,
                 "num_domains": self._num_domains,
                 "left": left_open(self._round, self._num_domains - finished, len(mine)),
                 "agreement": agreement(self.journal)._asdict(),
@@ -249,7 +250,7 @@ class Session:
         return {
             "gained": sum(progress["won"] for progress in self._progress.values()),
             "decided": self.journal.num_decided(self._round),
-            "revision": len(self.journal.lines),
+            "revision": self.journal.revision,
         }
 
     def _row(self, row: PathRow, said: Annotations) -> dict[str, Any]:
@@ -273,13 +274,12 @@ class Session:
         }
 
     def _catch_up(self, since: int) -> frozenset[str]:
-        """Read what others wrote, reckon anew for the domains that changed after a line, and return them."""
-        known = self.journal.lines[:since]
+        """Read what others wrote, reckon anew for the domains that changed after a revision, and return them."""
         self.journal.refresh()
-        is_continued = len(known) == since and self.journal.lines[:since] == known
-        changed: Collection[Line] = self.journal.lines[since:] if is_continued else self.journal.lines
-        hosts = {line.decision.pattern.host for line in changed}
-        names = self._names_of(hosts) if is_continued else self._names_of(hosts) | frozenset(self._progress)
+        added = self.journal.lines_since(since)
+        names = self._names_of(line.decision.pattern.host for line in (self.journal.lines if added is None else added))
+        if added is None:  # what was said about any of them may be gone
+            names |= frozenset(self._progress)
         self._reckon(names)
         return names
 

@@ -49,6 +49,9 @@ class ClassifierConfig(Section):
     """Look at so many characters of a page, in training and scoring; 0 = at all."""
     held_out: float = Field(default=0.05, gt=0, lt=0.5)
     """Share of the domains that is kept for measuring: by domain, else remembering a domain's words would count as knowing mathematics."""
+    keep_library_model: bool = False
+    """Keep fastText's own model beside the folded one, ``4 * dim * (bucket + words)`` bytes on disk for every round, 2 GB by default: for
+    looking at words and their neighbours with the library. Nothing here reads it."""
     bytes_per_token: float = Field(default=4.0, ge=1.0, le=16.0)
     """Of UTF-8: turns a page's length into tokens. Measure it with :func:`reasonforge.corpus.classifier.score.bytes_per_token`."""
 

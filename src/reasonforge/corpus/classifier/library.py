@@ -22,6 +22,8 @@ POSITIVE, NEGATIVE = f"{LABEL}positive", f"{LABEL}negative"
 
 _PROBABILITY_OFFSET = 1e-5
 """The library adds it to a probability before it takes the logarithm, and does not take it away."""
+_LEAST_PROBABILITY = 1e-9
+"""What single precision can tell from zero after that."""
 
 
 def providers(distributions: Sequence[metadata.Distribution] | None = None) -> list[tuple[str, str]]:
@@ -134,7 +136,14 @@ class Classifier:
             raise DataError(f"{path}: fastText cannot load it: {str(error).splitlines()[0]}. Train it again") from error
 
     def probabilities(self, lines: Sequence[str]) -> np.ndarray:
-        """Return the probability of a positive for each text.
+        """Return the probability of a positive for each text; see :meth:`log_odds`."""
+        return 1.0 / (1.0 + np.exp(-self.log_odds(lines)))
+
+    def log_odds(self, lines: Sequence[str]) -> np.ndarray:
+        """Return the log-odds of a positive for each text.
+
+        They tell pages apart whose probabilities are 1 in the library's single precision: the smaller probability of the two labels has
+        its digits after the leading zeros.
 
         Args:
             lines: tokens of a text each, see :func:`reasonforge.corpus.classifier.tokenise.tokens_of`.
@@ -147,16 +156,19 @@ class Classifier:
             labels, found = self._model.predict(list(lines), k=2)
         except RuntimeError as error:
             raise DataError(f"{self.layout.path}: fastText cannot score with it: {str(error).splitlines()[0]}. Train it again") from error
-        values = np.fromiter(map(_positive, labels, found), np.float64, count=len(lines))
-        if not np.isfinite(values).all():
+        stated = np.fromiter((value for row in map(_stated, labels, found) for value in row), np.float64, count=2 * len(lines))
+        if not np.isfinite(stated).all():
             raise DataError(f"{self.layout.path}: its weights are not numbers, or too large. Train it again, with a smaller lr")
-        return np.clip(values - _PROBABILITY_OFFSET, 0.0, 1.0)
+        positive, negative = np.clip(stated.reshape(-1, 2) - _PROBABILITY_OFFSET, _LEAST_PROBABILITY, 1.0).T
+        if self.layout.loss == "ova":  # labels on their own, that need not come to one
+            negative = np.maximum(1.0 - positive, _LEAST_PROBABILITY)
+        return np.log(positive) - np.log(negative)
 
 
-def _positive(labels: Sequence[str], probabilities: Sequence[float]) -> float:
-    """Return the probability of the positive label as the library states it."""
-    for label, probability in zip(labels, probabilities, strict=True):
-        if label == POSITIVE:
-            return float(probability)
-    # Hierarchical softmax leaves out a label below 1e-5. A text without any feature gets no label at all: even odds.
-    return _PROBABILITY_OFFSET if len(labels) else 0.5
+def _stated(labels: Sequence[str], probabilities: Sequence[float]) -> tuple[float, float]:
+    """Return the probabilities of positive and negative as the library states them."""
+    if not len(labels):  # a text without any feature: even odds
+        return 0.5, 0.5
+    by_label = dict(zip(labels, probabilities, strict=True))
+    # Hierarchical softmax leaves out a label below 1e-5.
+    return by_label.get(POSITIVE, _PROBABILITY_OFFSET), by_label.get(NEGATIVE, _PROBABILITY_OFFSET)

@@ -7,9 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-NUM_SCORES = 1 << 16
-"""Scores are stored as ``round(probability * 65535)``."""
-
 LEAST_POSITIVES = 20
 """On fewer held-out positives an area under the curve says nothing: one page more or less moves it by a twentieth and more."""
 
@@ -57,11 +54,6 @@ class Evaluation:
             "at": [entry._asdict() for entry in self.at],
             "calibration": [entry._asdict() for entry in self.calibration],
         }
-
-
-def to_score(probabilities: np.ndarray) -> np.ndarray:
-    """Return probabilities as 16-bit scores."""
-    return np.rint(np.asarray(probabilities, np.float64) * (NUM_SCORES - 1)).astype(np.uint16)
 
 
 def evaluate(

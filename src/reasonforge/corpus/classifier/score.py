@@ -16,18 +16,18 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier import tokenise
 from reasonforge.corpus.classifier.config import ClassifierConfig
 from reasonforge.corpus.classifier.library import Classifier
-from reasonforge.corpus.classifier.measure import to_score
-from reasonforge.corpus.classifier.reasons import MASKED
 from reasonforge.corpus.classifier.train import Manifest
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.reasons import MASKED
 from reasonforge.corpus.roles import roles, unit_of
+from reasonforge.corpus.scores import SCALE, score_of
 from reasonforge.corpus.selection.cut import histogram, write_histogram
 from reasonforge.corpus.units import Input, Unit, Work
 
 SCORES = "scores.parquet"
 HISTOGRAM = "histogram.parquet"
 SCHEMA = pl.Schema({"id": pl.String, "score": pl.UInt16, "num_tokens": pl.UInt32})
-"""One row per page that no mask drops, in the order of the pages."""
+"""One row per page that no mask drops, in the order of the pages; scores as in :mod:`reasonforge.corpus.scores`."""
 
 _BATCH = 1024
 
@@ -39,12 +39,12 @@ def plan_scores(
 
     Args:
         config: only ``bytes_per_token`` matters here.
-        model: the folded model (the whole one works, at a fifth of the speed and a hundred times the memory).
+        model: the folded model (the whole one works too, slower and in many times the memory: ``benchmarks/corpus/classifier.py``).
         manifest: its manifest.
         pages: each file with the masks of pages that are dropped.
         stage: folder of the units.
     """
-    settings = {"bytes_per_token": config.bytes_per_token, "tokeniser": tokenise.digest()}
+    settings = {"bytes_per_token": config.bytes_per_token, "tokeniser": tokenise.digest(), "scale": SCALE}
     return [
         unit_of(
             stage,
@@ -78,7 +78,7 @@ def score_pages(work: Work) -> None:
             pl.DataFrame(
                 {
                     "id": kept["id"],
-                    "score": to_score(classifier.probabilities(lines)),
+                    "score": score_of(classifier.log_odds(lines)),
                     "num_tokens": estimated_tokens(kept["text"], work.settings["bytes_per_token"]),
                 },
                 schema=SCHEMA,

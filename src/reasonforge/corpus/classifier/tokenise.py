@@ -140,7 +140,7 @@ def tokenised(texts: Sequence[str] | pl.Series, *, max_chars: int = 0) -> bytes:
 
 def _block(text: bytes, ends: np.ndarray, workspace: np.ndarray) -> bytes:
     """Return the tokens of a few whole texts, each of which ends with a line feed, at ``ends``."""
-    # bytes.translate is twice as fast as an index into a table: NumPy would make 8 bytes of every index first.
+    # bytes.translate, not an index into a table: NumPy would make 8 bytes of every index first.
     kinds = np.frombuffer(bytearray(text.translate(_KINDS)), np.uint8)
     written = np.frombuffer(bytearray(text.translate(_WRITTEN)), np.uint8)
     _read_wide(np.frombuffer(text, np.uint8), kinds, written)

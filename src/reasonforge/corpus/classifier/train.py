@@ -19,14 +19,15 @@ from reasonforge.corpus.classifier import tokenise
 from reasonforge.corpus.classifier.binary import Layout, fold
 from reasonforge.corpus.classifier.config import ClassifierConfig
 from reasonforge.corpus.classifier.library import NEGATIVE, POSITIVE, Classifier, provider, train
-from reasonforge.corpus.classifier.measure import evaluate, to_score
-from reasonforge.corpus.classifier.reasons import ALSO_POSITIVE, NOT_DRAWN, REPEATED_EXAMPLE
+from reasonforge.corpus.classifier.measure import evaluate
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.reasons import ALSO_POSITIVE, NOT_DRAWN, REPEATED_EXAMPLE
 from reasonforge.corpus.roles import roles, unit_of
-from reasonforge.corpus.units import Input, Unit, Work
+from reasonforge.corpus.scores import score_of
+from reasonforge.corpus.units import Input, Needs, Unit, Work
 
 MODEL = "model.bin"
-"""The whole model: for looking at words and their neighbours, and for training on."""
+"""The library's own model, for looking at words and their neighbours; only where ``classifier.keep_library_model`` asks for it."""
 FOLDED = "folded.bin"
 """What scores."""
 MANIFEST = "model.json"
@@ -87,7 +88,9 @@ def plan_train(config: ClassifierConfig, candidates: Sequence[Input], *, stage: 
     """
     settings = config.model_dump(mode="json", exclude={"negatives", "bytes_per_token"})
     settings["tokeniser"] = tokenise.digest()
-    return unit_of(stage, "reasonforge.corpus.classifier.train:train_classifier", {"candidates": candidates}, settings=settings)
+    function = "reasonforge.corpus.classifier.train:train_classifier"
+    needs = Needs(cpus=config.threads, memory_bytes=4 * config.dim * config.bucket)
+    return unit_of(stage, function, {"candidates": candidates}, settings=settings, needs=needs)
 
 
 def train_classifier(work: Work) -> None:
@@ -101,8 +104,9 @@ def train_classifier(work: Work) -> None:
     with tempfile.TemporaryDirectory(dir=work.folder) as scratch:
         lines = Path(scratch) / "train.txt"
         measured = _write_examples(files, examples, lines, config)
-        train(lines, config, work.output(MODEL))
-    layout = fold(work.output(MODEL), work.output(FOLDED))
+        model = work.output(MODEL) if config.keep_library_model else Path(scratch) / MODEL
+        train(lines, config, model)
+        layout = fold(model, work.output(FOLDED))
     figures = _measure(work, measured)
     counts = {
         "positives": int(examples["positive"].sum()),
@@ -137,19 +141,27 @@ def _draw(work: Work, files: Sequence[str], config: ClassifierConfig) -> pl.Data
 
 
 def held_out_domains(examples: pl.DataFrame, *, share: float, seed: int) -> list[str]:
-    """Return the domains that are kept for measuring: those of smallest hash, and of each kind at least one where it has two.
+    """Return the domains that are kept for measuring: those of smallest hash, and for each kind at least one if that can be.
+
+    A domain that would leave less than half of the positives, or of the negatives, to learn from is passed over: one large site must not
+    take most of what there is to learn away from the classifier.
 
     Args:
         examples: ``group`` (the domain) and ``positive``.
         share: of the domains.
         seed: of the hash.
     """
-    chosen: set[str] = set()
-    for positive in (True, False):
-        groups = examples.filter(pl.col("positive") == positive)["group"].unique().to_list()
-        ranked = sorted(groups, key=lambda group: (xxhash.xxh3_64_intdigest(f"held out\n{group}".encode(), seed), group))
-        below = [group for group in ranked if xxhash.xxh3_64_intdigest(f"held out\n{group}".encode(), seed) < share * 2.0**64]
-        chosen.update(below[: len(ranked) - 1] or ranked[:1] if len(ranked) > 1 else [])
+    kinds = {"positive": pl.col("positive").sum(), "negative": (~pl.col("positive")).sum()}
+    groups = examples.group_by("group").agg(**kinds).rows()
+    ranked = sorted((xxhash.xxh3_64_intdigest(f"held out\n{group}".encode(), seed), group, counts) for group, *counts in groups)
+    most = np.array(examples.select(**kinds).row(0)) // 2
+    chosen: list[str] = []
+    taken = np.zeros(2, np.int64)
+    for rank, group, counts in ranked:
+        is_first_of_kind = bool(((taken == 0) & (np.array(counts) > 0)).any())
+        if (rank < share * 2.0**64 or is_first_of_kind) and (taken + counts <= most).all():
+            chosen.append(group)
+            taken += counts
     return sorted(chosen)
 
 
@@ -193,11 +205,11 @@ def _append(lines: pl.DataFrame, parts: Sequence[Path], seed: int) -> None:
 
 def _measure(work: Work, measured: pl.DataFrame) -> Mapping[str, Any] | None:
     """Score the held-out examples as pages will be scored, and write what came out."""
-    probabilities = np.zeros(0) if not measured.height else Classifier(work.output(FOLDED)).probabilities(measured["tokens"].to_list())
-    scored = measured.select("id", "domain", "positive").with_columns(pl.Series("score", to_score(probabilities), dtype=pl.UInt16))
+    log_odds = np.zeros(0) if not measured.height else Classifier(work.output(FOLDED)).log_odds(measured["tokens"].to_list())
+    scored = measured.select("id", "domain", "positive").with_columns(pl.Series("score", score_of(log_odds), dtype=pl.UInt16))
     write_table(work.output(HELD_OUT), scored)
     positive = measured["positive"].to_numpy()
-    found = evaluate(probabilities, positive, num_domains=measured["group"].n_unique(), thresholds=_THRESHOLDS)
+    found = evaluate(1.0 / (1.0 + np.exp(-log_odds)), positive, num_domains=measured["group"].n_unique(), thresholds=_THRESHOLDS)
     figures = None if found is None else found.to_dict()
     _write_json(work.output(EVALUATION), figures)
     return figures
@@ -210,7 +222,7 @@ def _manifest(config: ClassifierConfig, layout: Layout, counts: Mapping[str, int
         "tokeniser": tokenise.digest(),
         "tokeniser_version": tokenise.VERSION,
         "max_chars": config.max_chars,
-        "options": config.model_dump(mode="json", exclude={"bytes_per_token", "negatives"}),
+        "options": config.model_dump(mode="json", exclude={"bytes_per_token", "keep_library_model", "negatives"}),
         "examples": counts,
         "words": layout.num_words,
         "labels": list(layout.labels),

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from reasonforge.corpus.ingest.rows import field
 from reasonforge.corpus.packing.documents import no_column, rows_of
 from reasonforge.corpus.pages import read_table
-from reasonforge.corpus.reasons import MISSING_FIELD
+from reasonforge.corpus.reasons import LEFT_OUT, MISSING_FIELD
 from reasonforge.corpus.roles import roles
 from reasonforge.corpus.units import Counts, Work
-from reasonforge.corpus.urls.reasons import LEFT_OUT
 from reasonforge.corpus.urls.tables import chosen_pages
 
 _MOST_TEXTS, _MOST_CHARACTERS = 4096, 1 << 24

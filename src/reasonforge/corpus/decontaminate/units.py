@@ -21,10 +21,10 @@ from reasonforge.corpus.decontaminate.portions import portions_of
 from reasonforge.corpus.decontaminate.sources import source_files, texts_of
 from reasonforge.corpus.hashing import UNICODE
 from reasonforge.corpus.pages import PAGES, read_table, write_table
+from reasonforge.corpus.reasons import BENCHMARK_TEXT, TOO_SHORT
 from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.units import KILLS_WORKER, Input, Receipt, Store, Unit, Work, file_input
 from reasonforge.corpus.urls.dedup import Chain
-from reasonforge.corpus.urls.reasons import BENCHMARK_TEXT, TOO_SHORT
 
 STAGE: Final = "decontaminate"
 SOURCES: Final = f"{STAGE}/sources"

@@ -98,6 +98,8 @@ class _Parser:
                 self.tokens.append(token)
         self.at = 0
         self.depth = 0
+        self.lone_bars: set[int] = set()
+        """Positions behind bars that no other closes."""
 
     def peek(self) -> str:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""
@@ -180,11 +182,13 @@ class _Parser:
 
     def bars(self) -> tuple[str, str]:
         start = self.at
-        inner = self.row(frozenset((*_RIGHT, "|")))
-        if self.peek() == "|":
-            self.take()
-            return f"\\left|{inner}\\right|", f"\\left|{inner}\\right|"
-        self.at = start
+        if start not in self.lone_bars:
+            inner = self.row(frozenset((*_RIGHT, "|")))
+            if self.peek() == "|":
+                self.take()
+                return f"\\left|{inner}\\right|", f"\\left|{inner}\\right|"
+            self.at = start
+            self.lone_bars.add(start)  # else every bar that is open around it would double the work
         return "|", "|"
 
     def matrix(self, left: str) -> str:

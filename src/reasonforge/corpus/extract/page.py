@@ -24,6 +24,8 @@ from reasonforge.corpus.extract.sketch import Sketch, sketch
 from reasonforge.corpus.pages import Flag
 
 _UNUSABLE = re.compile("[\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\x00]")
+_MAX_TITLE_CHARS = 1_000
+"""A longer one is a page that lost its closing tag, or a trap."""
 _MIN_MAIN_CHARS = 80
 _MIN_MAIN_SHARE = 0.05
 
@@ -37,19 +39,18 @@ class Extracted:
     """Main content, formulas as ``$...$`` and ``$$...$$``; empty where ``reason`` says why."""
     num_formulas: int
     flags: int
-    """Bits of ``corpus.pages.Flag``: ``HTML_CUT``, ``TEXT_CUT``, ``FLAT``."""
+    """Bits of ``corpus.pages.Flag``: ``HTML_CUT``, ``TEXT_CUT``, ``FLAT``, ``MARKS_CUT``."""
     reason: str = ""
     """Why there is no text (``empty_html``, ``no_text``) or only flat text (``too_deep``, ``parser_failed``, ...); empty = all well."""
 
 
-def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = None) -> Extracted:
+def extract_html(html: str, *, config: ExtractConfig | None = None) -> Extracted:
     """Return the main text of a page with its formulas.
 
     Whatever the HTML is, this returns: what a tree would cost is counted first, and a parser that fails leaves flat text.
 
     Args:
         html: the page, decoded. Lone surrogates and noncharacters in it are dropped.
-        url: where it was found; read for nothing yet that its HTML does not say.
         config: limits; None = the defaults.
     """
     config = config or ExtractConfig()
@@ -75,10 +76,9 @@ def extract_html(html: str, *, url: str = "", config: ExtractConfig | None = Non
     if reason:
         flags |= Flag.FLAT
         title, text = flat_text(html)
-    text, num_formulas, cut = render(mark_delimited(text, html, formulas), formulas, max_chars=config.max_text_chars)
-    if cut:
-        flags |= Flag.TEXT_CUT
-    return Extracted(title=plain(title), text=text, num_formulas=num_formulas, flags=flags, reason=reason if text else reason or "no_text")
+    text, num_formulas, more_flags = render(mark_delimited(text, html, formulas), formulas, max_chars=config.max_text_chars)
+    reason = reason if text else reason or "no_text"
+    return Extracted(title=plain(title[:_MAX_TITLE_CHARS]), text=text, num_formulas=num_formulas, flags=flags | more_flags, reason=reason)
 
 
 def _through_tree(html: str, seen: Sketch, formulas: Formulas, *, main_content: bool) -> tuple[str, str]:

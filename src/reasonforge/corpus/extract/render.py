@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple
 
 from reasonforge.corpus.extract.formulas import MARK, RESERVED, Formulas
+from reasonforge.corpus.extract.nfc import nfc
+from reasonforge.corpus.pages import Flag
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\u2061-\u2064\ufeff]")
 _BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 _LINE_ENDS = re.compile("[\u2028\u2029\x85]")
 _CELLS = re.compile(r"(?<=\S)\t+(?=\S)")
-_TRAILING = re.compile(r"[ \t]+(?=\n|$)")
+_TRAILING = re.compile(r"(?<![ \t])[ \t]++(?=\n|$)")
+"""Begins where the blanks do: else each of a million blanks would be tried as the first."""
 _MANY_LINES = re.compile(r"\n{3,}")
 _BARE_DOLLAR = re.compile(r"(?<!\\)\$")
 _BEHIND = re.compile(r"[.,;:。，；：]| \(\w{1,6}(?:\.\w{1,4})*\)(?=\s|$)")
@@ -21,11 +23,12 @@ _LINE_LEADS = ("•", "*", "-", "|")
 
 
 class Rendered(NamedTuple):
-    """The text of a page, how many formulas it holds, and whether it was cut."""
+    """The text of a page, and how many formulas it holds."""
 
     text: str
     num_formulas: int
-    cut: bool
+    flags: int
+    """Bits of ``corpus.pages.Flag``: ``TEXT_CUT``, ``MARKS_CUT``."""
 
 
 def render(text: str, formulas: Formulas, *, max_chars: int) -> Rendered:
@@ -75,12 +78,13 @@ def render(text: str, formulas: Formulas, *, max_chars: int) -> Rendered:
     whole = "".join(parts).strip("\n ")
     if not whole.isascii():
         whole = RESERVED.sub("", whole)  # a mark that the page forged
-    return Rendered(whole if unicodedata.is_normalized("NFC", whole) else unicodedata.normalize("NFC", whole), count, cut)
+    whole, is_cut = nfc(whole)
+    return Rendered(whole, count, Flag.TEXT_CUT * cut | Flag.MARKS_CUT * is_cut)
 
 
 def plain(text: str) -> str:
     """Return a line of text, such as a title, cleaned."""
-    return unicodedata.normalize("NFC", " ".join(_clean(text).split()))
+    return nfc(" ".join(_clean(text).split())).text
 
 
 def _clean(text: str) -> str:

@@ -1,8 +1,8 @@
 """What a page may hold, told from its HTML without a tree: so that nobody asks the tree for what cannot be there.
 
-A query of the tree costs 0.02 ms on a page of 60 KB, one with a dozen classes or attributes 0.1 ms, and whatever may be there has to be
-asked for: all together took three times as long as the parsing. A sketch takes 0.3 ms. It finds too much (comments and scripts are read
-like markup) and never too little of what pages really write: an entity within a class name would hide it.
+Every query of the tree walks all of it, and whatever may be there has to be asked for; one sketch costs less than those that it spares
+(``benchmarks/corpus/formulas.py`` prints what each part takes). It finds too much (comments and scripts are read like markup) and never too
+little of what pages really write: an entity within a class name would hide it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 TAGS = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*+)")
-# Each begins with plain letters: those are searched for in a tenth of the time that a choice takes. "width=" passes for "id=".
+# Each begins with plain letters: those are searched for far faster than a choice. "width=" passes for "id=".
 _VALUES = tuple(re.compile(rf"""{name}\s*+=\s*+(?=("[^"]*+|'[^']*+|[^\s>="']++))""") for name in ("class", "id", "role"))
 # A value is looked at and not passed over: a quote within a script may reach into elements behind it. Each ends at the next quote of its
 # kind, the latest where the next value begins: what is read stays within twice the page.

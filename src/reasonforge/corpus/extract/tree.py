@@ -1,6 +1,6 @@
 """The few tree operations that extraction needs, on resiliparse nodes.
 
-Its lists are live: iterating over one by index asks the tree anew for every item (2000 matches: 8 s). ``values()`` asks once. Nodes
+Its lists are live: iterating over one by index asks the tree anew for every item. ``values()`` asks once. Nodes
 belong to the thread that parsed them.
 """
 

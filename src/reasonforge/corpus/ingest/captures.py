@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -13,9 +14,10 @@ from zstandard import ZstdError, get_frame_parameters
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus import reasons
+from reasonforge.corpus.extract.nfc import nfc
 from reasonforge.corpus.ingest import charset, decode
 from reasonforge.corpus.ingest.config import Files, JsonlFiles, Limits, ParquetFiles, WarcFiles, WetFiles
-from reasonforge.corpus.ingest.members import ZSTD_MAGIC
+from reasonforge.corpus.ingest.members import GZIP_MAGIC, ZSTD_MAGIC, BadDictionary, read_dictionary
 from reasonforge.corpus.ingest.rows import field, json_rows, parquet_rows
 from reasonforge.corpus.ingest.sniff import is_html
 from reasonforge.corpus.ingest.warc import Lost, Record, records
@@ -23,9 +25,8 @@ from reasonforge.corpus.pages import Flag
 
 _MAX_URL_CHARS = 1 << 16
 _HEADER_BYTES = 1 << 16
-_ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
-"""How a .warc.zst begins that brings the dictionary for its records along."""
-_ZSTD_HEAD_BYTES = 18
+_ARC = b"filedesc://"
+_HEAD_BYTES = 512
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 _DOUBTFUL = re.compile("[\0\x01-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 _BLANK_LINES = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
@@ -64,6 +65,10 @@ class Left:
     """Code; empty = no page was meant to be here: a request, metadata."""
     kind: str = ""
     """What it was, where ``reason`` is empty."""
+    url: str = ""
+    """Empty = it has none, or nobody could read it."""
+    fetched_at: str = ""
+    offset: int = 0
     num_bytes: int = 0
     """Of the file, lost with it."""
 
@@ -87,7 +92,7 @@ def captures(file: BinaryIO, path: str, source: Files, limits: Limits) -> Iterat
 
 
 def _from_warc(file: BinaryIO, path: str, limits: Limits, *, is_text: bool) -> Iterator[Capture | Left]:
-    _refuse_dictionary(file, path)
+    _refuse_others(file, path)
     wanted = {"conversion"} if is_text else {"response", "resource"}
     found_any = False
     waiting: list[Lost] = []  # until a record shows that this is a WARC file
@@ -98,40 +103,55 @@ def _from_warc(file: BinaryIO, path: str, limits: Limits, *, is_text: bool) -> I
             if not found_any:
                 waiting.append(item)
                 continue
-            yield Left(reason=item.reason, num_bytes=item.length)
+            yield _left(item)
             continue
         if not found_any:
             found_any = True
             for lost in waiting:
-                yield Left(reason=lost.reason, num_bytes=lost.length)
+                yield _left(lost)
         if item.kind in wanted:
-            url = item.headers.get("warc-target-uri", "")[:_MAX_URL_CHARS]
+            url, date = _about(item)
             read = _text_of(item) if is_text else _html_of(item, limits)
-            yield Capture(url=url, fetched_at=_utc(item.headers.get("warc-date", "")), offset=item.offset, length=item.length, read=read)
-        elif item.kind == "revisit" and not is_text:
-            yield Left(reason=reasons.REVISIT)
-        elif item.kind == "continuation":
-            yield Left(reason=reasons.CONTINUATION)
+            yield Capture(url=url, fetched_at=date, offset=item.offset, length=item.length, read=read)
+        elif item.kind == "continuation" or (item.kind == "revisit" and not is_text):
+            url, date = _about(item)
+            reason = reasons.REVISIT if item.kind == "revisit" else reasons.CONTINUATION
+            yield Left(reason=reason, url=url, fetched_at=date, offset=item.offset)
         else:
             yield Left(reason="", kind=item.kind if item.kind in _OTHER_KINDS else "unknown")
     if not found_any:
         if waiting and waiting[-1].reason == reasons.TRUNCATED:
-            yield Left(reason=reasons.TRUNCATED, num_bytes=waiting[-1].length)
+            yield _left(waiting[-1])
             return
         raise DataError(f"{path}: no WARC record in it. Is it a WARC file?")
 
 
-def _refuse_dictionary(file: BinaryIO, path: str) -> None:
-    start = file.read(_ZSTD_HEAD_BYTES)
+def _refuse_others(file: BinaryIO, path: str) -> None:
+    """Name what a file is that looks like a WARC file from outside."""
+    try:
+        dictionary, first = read_dictionary(file)
+    except BadDictionary as error:
+        raise DataError(f"{path}: the dictionary that it begins with {error}. Fetch it again") from error
+    file.seek(first)
+    start = file.read(_HEAD_BYTES)
     file.seek(0)
-    needs = start.startswith(_ZSTD_DICTIONARY)
-    if start.startswith(ZSTD_MAGIC):
-        try:
-            needs = get_frame_parameters(start).dict_id != 0
-        except ZstdError:
-            needs = False  # cut or damaged: said where it is read
-    if needs:
-        raise DataError(f"{path}: is compressed by a dictionary of its own, which is not read here. Unpack it first: zstd -d")
+    with suppress(ZstdError):  # cut or damaged: said where it is read
+        if dictionary is None and start.startswith(ZSTD_MAGIC) and get_frame_parameters(start).dict_id:
+            raise DataError(f"{path}: is compressed by a dictionary that it does not bring along. Unpack it first: zstd -d -D DICTIONARY")
+    with suppress(zlib.error):
+        if start.startswith(GZIP_MAGIC):
+            start = zlib.decompressobj(31).decompress(start, _HEAD_BYTES)
+    if start.startswith(_ARC):
+        raise DataError(f"{path}: is an ARC file, the format before WARC, which is not read here. Convert it: warcio recompress IN OUT")
+
+
+def _about(record: Record) -> tuple[str, str]:
+    """Return the URL of a record and its time."""
+    return record.headers.get("warc-target-uri", "")[:_MAX_URL_CHARS], _utc(record.headers.get("warc-date", ""))
+
+
+def _left(lost: Lost) -> Left:
+    return Left(reason=lost.reason, offset=lost.offset, num_bytes=lost.length)
 
 
 _OTHER_KINDS = frozenset({"warcinfo", "request", "metadata", "response", "resource", "conversion"})
@@ -171,9 +191,10 @@ def _html_of(record: Record, limits: Limits) -> Callable[[], Content | str]:
 
 def _text_of(record: Record) -> Callable[[], Content | str]:
     def read() -> Content | str:
-        text = record.block.decode("utf-8", "replace")
-        flags = Flag.RECORD_CUT * record.is_cut | Flag.DECODING_LOSSES * ("\ufffd" in text)
-        return Content(text=plain_text(text), charset="utf-8", flags=flags)
+        decoded = record.block.decode("utf-8", "replace")
+        text, flags = plain_text(decoded)
+        flags |= Flag.RECORD_CUT * record.is_cut | Flag.DECODING_LOSSES * ("\ufffd" in decoded)
+        return Content(text=text, charset="utf-8", flags=flags)
 
     return read
 
@@ -181,14 +202,16 @@ def _text_of(record: Record) -> Callable[[], Content | str]:
 def _from_rows(rows: Iterable[dict[str, Any] | str], source: JsonlFiles | ParquetFiles) -> Iterator[Capture | Left]:
     for number, row in enumerate(rows):
         if isinstance(row, str):
-            yield Left(reason=row)
+            yield Left(reason=row, offset=number)
             continue
         url = field(row, source.url) if source.url else field(row, "url") or field(row, "metadata.url")
         date = field(row, source.date) if source.date else field(row, "date") or field(row, "metadata.date")
         is_markup = source.html is not None or (source.text is None and "text" not in row)
         content = field(row, source.html or "html") if is_markup else field(row, source.text or "text")
         if not isinstance(url, str) or not isinstance(content, str):
-            yield Left(reason=reasons.MISSING_FIELD)
+            yield Left(
+                reason=reasons.MISSING_FIELD, url=url[:_MAX_URL_CHARS] if isinstance(url, str) else "", fetched_at=_utc(date), offset=number
+            )
             continue
         read = _row_content(content, is_markup=is_markup)
         yield Capture(url=url[:_MAX_URL_CHARS], fetched_at=_utc(date), offset=number, length=0, read=read)
@@ -200,15 +223,17 @@ def _row_content(content: str, *, is_markup: bool) -> Callable[[], Content | str
             return reasons.EMPTY_BODY
         if is_markup:
             return Content(html=content.encode("utf-8", "replace").decode().replace("\0", ""))
-        return Content(text=plain_text(content))
+        text, flags = plain_text(content)
+        return Content(text=text, flags=flags)
 
     return read
 
 
-def plain_text(text: str) -> str:
-    """Return a text that came as such in the form that extracted ones have: NFC, line feeds, paragraphs parted by one blank line."""
+def plain_text(text: str) -> tuple[str, int]:
+    """Return a text that came as such in the form that extracted ones have, and its flags: NFC, line feeds, one blank line at most."""
     text = _LINE_ENDS.sub("\n", _DOUBTFUL.sub("", text))
-    return unicodedata.normalize("NFC", _BLANK_LINES.sub("\n\n", text)).strip()
+    text, is_cut = nfc(_BLANK_LINES.sub("\n\n", text))
+    return text.strip(), Flag.MARKS_CUT * is_cut
 
 
 def _utc(value: Any) -> str:

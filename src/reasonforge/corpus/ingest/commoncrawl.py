@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
@@ -17,6 +19,7 @@ from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.core.files import fsync_dir, storage_errors, write_durable
 from reasonforge.corpus.ingest.fetch import Answer, get
 from reasonforge.corpus.ingest.members import GZIP_MAGIC
+from reasonforge.runs.text import clean_text
 
 INDEX: Final = "https://index.commoncrawl.org"
 DATA: Final = "https://data.commoncrawl.org"
@@ -24,8 +27,21 @@ DATA: Final = "https://data.commoncrawl.org"
 _MAX_PAGE_BYTES = 256 << 20
 _MAX_RECORD_BYTES = 64 << 20
 _BUSY = frozenset({429, 500, 502, 503, 504})
-_WAITS_SECONDS = (1.0, 4.0, 16.0, 60.0)
+_WAITS_BUSY_SECONDS = (1.0, 4.0, 16.0, 60.0)
 """Before each further try: the index is a public service, and says so when it is asked too often."""
+_WAITS_NO_ANSWER_SECONDS = (1.0, 4.0)
+"""Before each further try of a server that nobody can reach: a machine without a network need not wait long to hear of it."""
+_ANSWER_SECONDS = 60.0
+GIVE_UP_SECONDS: Final = 180.0
+"""For one request with all its tries."""
+
+
+class _Busy(UnavailableError):
+    """The server answers, and says that it cannot."""
+
+
+def _say(text: str) -> None:
+    print(clean_text(text), file=sys.stderr, flush=True)
 
 
 class Place(NamedTuple):
@@ -49,6 +65,9 @@ class CommonCrawl:
     allow_private: bool = False
     """Also speak to servers that are not on the public internet: a mirror of one's own."""
     sleep: Callable[[float], None] = time.sleep
+    say: Callable[[str], None] = _say
+    """Told why a request is made again."""
+    clock: Callable[[], float] = time.monotonic
 
     def places(self, prefix: str, *, limit: int | None = None) -> Iterator[Place]:
         """Yield the captures of HTML pages with status 200 whose URL begins so, in the order of the index.
@@ -108,16 +127,29 @@ class CommonCrawl:
         return answer.content
 
     def _get(self, url: str, *, max_bytes: int, headers: dict[str, str]) -> Answer:
-        for wait in (*_WAITS_SECONDS, None):
+        """Make a request until it is answered.
+
+        Raises:
+            UnavailableError: it never was, or the server stayed busy, for ``GIVE_UP_SECONDS`` at most.
+        """
+        deadline = self.clock() + GIVE_UP_SECONDS
+        for failures in count():
+            left = deadline - self.clock()
             try:
-                answer = get(url, max_bytes=max_bytes, headers=headers, allow_private=self.allow_private)
-                if answer.status not in _BUSY or wait is None:
+                answer = get(
+                    url, max_bytes=max_bytes, seconds=min(_ANSWER_SECONDS, left), headers=headers, allow_private=self.allow_private
+                )
+                if answer.status not in _BUSY:
                     return answer
-            except UnavailableError:
-                if wait is None:
-                    raise
-            self.sleep(wait)
-        raise AssertionError  # the last try returns or raises
+                raise _Busy(f"{url}: status {answer.status}, the server is busy")
+            except UnavailableError as error:
+                waits = _WAITS_BUSY_SECONDS if isinstance(error, _Busy) else _WAITS_NO_ANSWER_SECONDS
+                if failures >= len(waits) or self.clock() + waits[failures] >= deadline:
+                    tries = f"{failures + 1} tries" if failures else "1 try"
+                    raise UnavailableError(f"{error}. Given up after {tries}") from error
+                self.say(f"{error}. Trying again in {waits[failures]:.0f} s")
+            self.sleep(waits[failures])
+        raise AssertionError  # the loop has no end
 
 
 def fetch_pages(crawl: CommonCrawl, prefix: str, out: Path, *, limit: int | None = None) -> int:
@@ -129,23 +161,23 @@ def fetch_pages(crawl: CommonCrawl, prefix: str, out: Path, *, limit: int | None
         StorageError: the disk refused.
     """
     temporary = out.parent / f".tmp-{out.name[:40]}-{uuid.uuid4().hex[:16]}"
-    count = 0
+    fetched = 0
 
     def members() -> Iterator[bytes]:
-        nonlocal count
+        nonlocal fetched
         seen: set[tuple[str, int]] = set()
         for place in crawl.places(prefix, limit=limit):
             if (place.filename, place.offset) not in seen:
                 seen.add((place.filename, place.offset))
                 content = crawl.record(place)
-                count += 1
+                fetched += 1
                 yield content
 
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_durable(temporary, members())
-            if not count:
+            if not fetched:
                 raise DataError(f"{prefix}: {crawl.crawl} has no HTML page whose URL begins so")
             os.replace(temporary, out)
         except BaseException:
@@ -153,7 +185,7 @@ def fetch_pages(crawl: CommonCrawl, prefix: str, out: Path, *, limit: int | None
                 temporary.unlink()
             raise
         fsync_dir(out.parent)
-    return count
+    return fetched
 
 
 def _number(answer: bytes, name: str, where: str) -> int:

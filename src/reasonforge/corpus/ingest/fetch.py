@@ -6,8 +6,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -66,7 +68,12 @@ def _get(url: str, max_bytes: int, deadline: float, headers: Mapping[str, str], 
         raise DataError(f"{url}: only http and https URLs without a user name are fetched")
     address = _address(url, host, port, allow_private)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection = _Connection(host, port, address, is_tls=parts.scheme == "https", seconds=max(0.1, deadline - time.monotonic()))
+    seconds = max(0.1, deadline - time.monotonic())
+    connection = _Connection(host, port, address, is_tls=parts.scheme == "https", seconds=seconds)
+    # The connection's own limit is for each piece of what comes: a server that sends a byte now and then never reaches it.
+    guard = threading.Timer(seconds, connection.abort)
+    guard.daemon = True
+    guard.start()
     try:
         connection.request("GET", target, headers={"User-Agent": _AGENT, "Accept-Encoding": "identity", **headers})
         response = connection.getresponse()
@@ -75,17 +82,18 @@ def _get(url: str, max_bytes: int, deadline: float, headers: Mapping[str, str], 
             size += len(piece)
             if size > max_bytes:
                 raise UnavailableError(f"{url}: the answer has more than {max_bytes} bytes")
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"{url}: the answer took too long")
             pieces.append(piece)
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{url}: the answer took too long")
         if response.length:
             raise UnavailableError(f"{url}: the answer ended {response.length} bytes too early")
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, b"".join(pieces))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{url}: the answer took too long") from error
         raise UnavailableError(f"{url}: cannot be fetched: {error or type(error).__name__}") from error
     finally:
+        guard.cancel()
         connection.close()
 
 
@@ -117,3 +125,8 @@ class _Connection(http.client.HTTPConnection):
         """Open the connection."""
         raw = socket.create_connection((self._address, self.port), self.timeout)
         self.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=self.host) if self._is_tls else raw
+
+    def abort(self) -> None:
+        """End the connection from another thread: whoever reads from it is told that it is at its end."""
+        with suppress(OSError, AttributeError):  # closed meanwhile, or never open
+            self.sock.shutdown(socket.SHUT_RDWR)

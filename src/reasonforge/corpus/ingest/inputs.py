@@ -14,8 +14,9 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import xxhash
 
-from reasonforge.core.errors import DataError, ReasonforgeError, UnavailableError
+from reasonforge.core.errors import DataError
 from reasonforge.core.files import storage_errors
+from reasonforge.corpus.ingest.remote import file_system, is_url, url_errors
 from reasonforge.corpus.units import Input, file_input
 from reasonforge.tasks.files import refuse_placeholder
 
@@ -38,11 +39,6 @@ class Found(NamedTuple):
     """Absolute, or a URL."""
     name: str
     """Within what the pattern fixes: the same when the folder is moved."""
-
-
-def is_url(path: str) -> bool:
-    """Say whether a path names a file elsewhere."""
-    return "://" in path
 
 
 def find(pattern: str) -> list[Found]:
@@ -73,8 +69,8 @@ def _find_local(pattern: str) -> list[Found]:
 
 
 def _find_url(pattern: str) -> list[Found]:
-    with _reading(pattern):
-        system, path = _file_system(pattern)
+    with url_errors(pattern):
+        system, path = file_system(pattern)
         if not any(character in path for character in _MAGIC):
             return [Found(pattern, path.rstrip("/").rpartition("/")[2])]
         paths = sorted(cast(list[str], system.glob(path)))
@@ -100,8 +96,8 @@ def as_input(found: Found, root: Path) -> Input:
         if os.path.getsize(found.path) == 0:
             raise DataError(f"{found.path}: is empty")
         return file_input(Path(found.path), root)
-    with _reading(found.path):
-        system, path = _file_system(found.path)
+    with url_errors(found.path):
+        system, path = file_system(found.path)
         about: dict[str, Any] = system.info(path)
     size = about.get("size")
     if size == 0:
@@ -160,7 +156,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
     """
     with _reading(path):
         if is_url(path):
-            system, inside = _file_system(path)
+            system, inside = file_system(path)
             raw = cast(BinaryIO, system.open(inside, "rb", block_size=_READ_BLOCK))
         else:
             raw = open(path, "rb")  # noqa: SIM115  closed below, like the other
@@ -207,29 +203,13 @@ class _Checked(io.RawIOBase):
 
 @contextmanager
 def _reading(path: str) -> Iterator[None]:
+    if is_url(path):
+        with url_errors(path):
+            yield
+        return
     try:
         yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except ReasonforgeError:
-        raise
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:
-        if not is_url(path):
-            raise
-        # Every file system raises errors of its own; none of them is our bug.
-        first_line = next(iter(str(error).splitlines()), "")[:200] or type(error).__name__
-        raise UnavailableError(f"{path}: cannot be reached: {first_line}") from error
-
-
-def _file_system(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL, and the path in it."""
-    try:
-        import fsspec
-    except ImportError:
-        raise UnavailableError(f"{url}: reading URLs needs fsspec: pip install 'reasonforge[corpus]'") from None
-    try:
-        return fsspec.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise UnavailableError(f"{url}: {next(iter(str(error).splitlines()), '')}") from error

@@ -20,6 +20,11 @@ MAX_HEAD = 200
 STEP_BYTES = 1 << 18
 """Inflated at once at least: a usual record in one call."""
 
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""How a frame of zstandard begins that holds no data."""
+_DICTIONARY_FRAME = b"\x5d\x2a\x4d\x18"
+"""How the frame of them begins that holds the dictionary for all that follow: the first of a ``.warc.zst`` that has one."""
+_MAX_DICTIONARY_BYTES = 64 << 20
 _GZIP_MEMBER = GZIP_MAGIC + b"\x08"
 _JUDGED_BYTES = 4096
 """Of a member, to tell whether it holds records."""
@@ -28,6 +33,10 @@ _GIVEN_BYTES = 1 << 15
 _PADDING = b"\0\r\n"
 _ZSTD_PIECE_BYTES = 1 << 10
 """Of compressed bytes: the library has no limit for what it returns, which for these is 32 MiB at most."""
+
+
+class BadDictionary(Exception):
+    """A file brings a dictionary that cannot be used."""
 
 
 class Cut(Exception):
@@ -49,8 +58,8 @@ class _Inflater(Protocol):
 class _ZstdFrame:
     """A frame of zstandard, read as zlib reads a member."""
 
-    def __init__(self) -> None:
-        self._inflater = zstandard.ZstdDecompressor().decompressobj()
+    def __init__(self, decompressor: zstandard.ZstdDecompressor) -> None:
+        self._inflater = decompressor.decompressobj()
         self.eof = False
         self.unused_data = self.unconsumed_tail = b""
 
@@ -70,22 +79,57 @@ class _ZstdFrame:
         return b"".join(pieces)
 
 
+def read_dictionary(file: BinaryIO) -> tuple[zstandard.ZstdCompressionDict | None, int]:
+    """Return the dictionary that a file begins with, and where what comes behind it starts; None = it begins with none.
+
+    Raises:
+        BadDictionary: it is cut, damaged or larger than anybody needs.
+    """
+    file.seek(0)
+    head = file.read(8)
+    if not head.startswith(_DICTIONARY_FRAME):
+        return None, 0
+    size = int.from_bytes(head[4:], "little")
+    if size > _MAX_DICTIONARY_BYTES:
+        raise BadDictionary(f"is said to have {size} bytes")
+    content = file.read(size)
+    if len(head) < 8 or len(content) < size:
+        raise BadDictionary("is cut")
+    try:
+        if content.startswith(ZSTD_MAGIC):
+            with zstandard.ZstdDecompressor().stream_reader(content) as reader:
+                content = reader.read(_MAX_DICTIONARY_BYTES + 1)
+            if len(content) > _MAX_DICTIONARY_BYTES:
+                raise BadDictionary("inflates beyond measure")
+        dictionary = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
+        zstandard.ZstdDecompressor(dict_data=dictionary).decompressobj()
+    except zstandard.ZstdError as error:
+        raise BadDictionary(f"is damaged: {error}") from error
+    return dictionary, 8 + size
+
+
 class Stream:
     """The plain bytes of a file, part by part: a part is a gzip member, a frame of zstandard, or the whole of a plain file."""
 
     def __init__(self, file: BinaryIO) -> None:
+        """Use a file.
+
+        Raises:
+            BadDictionary: it begins with one that is damaged.
+        """
         self._file = file
         self.size = file.seek(0, os.SEEK_END)
+        dictionary, self._read_to = read_dictionary(file)
         file.seek(0)
         start = file.read(len(ZSTD_MAGIC))
-        file.seek(0)
-        self._is_zstd = start == ZSTD_MAGIC
+        file.seek(self._read_to)
+        self._is_zstd = start == ZSTD_MAGIC or _SKIPPABLE.match(start) is not None
+        self._decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
         self.is_packed = self._is_zstd or (bool(start) and GZIP_MAGIC.startswith(start[: len(GZIP_MAGIC)]))
         """Whether the file is compressed."""
         self.is_joined = False
         """Whether the file was compressed without regard to records: what is left of it is one part."""
         self._compressed = memoryview(b"")  # read and not yet inflated
-        self._read_to = 0
         self._inflater = self._new_inflater()
         self.buffer = b""
         self.at = 0
@@ -153,7 +197,7 @@ class Stream:
         return piece
 
     def _new_inflater(self) -> _Inflater:
-        return _ZstdFrame() if self._is_zstd else zlib.decompressobj(31)
+        return _ZstdFrame(self._decompressor) if self._is_zstd else zlib.decompressobj(31)
 
     def join(self) -> bool:
         """Go on with the next member as if it were one with this, which ends in the middle of a record; False = a record begins there.

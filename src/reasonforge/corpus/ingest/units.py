@@ -1,4 +1,4 @@
-"""The unit that makes pages: a file in, ``pages.parquet`` out, and every capture that is not in it counted under its reason."""
+"""The unit that makes pages: a file in, ``pages.parquet`` out, and beside it every capture that is not in it, with its reason."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from reasonforge.corpus import reasons
 from reasonforge.corpus.extract.config import ExtractConfig
 from reasonforge.corpus.ingest.captures import Capture, Content, Left, captures
 from reasonforge.corpus.ingest.config import Files, IngestConfig, Limits
+from reasonforge.corpus.ingest.dropped import DROPPED_CAPTURES, MAX_URL_CHARS, Dropped, url_hash
 from reasonforge.corpus.ingest.inputs import Digests, find, opened
-from reasonforge.corpus.ingest.writer import PageWriter
+from reasonforge.corpus.ingest.writer import DroppedWriter, PageWriter
 from reasonforge.corpus.pages import PAGES, Flag, Page, page_id
-from reasonforge.corpus.units import Counts, Input, Store, Unit, Work
+from reasonforge.corpus.units import KILLS_WORKER, Counts, Input, Store, Unit, Work
 
 if TYPE_CHECKING:
     from reasonforge.corpus.extract.page import Extracted
 
 STAGE = "pages"
-VERSION = 2
-"""Raised when the same files give other pages."""
+VERSION = 3
+"""Raised when the same files give other pages, or other drops."""
 
 _FILES: TypeAdapter[Files] = TypeAdapter(Files)
 _NOT_FOUND = re.compile(
@@ -72,7 +73,7 @@ def plan_pages(config: IngestConfig, store: Store) -> list[Unit]:
 
 
 def extract_pages(work: Work) -> None:
-    """Write the pages of a file.
+    """Write the pages of a file, and what did not become one.
 
     Raises:
         DataError: the file is of another kind, or cut and ``allow_truncated`` is not set.
@@ -81,7 +82,7 @@ def extract_pages(work: Work) -> None:
     (path,) = work.inputs
     settings = work.settings
     source = _FILES.validate_python({**settings["source"], "paths": [path]})
-    with PageWriter(work.output(PAGES)) as writer:
+    with PageWriter(work.output(PAGES)) as writer, DroppedWriter(work.output(DROPPED_CAPTURES)) as dropped:
         for page in pages(
             path,
             source,
@@ -90,6 +91,7 @@ def extract_pages(work: Work) -> None:
             extract=ExtractConfig.model_validate(settings["extract"]),
             counts=work.counts,
             begin=work.begin,
+            drop=dropped.add,
         ):
             writer.add(page)
 
@@ -103,6 +105,7 @@ def pages(
     extract: ExtractConfig,
     counts: Counts,
     begin: Callable[[str], bool] = lambda item: True,
+    drop: Callable[[Dropped], None] = lambda capture: None,
 ) -> Iterator[Page]:
     """Yield the pages of a file in order, and count what becomes of every capture.
 
@@ -114,6 +117,7 @@ def pages(
         extract: how HTML becomes text.
         counts: counted into.
         begin: told the id of every capture before its content is touched; False = leave it out, and it is counted already.
+        drop: handed every capture that gives no page, and every span of the file that could not be read.
     """
     truncated_at: str | None = None
     with opened(path) as file:
@@ -125,6 +129,7 @@ def pages(
                 counts.taken += 1
                 counts.drop(item.reason)
                 counts.note("lost_bytes", item.num_bytes)
+                drop(_dropped(item, item.reason, name, source.crawl))
                 if item.reason == reasons.TRUNCATED:
                     truncated_at = f"after {counts.kept} pages"
                 continue
@@ -138,13 +143,34 @@ def pages(
                     if page.flags & bit:
                         counts.note(f"flag_{flag}")
                 yield page
-            elif page is not None:
+                continue
+            if page is not None:
                 counts.drop(page)
+            drop(_dropped(item, page or KILLS_WORKER, name, source.crawl))
     if truncated_at is not None and not source.allow_truncated:
         raise DataError(
             f"{path}: the file is cut: it ends in the middle of a record, {truncated_at}. Fetch it again, or take what is there with "
             "allow_truncated = true (--allow-truncated)"
         )
+
+
+def _dropped(item: Capture | Left, reason: str, name: str, crawl: str) -> Dropped:
+    found_url = _encodable(item.url)
+    return Dropped(
+        id=page_id(found_url, item.fetched_at, name, item.offset),
+        url_hash=url_hash(found_url),
+        found_url=found_url[:MAX_URL_CHARS],
+        crawl=crawl,
+        warc=name,
+        offset=item.offset,
+        fetched_at=item.fetched_at,
+        reason=reason,
+    )
+
+
+def _encodable(url: str) -> str:
+    """Return a URL that a table can hold: a lone surrogate is none of it."""
+    return url.encode("utf-8", "replace").decode()
 
 
 def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, counts: Counts, begin: Callable[[str], bool]) -> Page | str | None:
@@ -154,14 +180,14 @@ def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, counts: 
     normal = normalise(item.url)
     if isinstance(normal, Refused):
         return normal.reason
-    found_url = item.url.encode("utf-8", "replace").decode()
+    found_url = _encodable(item.url)
     identity = page_id(found_url, item.fetched_at, name, item.offset)
     if not begin(identity):
         return None
     content = item.read()
     if isinstance(content, str):
         return content
-    found = _extracted(content, normal.url, extract)
+    found = _extracted(content, extract)
     if found.reason not in ("", "empty_html", "no_text"):
         counts.note(f"extraction_{found.reason}")
     title, text = found.title, found.text
@@ -190,13 +216,13 @@ def _page(item: Capture, name: str, crawl: str, extract: ExtractConfig, counts: 
     )
 
 
-def _extracted(content: Content, url: str, extract: ExtractConfig) -> Extracted:
+def _extracted(content: Content, extract: ExtractConfig) -> Extracted:
     """Return the text of a page; of one that came as text, what is within the limit."""
     from reasonforge.corpus.extract.delimiters import num_delimited
     from reasonforge.corpus.extract.page import Extracted, extract_html
 
     if content.html is not None:
-        return extract_html(content.html, url=url, config=extract)
+        return extract_html(content.html, config=extract)
     text = content.text
     is_cut = len(text) > extract.max_text_chars
     if is_cut:

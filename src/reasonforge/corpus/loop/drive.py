@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reasonforge.core.errors import RecipeError, UnavailableError
+from reasonforge.core.errors import ReasonforgeError, RecipeError, UnavailableError
 from reasonforge.corpus.loop.ledger import LOCK, Ledger
-from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits
+from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits, title_of
 from reasonforge.corpus.pool import Executor, share
 from reasonforge.corpus.units import Receipt, Store, Unit, digest_of, total
 from reasonforge.runs.console import Console
 from reasonforge.runs.lock import RunLock
 from reasonforge.runs.signals import StopRequest
-from reasonforge.runs.text import counted, format_number
+from reasonforge.runs.text import format_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,11 @@ class Until:
 
     def reached(self, step: Step) -> bool:
         """Return whether a step belongs to the stage to stop after."""
-        return self.stage == step.stage and self.round in (None, step.round)
+        return self.is_stage(step.stage, step.round)
+
+    def is_stage(self, stage: str, number: int | None) -> bool:
+        """Return whether a stage of a round is the one to stop after."""
+        return self.stage == stage and self.round in (None, number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,9 @@ class Outcome:
     waits: Waits | None = None
     """It waits for a person."""
     stopped_after: str | None = None
-    """The stage that was asked for is done."""
+    """The stage that was asked for is done. With ``ended`` or ``waits``: so is all that comes after it."""
+    never: str | None = None
+    """Says that the stage that was asked for will not come: the rounds ended before. None = it came, or may come."""
     left: int = 0
     """Units of the stage that other ranks still have to do."""
     done: int = 0
@@ -84,6 +90,7 @@ def run_graph(
     ledger: Ledger | None = None,
     console: Console | None = None,
     stop: StopRequest | None = None,
+    look_ahead: bool = False,
 ) -> Outcome:
     """Do the steps of a corpus, in order, and return how it ended.
 
@@ -92,10 +99,11 @@ def run_graph(
         store: the corpus folder.
         executor: does the units.
         until: where to stop; None = at the end.
-        outline: the stages that may come, for "3/12" on screen.
+        outline: the stages that may come, in order: for "3/12" on screen, and to know that a stage will not come.
         ledger: where the steps are noted; None = nowhere (a rank's worker).
         console: shows the steps; None = nothing is shown.
         stop: asked after every unit.
+        look_ahead: after the stage to stop after, look whether all the rest is done, too.
 
     Raises:
         RecipeError: the stage to stop after never comes.
@@ -106,16 +114,22 @@ def run_graph(
     walk = _Walk(store, executor, until, list(outline), ledger, console, stop)
     answer: list[Receipt] | None = None
     reached: str | None = None
+    never: str | None = None
     while True:
         try:
             step = next(graph) if answer is None else graph.send(answer)
         except StopIteration as end:
             if until.stage is not None and reached is None:
-                raise RecipeError(_no_such_stage(until, walk.seen)) from None
-            return walk.outcome(ended=end.value if reached is None else None, stopped_after=reached)
-        if reached is not None and (isinstance(step, Waits) or not until.reached(step)):
+                never = walk.never_comes(None)
+                if never is None:
+                    raise RecipeError(_no_such_stage(until, walk.seen)) from None
+            return walk.outcome(ended=end.value, stopped_after=reached, never=never)
+        if reached is None:
+            never = walk.never_comes(step)
+        if never is not None or (reached is not None and (isinstance(step, Waits) or not until.reached(step))):
+            ended, waits = _rest(graph, step, walk) if look_ahead else (None, None)
             graph.close()
-            return walk.outcome(stopped_after=reached)
+            return walk.outcome(ended=ended, waits=waits, stopped_after=reached, never=never)
         if isinstance(step, Waits):
             graph.close()
             return walk.outcome(waits=step)
@@ -125,6 +139,21 @@ def run_graph(
             graph.close()
             return walk.outcome(stopped_after=_titled(step), left=left)
         answer = receipts
+
+
+def _rest(graph: Graph, step: Step | Waits, walk: _Walk) -> tuple[Ended | None, Waits | None]:
+    """Walk on as long as all is done, and return how the corpus ends, or what it waits for; neither = something is left to do."""
+    try:
+        while not isinstance(step, Waits):
+            receipts = walk.look(step)
+            if receipts is None:
+                return None, None
+            step = graph.send(receipts)
+    except StopIteration as end:
+        return end.value, None
+    except ReasonforgeError:  # of what was not asked for: the call that comes to it says so
+        return None, None
+    return None, step
 
 
 class _Walk:
@@ -144,13 +173,20 @@ class _Walk:
         self.seen: list[tuple[str, int | None]] = []
 
     def outcome(
-        self, *, ended: Ended | None = None, waits: Waits | None = None, stopped_after: str | None = None, left: int = 0
+        self,
+        *,
+        ended: Ended | None = None,
+        waits: Waits | None = None,
+        stopped_after: str | None = None,
+        never: str | None = None,
+        left: int = 0,
     ) -> Outcome:
         tally = self._tally
         return Outcome(
             ended=ended,
             waits=waits,
             stopped_after=stopped_after,
+            never=never,
             left=left,
             done=tally.done,
             found=tally.found,
@@ -158,43 +194,75 @@ class _Walk:
             digest=f"{tally.digest:032x}",
         )
 
+    def never_comes(self, step: Step | Waits | None) -> str | None:
+        """Return in words that the stage to stop after will not come any more; None = it may, or none was named.
+
+        Args:
+            step: that comes next; None = the graph is at its end.
+        """
+        until = self._until
+        asked = next((place for place, entry in enumerate(self._outline) if until.is_stage(*entry)), None)
+        if asked is None or isinstance(step, Waits):
+            return None
+        here = len(self._outline) if step is None else _place(self._outline, step)
+        if here is None or here <= asked:
+            return None
+        return f"{title_of(*self._outline[asked])} never comes: the rounds ended before"
+
     def do(self, step: Step, *, asked_for: bool) -> tuple[list[Receipt], int]:
         """Do a step; return the receipts of its units, or how many of them only other ranks can do."""
-        self.seen.append((step.stage, step.round))
-        if self._ledger is not None:
-            self._ledger.record(self._tally.steps, step)
-        self._tally.steps += 1
+        self._note(step)
         units = list({unit.key: unit for unit in step.units}.values())
-        there = {unit.key: receipt for unit in units if (receipt := self._store.receipt(unit)) is not None}
+        there = self._there(units)
         missing = [unit for unit in units if unit.key not in there]
         self._tally.found += len(there)
         if missing and self._until.only and not asked_for:
+            are = "units are" if len(units) > 1 else "unit is"
             raise UnavailableError(
-                f"{step.title}: {len(missing)} of {counted(len(units), 'unit')} are not done, and {self._until.stage} needs them. "
+                f"{step.title}: {len(missing)} of {len(units)} {are} not done, and {self._until.stage} needs them. "
                 f"Run that stage first, or leave out --stage to do all in order"
             )
         mine = missing if self._until.world_size == 1 else share(missing, self._until.rank, self._until.world_size)
         if mine:
             there |= self._run(step, mine, len(units), len(there))
-        left = [unit for unit in missing if unit.key not in there]
         # Another rank may have finished its share meanwhile.
-        there |= {unit.key: receipt for unit in left if (receipt := self._store.receipt(unit)) is not None}
-        left = [unit for unit in left if unit.key not in there]
-        if left:
-            return [], len(left)
-        receipts = [there[unit.key] for unit in step.units]
+        there |= self._there([unit for unit in missing if unit.key not in there])
+        if len(there) < len(units):
+            return [], len(units) - len(there)
+        return self._receipts(step, units, there), 0
+
+    def look(self, step: Step) -> list[Receipt] | None:
+        """Return the receipts of a step's units; None = not all are done."""
+        units = list({unit.key: unit for unit in step.units}.values())
+        there = self._there(units)
+        if len(there) < len(units):
+            return None
+        self._note(step)
+        self._tally.found += len(there)
+        return self._receipts(step, units, there)
+
+    def _note(self, step: Step) -> None:
+        self.seen.append((step.stage, step.round))
+        if self._ledger is not None:
+            self._ledger.record(self._tally.steps, step)
+        self._tally.steps += 1
+
+    def _there(self, units: Sequence[Unit]) -> dict[str, Receipt]:
+        return {unit.key: receipt for unit in units if (receipt := self._store.receipt(unit)) is not None}
+
+    def _receipts(self, step: Step, units: Sequence[Unit], there: Mapping[str, Receipt]) -> list[Receipt]:
         for unit in units:
             # A sum, not a hash of a list: millions of receipts need not be held for it.
             self._tally.digest = (self._tally.digest + int(digest_of([there[unit.key]]), 16)) % (1 << 128)
-        return receipts, 0
+        return [there[unit.key] for unit in step.units]
 
     def _run(self, step: Step, units: list[Unit], num_units: int, num_before: int) -> dict[str, Receipt]:
         console, found = self._console, dict[str, Receipt]()
         if console is not None:
-            place = self._outline.index((step.stage, step.round)) + 1 if (step.stage, step.round) in self._outline else self._tally.steps
-            console.stage(
-                _titled(step), position=place, num_stages=max(place, len(self._outline)), total_steps=num_before + len(units), unit="unit"
-            )
+            place = _place(self._outline, step)
+            position = self._tally.steps if place is None else place + 1
+            num_stages = max(position, len(self._outline))
+            console.stage(_titled(step), position=position, num_stages=num_stages, total_steps=num_before + len(units), unit="unit")
             if num_before:
                 console.resumed(num_before)
         self._check_stop(step)
@@ -217,6 +285,10 @@ class _Walk:
     def _check_stop(self, step: Step) -> None:
         if self._stop is not None and self._stop.requested:
             raise self._stop.error(f"stopped in {step.title}; what is finished stays. Go on with the same command")
+
+
+def _place(outline: Sequence[tuple[str, int | None]], step: Step) -> int | None:
+    return next((place for place, entry in enumerate(outline) if entry == (step.stage, step.round)), None)
 
 
 def _titled(step: Step) -> str:

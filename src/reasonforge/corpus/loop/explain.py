@@ -1,4 +1,4 @@
-"""Every decision about one page, from the capture to the shard."""
+"""Every decision about one page, from the capture to the shard, or to the reason why there is no page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from reasonforge.corpus.classifier.score import SCORES
 from reasonforge.corpus.config import OWN_SOURCE
 from reasonforge.corpus.decontaminate.units import ACTIONS, HITS
 from reasonforge.corpus.domains import wilson_low
+from reasonforge.corpus.ingest.dropped import DROPPED_CAPTURES, MAX_ROWS, url_hash
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.units import CANDIDATES, LABELS, POSITIVES, read_labels
 from reasonforge.corpus.pages import PAGES
-from reasonforge.corpus.reasons import sentence
+from reasonforge.corpus.reasons import BAD_ROW, CORRUPT, TRUNCATED, sentence
+from reasonforge.corpus.scores import shown
 from reasonforge.corpus.selection.cut import hashes
 from reasonforge.corpus.selection.units import SELECTED
 from reasonforge.corpus.units import total
@@ -38,12 +40,14 @@ _COLUMNS = [
     "num_chars",
     "num_formulas",
 ]
+_NAMELESS = (CORRUPT, TRUNCATED, BAD_ROW)
+"""Reasons of what nobody could read a URL from."""
 _MOST_CAPTURES = 20
 _MOST_CHARS = 300
 
 
 def explain_page(root: Path, asked: str) -> dict[str, Any]:
-    """Return what was decided about a page, as JSON-able values: a list of steps for each of its captures.
+    """Return what was decided about a page, as JSON-able values: a list of steps for each of its captures, those first that are pages.
 
     Args:
         root: the corpus folder.
@@ -54,16 +58,17 @@ def explain_page(root: Path, asked: str) -> dict[str, Any]:
     """
     reader = CorpusReader(root)
     normal = None if _is_id(asked) else normalise(asked)
-    if isinstance(normal, Refused):
-        return {"asked": asked, "url": None, "captures": [], "why_none": f"{normal.reason}: {sentence(normal.reason)}"}
-    wanted = pl.col("id") == asked if normal is None else pl.col("url") == normal.url
+    has_id = pl.col("id") == asked
     captures: list[dict[str, Any]] = []
-    for file, path in enumerate(reader.outputs("pages", None, PAGES)):
-        for row in _rows(path, wanted, _COLUMNS):
-            captures.append({"page": row, "steps": _Captured(reader, row, file).steps()})
-    captures.sort(key=lambda capture: (capture["page"]["fetched_at"], capture["page"]["id"]), reverse=True)
-    url = asked if normal is None else normal.url
-    return {"asked": asked, "url": url, "captures": captures[:_MOST_CAPTURES], "why_none": None if captures else _why_none(reader)}
+    if not isinstance(normal, Refused):
+        captures += _kept(reader, has_id if normal is None else pl.col("url") == normal.url)
+    if asked.strip():  # spans that nobody could read have no URL either
+        captures += _dropped(reader, has_id if normal is None else pl.col("url_hash") == pl.lit(url_hash(asked), pl.UInt64))
+    if isinstance(normal, Refused):
+        url, why_none = None, f"{normal.reason}: {sentence(normal.reason)}"
+    else:
+        url, why_none = (asked if normal is None else normal.url), _why_none(reader)
+    return {"asked": asked, "url": url, "captures": captures[:_MOST_CAPTURES], "why_none": None if captures else why_none}
 
 
 def explained_text(found: dict[str, Any]) -> str:
@@ -78,6 +83,35 @@ def explained_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _kept(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
+    """Return the captures that became pages, the newest first, with all that befell them since."""
+    found = [
+        {"page": row, "steps": _Captured(reader, row, file).steps()}
+        for file, path in enumerate(reader.outputs("pages", None, PAGES))
+        for row in _rows(path, wanted, _COLUMNS)
+    ]
+    return sorted(found, key=_newness, reverse=True)
+
+
+def _dropped(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
+    """Return the captures that did not become pages, the newest first."""
+    found = [
+        {"page": row, "steps": [_origin(row), ("dropped", f"{row['reason']}: {sentence(row['reason'])}")]}
+        for path in reader.outputs("pages", None, DROPPED_CAPTURES)
+        for row in _rows(path, wanted)
+    ]
+    return sorted(found, key=_newness, reverse=True)
+
+
+def _newness(capture: dict[str, Any]) -> tuple[str, str]:
+    return capture["page"]["fetched_at"], capture["page"]["id"]
+
+
+def _origin(row: dict[str, Any]) -> tuple[str, str]:
+    where = f"{row['warc']} at {row['offset']}, {row['crawl']}, {row['fetched_at'] or 'no date'}"
+    return "captured", f"{_cut(row['found_url']) or '(no URL)'} in {where}"
+
+
 class _Captured:
     """One capture of a page on its way through the stages."""
 
@@ -90,7 +124,7 @@ class _Captured:
         """Return name and outcome of every step that had something to say about it."""
         page = self._page
         steps = [
-            ("captured", f"{page['found_url']} in {page['warc']} at {page['offset']}, {page['crawl']}, {page['fetched_at'] or 'no date'}"),
+            _origin(page),
             ("extracted", f"{page['title'] or '(no title)'}: {page['num_chars']:,} characters, {page['num_formulas']} formulas"),
             *self._mask("urls", "URL"),
         ]
@@ -140,9 +174,7 @@ class _Captured:
         if score is not None:
             selected = self._row("select", number, SELECTED) is not None
             outcome = ("selected" if selected else "not selected") if reader.outputs("select", number, SELECTED) else "not decided yet"
-            steps.append(
-                ("", f"score {score['score'] / 65535:.4f}, about {score['num_tokens']:,} tokens: {outcome}{self._tie(number, score)}")
-            )
+            steps.append(("", f"score {shown(score['score'])}, about {score['num_tokens']:,} tokens: {outcome}{self._tie(number, score)}"))
         steps += self._domain(number)
         if (labels := reader.outputs("annotate", number, LABELS)) and self._row("worklist", number, "worklist.parquet") is not None:
             label = read_labels(labels[0]).label_of(self._page["host"], self._page["path"])
@@ -213,15 +245,18 @@ class _Captured:
 
 
 def _why_none(reader: CorpusReader) -> str:
-    """Say why nothing is known of a URL, as far as anything can be said."""
+    """Say why nothing is known of a URL, as far as that can be said."""
     receipts = reader.receipts("pages")
     if not receipts:
         return "no page was extracted yet"
     counts = total(receipts)
-    dropped = ", ".join(f"{number:,} {code}" for code, number in sorted(counts.dropped.items(), key=lambda entry: -entry[1]))
     num_files = sum(len(step.units) for step in reader.steps if step.stage == "pages")
     so_far = f", so far: {len(receipts)} of {num_files} files are read" if len(receipts) < num_files else ""
-    return f"no capture of it became a page{so_far}. Captures of any URL that did not, by reason: {dropped or 'none'}"
+    nameless = {code: number for code in _NAMELESS if (number := counts.dropped.get(code, 0))}
+    if unlisted := sum(max(sum(receipt.counts.dropped.values()) - MAX_ROWS, 0) for receipt in receipts):
+        nameless["beyond what is listed of a file"] = unlisted
+    but = f". Without a URL are {', '.join(f'{number:,} {code}' for code, number in nameless.items())}" if nameless else ""
+    return f"no capture of it is in the files of the crawl{so_far}{but}"
 
 
 def _cut(text: str) -> str:

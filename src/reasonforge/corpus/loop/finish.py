@@ -54,7 +54,7 @@ def finish(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Gen
     tokenizer = yield from _tokenizer(recipe.pack, recipe.seed, store, mined)
     packed: dict[str, list[Receipt]] = {}
     for name, inputs in {OWN_SOURCE: mined, **others}.items():
-        packed[name] = yield Step(stage="pack", units=plan_pack(inputs, tokenizer, stage=f"pack/{name}"))
+        packed[name] = yield Step(stage="pack", units=plan_pack(inputs, tokenizer, stage=f"pack/{name}", root=store.root))
     return packed
 
 

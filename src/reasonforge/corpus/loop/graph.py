@@ -6,7 +6,7 @@ small output files, so that every call walks the same way.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from reasonforge.corpus.classifier.score import HISTOGRAM, SCORES, plan_scores
 from reasonforge.corpus.classifier.train import FOLDED, MANIFEST, plan_train
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.ingest.units import plan_pages
+from reasonforge.corpus.loop import seeds as seed_hashes
 from reasonforge.corpus.loop import units as loop_units
 from reasonforge.corpus.loop.config import AutoAnnotation, FileAnnotation, HumanAnnotation
 from reasonforge.corpus.loop.finish import chained, dropped, finish, without_near_duplicates
@@ -25,12 +26,14 @@ from reasonforge.corpus.loop.steps import Ended, Graph, PageFile, Step, Waits
 from reasonforge.corpus.pages import PAGES
 from reasonforge.corpus.roles import unit_of
 from reasonforge.corpus.selection.config import SelectionConfig
-from reasonforge.corpus.selection.cut import Cut
-from reasonforge.corpus.selection.units import SELECTED, TIES, final_cut, first_cut, has_ties, histograms_of, plan_selection, plan_ties
+from reasonforge.corpus.selection.cut import Cut, read_histograms
+from reasonforge.corpus.selection.units import SELECTED, TIES, final_cut, first_cut, has_ties, plan_selection, plan_ties
 from reasonforge.corpus.units import Input, Receipt, Store, Unit
 from reasonforge.corpus.urls.dedup import DROPPED, url_dedup
 from reasonforge.runs.text import counted
 
+_Known = Mapping[str, Sequence[Input]]
+"""Hashes of the seed documents, by role."""
 _UNITS = "reasonforge.corpus.loop.units"
 _RANKS = 1 << 64
 _SLACK = 2.0
@@ -90,14 +93,16 @@ class _Mining:
         self._recipe, self._store, self._crawl, self._seeds = recipe, store, list(crawl), list(seeds)
         self._num_seeds = num_seeds
         self._num_pages = sum(file.num_pages for file in crawl)
+        self._max_chars = recipe.classifier.max_chars
 
     def rounds(self) -> Generator[Step | Waits, list[Receipt], _Mined]:
         """Go round until nothing new comes in."""
         limits, before = self._recipe.rounds, None
         selections: list[list[Input]] = []
         store = self._store
+        known = yield from self._hash_seeds()
         for number in range(1, limits.max_rounds + 1):
-            scores = yield from self._scores(number, before)
+            scores = yield from self._scores(number, before, known)
             selected = yield from self._select(number, scores)
             selections.append([store.input(receipt, SELECTED) for receipt in selected])
             judged = yield from self._judge(number, scores, selections)
@@ -110,10 +115,19 @@ class _Mining:
             before = yield from self._expand(number, scores, selections[-1], judged, before)
         raise AssertionError("a last round returns")
 
-    def _scores(self, number: int, before: _Before | None) -> Generator[Step, list[Receipt], list[Receipt]]:
+    def _hash_seeds(self) -> Generator[Step, list[Receipt], _Known]:
+        """Hash the seed documents once for all rounds, and return the tables by role: no page that is one of them becomes a negative."""
+        store = self._store
+        parts = yield Step(stage="sample", round=1, units=seed_hashes.plan_hashes(self._seeds, max_chars=self._max_chars))
+        urls = [store.input(receipt, seed_hashes.URLS) for receipt in parts]
+        words = [store.input(receipt, seed_hashes.WORDS) for receipt in parts]
+        (known,) = yield Step(stage="sample", round=1, units=[seed_hashes.plan_known(urls, words)])
+        return {"seed_urls": [store.input(known, seed_hashes.URLS)], "seed_words": [store.input(known, seed_hashes.WORDS)]}
+
+    def _scores(self, number: int, before: _Before | None, known: _Known) -> Generator[Step, list[Receipt], list[Receipt]]:
         """Train a classifier and score every page with it."""
         recipe, store = self._recipe, self._store
-        candidates = yield Step(stage="sample", round=number, units=self._sample(number, before))
+        candidates = yield Step(stage="sample", round=number, units=self._sample(number, before, known))
         tables = [store.input(receipt, loop_units.CANDIDATES) for receipt in candidates]
         (model,) = yield Step(stage="train", round=number, units=[plan_train(recipe.classifier, tables, stage=f"round-{number}/train")])
         return (
@@ -130,7 +144,7 @@ class _Mining:
             )
         )
 
-    def _sample(self, number: int, before: _Before | None) -> list[Unit]:
+    def _sample(self, number: int, before: _Before | None, known: _Known) -> list[Unit]:
         """Plan the draw of examples. A file offers its pages of small rank, twice as many in all as are wanted, so that the unit that
         trains need not see every page of the crawl.
         """
@@ -144,9 +158,10 @@ class _Mining:
         }
         stage, function = f"round-{number}/sample", f"{_UNITS}:candidates"
         seeds = [unit_of(stage, function, {"pages": [pages]}, settings={**settings, "kind": "seed"}) for pages in self._seeds]
+        settings |= seed_hashes.settings_of(self._max_chars)
         crawl: list[Unit] = []
         for index, file in enumerate(self._crawl):
-            inputs: dict[str, Sequence[Input]] = {"pages": [file.pages], "mask": file.masks}
+            inputs: dict[str, Sequence[Input]] = {"pages": [file.pages], "mask": file.masks, **known}
             if before is not None:
                 inputs["positives"] = [before.positives[index]]
             if before is not None and fits:
@@ -158,12 +173,12 @@ class _Mining:
         """Select the best pages."""
         store, rounds = self._store, self._recipe.rounds
         config = SelectionConfig(token_budget=rounds.budget(number), threshold=rounds.threshold)
-        histograms = histograms_of(str(store.output(receipt, HISTOGRAM)) for receipt in scored)
+        histograms = read_histograms(str(store.output(receipt, HISTOGRAM)) for receipt in scored)
         scores = [store.input(receipt, SCORES) for receipt in scored]
         where: Cut = first_cut(config, histograms)
         if has_ties(where):
             tied = yield Step(stage="select", round=number, units=plan_ties(where, scores, stage=f"round-{number}/ties"))
-            where = final_cut(config, histograms, histograms_of(str(store.output(receipt, TIES)) for receipt in tied))
+            where = final_cut(config, histograms, read_histograms(str(store.output(receipt, TIES)) for receipt in tied))
         return (yield Step(stage="select", round=number, units=plan_selection(where, scores, stage=f"round-{number}/select")))
 
     def _judge(
@@ -233,6 +248,7 @@ class _Mining:
                     f"round-{number}/expand",
                     f"{_UNITS}:expand",
                     {"worklist": [table], "labels": [labels], "positives": [before.positives[index]] if before is not None else []},
+                    version=2,
                 )
                 for index, table in enumerate(tables)
             ],
@@ -273,12 +289,13 @@ class _Mining:
         recipe, stage = self._recipe, f"round-{number}/annotate"
         if isinstance(recipe.annotation, AutoAnnotation):
             settings = {"min_ratio": recipe.annotation.min_ratio, **_domain_settings(recipe)}
-            return unit_of(stage, f"{_UNITS}:label_by_share", {"worklist": tables}, settings=settings)
+            return unit_of(stage, f"{_UNITS}:label_by_share", {"worklist": tables}, settings=settings, version=2)
         journal = Journal(annotations_path(recipe, self._store.root))
         up_to = None if isinstance(recipe.annotation, FileAnnotation) else number
         decisions = journal.decisions(up_to_round=up_to)
         labels = {str(pattern): line.decision.label for pattern, line in decisions.items()}
-        return unit_of(stage, f"{_UNITS}:label", {}, settings={"labels": labels})
+        authors = {str(pattern): line.decision.author for pattern, line in decisions.items()}
+        return unit_of(stage, f"{_UNITS}:label", {}, settings={"labels": labels, "authors": authors})
 
 
 def annotations_path(recipe: CorpusRecipe, root: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.files import storage_errors, write_atomic
-from reasonforge.corpus.loop.steps import Step
+from reasonforge.corpus.loop.steps import Step, title_of
 from reasonforge.corpus.units import Receipt, Store
 from reasonforge.runs.files import read_json, write_json
 
@@ -22,6 +22,7 @@ RESOLVED = "recipe.resolved.json"
 LOCK = "corpus.lock"
 _PLAN = "plan"
 _END = "end.json"
+_TYPED = "command_line.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Planned:
     @property
     def title(self) -> str:
         """Return how the step is called on screen."""
-        return self.stage if self.round is None else f"round {self.round}: {self.stage}"
+        return title_of(self.stage, self.round)
 
 
 class Ledger:
@@ -47,18 +48,29 @@ class Ledger:
         self.root = root
         self._folder = root / _PLAN
 
-    def begin(self, *, text: str, resolved: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    def begin(self, *, text: str, resolved: dict[str, Any], typed: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
         """Store the recipe and return what differs from the one that was there: dotted key -> (before, now).
 
         How the call before ended is forgotten: this one is under way.
+
+        Args:
+            text: as it was given.
+            resolved: with every default.
+            typed: dotted keys of the settings in it that came from a command line, of this call or an earlier one.
         """
         before = stored_recipe(self.root)
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.root / RECIPE, text.encode())
         write_json(self.root / RESOLVED, resolved)
+        write_json(self._folder / _TYPED, sorted(typed))
         (self._folder / _END).unlink(missing_ok=True)
         return {} if before is None else differences(before, resolved)
+
+    def typed(self) -> tuple[str, ...]:
+        """Return the dotted keys of the stored settings that came from a command line."""
+        path = self._folder / _TYPED
+        return tuple(read_json(path)) if path.exists() else ()
 
     def record(self, index: int, step: Step) -> None:
         """Note a step before its units are done; the same step again costs nothing. Another one in its place outdates all that follow."""

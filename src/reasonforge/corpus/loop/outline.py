@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reasonforge.core.errors import RecipeError
 from reasonforge.corpus.config import CorpusRecipe
 
 BEFORE = ("pages", "seed", "urls", "near_duplicates")
@@ -28,3 +29,38 @@ def outline(recipe: CorpusRecipe) -> list[tuple[str, int | None]]:
     last = recipe.rounds.max_rounds
     rounds = [(stage, number) for number in range(1, last + 1) for stage in (*MINE, *(GROW if number < last else ()))]
     return [*before, *rounds, *after]
+
+
+def check_stage(recipe: CorpusRecipe, stage: str, number: int | None, *, one_round: bool) -> None:
+    """Refuse a stage or round that the recipe cannot come to.
+
+    Args:
+        recipe: says which there are.
+        stage: its name.
+        number: of the round; None = none is named.
+        one_round: a stage of several rounds needs its number.
+
+    Raises:
+        RecipeError: it says which there are.
+    """
+    stages = outline(recipe)
+    names = list(dict.fromkeys(name for name, _ in stages))
+    if stage not in names:
+        if stage in STAGES:
+            raise RecipeError(f"stage {stage}: this recipe leaves it out. It has: {', '.join(names)}")
+        from difflib import get_close_matches
+
+        close = get_close_matches(stage, names, n=1)
+        hint = f". Did you mean {close[0]}?" if close else f". There are: {', '.join(names)}"
+        raise RecipeError(f"stage {stage}: no such stage{hint}")
+    rounds = [number for name, number in stages if name == stage and number is not None]
+    if number is not None and not rounds:
+        raise RecipeError(f"--round {number}: {stage} stands outside the rounds")
+    if number is not None and number not in rounds:
+        raise RecipeError(f"--round {number}: with rounds.max_rounds {recipe.rounds.max_rounds}, {_rounds_of(stage, rounds)}")
+    if one_round and number is None and len(rounds) > 1:
+        raise RecipeError(f"--stage {stage}: of which round? Say --round: {_rounds_of(stage, rounds)}")
+
+
+def _rounds_of(stage: str, rounds: list[int]) -> str:
+    return f"{stage} comes in rounds 1 to {rounds[-1]}" if len(rounds) > 1 else f"{stage} comes in round {rounds[0]} alone"

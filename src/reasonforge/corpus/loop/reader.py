@@ -18,7 +18,7 @@ from reasonforge.corpus.classifier.train import EVALUATION
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, done
 from reasonforge.corpus.loop.overlap import Overlap
-from reasonforge.corpus.loop.units import DOMAINS, LABELS, OVERLAP, POSITIVES, SELECTED, read_overlap
+from reasonforge.corpus.loop.units import AUTHORS, DOMAINS, LABELS, OVERLAP, POSITIVES, SELECTED, read_overlap
 from reasonforge.corpus.pages import PAGES, read_table
 from reasonforge.corpus.units import Receipt, Store, resolve
 
@@ -181,22 +181,9 @@ class CorpusReader:
         return self.json("annotate", number, LABELS)
 
     def authors(self, number: int) -> dict[str, int] | None:
-        """Return how many of a round's labels stand on the word of whom; None = not annotated yet.
-
-        Labels do not say whose they are: it is looked up in the file of decisions. ``unknown`` = the file does not say it any more.
-        """
-        labels = self.labels(number)
-        if labels is None:
-            return None
-        rule = self.recipe.annotation
-        if rule.type == "auto":
-            return {"auto": len(labels)} if labels else {}
-        lines = {} if self._journal is None else self._journal.decisions(up_to_round=None if rule.type == "file" else number)
-        said = {str(pattern): line.decision for pattern, line in lines.items()}
-        found = [
-            said[pattern].author if pattern in said and said[pattern].label == label else "unknown" for pattern, label in labels.items()
-        ]
-        return dict(sorted(Counter(found).items()))
+        """Return how many of the labels that held in a round stand on the word of whom; None = not annotated yet."""
+        authors: dict[str, str] | None = self.json("annotate", number, AUTHORS)
+        return None if authors is None else dict(sorted(Counter(authors.values()).items()))
 
     def decided(self, number: int) -> int:
         """Return how many decisions people have made in a round, those among them that the loop has not seen yet."""

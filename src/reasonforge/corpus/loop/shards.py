@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import shutil
+import uuid
+from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from reasonforge.core.errors import DataError
+from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.corpus.loop.units import alive, ranks
-from reasonforge.corpus.packing.manifest import Manifest
-from reasonforge.corpus.packing.units import publish
+from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
+from reasonforge.corpus.packing.units import BIN, IDX, foreign_files, publish
 from reasonforge.corpus.pages import read_table
+from reasonforge.corpus.reasons import NOT_DRAWN
 from reasonforge.corpus.roles import roles
-from reasonforge.corpus.units import Receipt, Store, Work
+from reasonforge.corpus.units import RECEIPT, Receipt, Store, Work
 from reasonforge.text.config import BpeTokenizer
 from reasonforge.text.train import build_tokenizer
 
 SHARDS = "shards"
 """Folder of the corpus that holds a folder of shards per source."""
 TOKENIZER = "tokenizer"
+PACK = "pack"
+"""Stage of the units that pack; the source's name stands behind it."""
+
+
+class Retired(NamedTuple):
+    """What became of the published shards of a source that the recipe does not have any more."""
+
+    folder: Path
+    kept_because: str
+    """Why it is still there; empty = it was removed."""
 
 
 def learn_tokenizer(work: Work) -> None:
@@ -37,7 +54,7 @@ def learn_tokenizer(work: Work) -> None:
     if taken.is_empty():
         raise DataError("no page is left to learn a tokenizer from: look at the reasons in: reasonforge corpus status")
     work.counts.taken, work.counts.kept = whole.height, taken.height
-    work.counts.drop("not_drawn", whole.height - taken.height)
+    work.counts.drop(NOT_DRAWN, whole.height - taken.height)
     tokenizer = build_tokenizer(BpeTokenizer.model_validate(settings["tokenizer"]), texts=_texts(given["pages"], taken))
     tokenizer.save(work.output(TOKENIZER))
 
@@ -49,6 +66,70 @@ def publish_all(store: Store, packed: Mapping[str, Sequence[Receipt]]) -> dict[s
         folder = store.root / SHARDS / name
         manifests[name] = publish(receipts, store, folder, source=name, replace=True)
     return manifests
+
+
+def publish_tokenizer(store: Store, packed: Mapping[str, Sequence[Receipt]]) -> Path | None:
+    """Put the tokenizer that was learned where people look for it, and return its folder; None = the recipe names a folder of its own.
+
+    Only its files: beside them lie those of the units that learned one.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    encoders = {Path(receipt.unit.inputs[0].path) for receipts in packed.values() for receipt in receipts}
+    learned = sorted(path for path in encoders if not path.is_absolute() and path.parts[0] == TOKENIZER and (store.root / path).is_dir())
+    if not learned:
+        return None
+    # Of several, which have one digest: units that were done before may name the place where an equal one was learned.
+    folder = store.root / TOKENIZER
+    # tokenizer.json last: without it there is no tokenizer.
+    for file in sorted((store.root / learned[0]).iterdir(), key=lambda file: file.name == "tokenizer.json"):
+        content, there = file.read_bytes(), folder / file.name
+        if not there.is_file() or there.read_bytes() != content:
+            write_atomic(there, content)
+    return folder
+
+
+def retire(store: Store, names: Container[str]) -> list[Retired]:
+    """Remove the published shards of sources that are none any more: training that takes every folder of shards must not find them.
+
+    A folder goes only if the corpus published it and it holds nothing else. The units that packed it stay, so a source that comes back
+    is published again without work.
+
+    Args:
+        store: the corpus folder.
+        names: of the sources that there are.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    found: list[Retired] = []
+    for folder in sorted((store.root / SHARDS).glob("*")):
+        if folder.name in names or folder.name.startswith(".") or not folder.is_dir():
+            continue
+        found.append(Retired(folder, why := _kept_because(store, folder)))
+        if not why:
+            gone = folder.with_name(f".tmp-{uuid.uuid4().hex[:16]}")
+            with storage_errors(folder):
+                os.rename(folder, gone)  # whole or not at all, also where the rest is interrupted
+            shutil.rmtree(gone, ignore_errors=True)
+    return found
+
+
+def _kept_because(store: Store, folder: Path) -> str:
+    if folder.is_symlink() or not (folder / MANIFEST).is_file():
+        return "it is no folder of shards that this corpus made"
+    if foreign := foreign_files(folder):
+        return f"it holds {foreign[0]}, which packing did not write"
+    try:
+        manifest = Manifest.read(folder)
+    except DataError:
+        return f"its {MANIFEST} cannot be read"
+    receipts = [Receipt.from_json(path.read_bytes(), path) for path in store.root.glob(f"{PACK}/{folder.name}/*/{RECEIPT}")]
+    ours = {(receipt.outputs[BIN].xxh3, receipt.outputs[IDX].xxh3) for receipt in receipts}
+    if any((shard.bin_xxh3, shard.idx_xxh3) not in ours for shard in manifest.shards):
+        return "this corpus has no units that packed it"
+    return ""
 
 
 def _kept(pages: str, keep: str, masks: Sequence[str]) -> pl.DataFrame:

@@ -7,22 +7,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from reasonforge.config.keys import parse_dotted
 from reasonforge.config.loader import LoadedRecipe
-from reasonforge.core.errors import RecipeError, UnavailableError
+from reasonforge.config.overrides import COMMAND_LINE
+from reasonforge.core.errors import UnavailableError
 from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe
-from reasonforge.corpus.loop.ledger import Ledger, Planned, differences, done, stored_recipe
-from reasonforge.corpus.loop.outline import STAGES, outline
+from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, differences, done, stored_recipe
+from reasonforge.corpus.loop.outline import check_stage, outline
+from reasonforge.corpus.loop.places import anchored
 from reasonforge.runs.console import Console
 from reasonforge.runs.signals import StopRequest
-from reasonforge.runs.text import counted, program_name
+from reasonforge.runs.text import counted, program_name, shorten
 
 if TYPE_CHECKING:
     from reasonforge.corpus.loop.drive import Outcome
     from reasonforge.corpus.pool import Executor
 
 _MOST_CHANGES = 8
+_MOST_CHARS = 80
+"""Of a setting that is shown; lists of files are long."""
 _ABOUT_NOTHING = frozenset({"name", "truth"})
 """Settings that no unit depends on."""
 
@@ -42,6 +47,8 @@ class RunOptions:
     """Do one rank's share of the stage."""
     quiet: bool = False
     log: Literal["plain", "json"] = "plain"
+    argv: tuple[str, ...] = ()
+    """The command line as typed, the program's name first: a dry run ends with it. Empty = it was not typed."""
 
 
 def run_corpus(loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Callable[[], Executor], options: RunOptions | None = None) -> int:
@@ -60,8 +67,9 @@ def run_corpus(loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Callabl
         InterruptedRun: a signal came; what was finished stays.
     """
     options = options or RunOptions()
-    check_stage(loaded.recipe, options)
+    _check_stage(loaded.recipe, options)
     stored_recipe(root)
+    loaded = anchored(loaded, Path.cwd())
     from reasonforge.corpus.loop.checks import check_inputs
 
     check_inputs(loaded.recipe, root)
@@ -83,52 +91,28 @@ def _kept(executor: Executor) -> Iterator[Executor]:
         yield executor
 
 
-def check_stage(recipe: CorpusRecipe, options: RunOptions) -> None:
-    """Refuse a stage or round that the recipe cannot come to.
-
-    Raises:
-        RecipeError: it says which there are.
-    """
-    if options.stage is None:
-        return
-    stages = outline(recipe)
-    names = list(dict.fromkeys(stage for stage, _ in stages))
-    if options.stage not in names:
-        if options.stage in STAGES:
-            raise RecipeError(f"stage {options.stage}: this recipe leaves it out. It has: {', '.join(names)}")
-        from difflib import get_close_matches
-
-        close = get_close_matches(options.stage, names, n=1)
-        hint = f". Did you mean {close[0]}?" if close else f". There are: {', '.join(names)}"
-        raise RecipeError(f"stage {options.stage}: no such stage{hint}")
-    rounds = [number for stage, number in stages if stage == options.stage and number is not None]
-    if options.round is not None and not rounds:
-        raise RecipeError(f"--round {options.round}: {options.stage} stands outside the rounds")
-    if options.round is not None and options.round not in rounds:
-        raise RecipeError(
-            f"--round {options.round}: with rounds.max_rounds {recipe.rounds.max_rounds}, {_rounds_of(options.stage, rounds)}"
-        )
-    if options.only and options.round is None and len(rounds) > 1:
-        raise RecipeError(f"--stage {options.stage}: of which round? Say --round: {_rounds_of(options.stage, rounds)}")
-
-
-def _rounds_of(stage: str, rounds: list[int]) -> str:
-    return f"{stage} comes in rounds 1 to {rounds[-1]}" if len(rounds) > 1 else f"{stage} comes in round {rounds[0]} alone"
+def _check_stage(recipe: CorpusRecipe, options: RunOptions) -> None:
+    if options.stage is not None:
+        check_stage(recipe, options.stage, options.round, one_round=options.only)
 
 
 def print_plan(loaded: LoadedRecipe[CorpusRecipe], root: Path, options: RunOptions) -> int:
     """Print what the recipe would do, and what of it is done already; return exit code 0. Looks at no page."""
+    _check_stage(loaded.recipe, options)
+    loaded = anchored(loaded, Path.cwd())
     recipe = loaded.recipe
-    check_stage(recipe, options)
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console:
         console.banner(recipe.name, _facts(recipe, root))
         before = stored_recipe(root)
         steps = Ledger(root).steps() if before is not None else []
         has_changed = before is not None and _say_changes(console, differences(before, loaded.resolved))
+        _say_sticky(console, loaded, _sticky(loaded, root))
         stages = [(number, stage, *_done_of(root, steps, stage, number)) for stage, number in outline(recipe)]
         rows = [("" if number is None else str(number), stage, f"{have} of {all_}" if all_ else "") for number, stage, have, all_ in stages]
         console.table("plan", ("round", "stage", "units done before" + (" the change" if has_changed else "")), rows)
-        console.end("nothing was done: this was a dry run", [], [_command(f"run {shlex.quote(str(loaded.files[0]))} --out", root)])
+        given = [argument for argument in options.argv[1:] if argument != "--dry-run"]
+        command = f"{program_name()} {shlex.join(given)}" if given else _command("run --out", root)
+        console.end("nothing was done: this was a dry run", [], [command])
     return 0
 
 
@@ -158,21 +142,26 @@ def _facts(recipe: CorpusRecipe, root: Path) -> list[tuple[str, str]]:
 def _share(
     loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Executor, options: RunOptions, console: Console, stop: StopRequest
 ) -> int:
-    """Do one rank's share of a stage. No lock and no ledger: ranks run side by side."""
+    """Do one rank's share of a stage. No lock and no plan: ranks run side by side. All of them store the same recipe."""
     from reasonforge.corpus.loop.drive import Until, run_graph
     from reasonforge.corpus.loop.graph import corpus_graph
     from reasonforge.corpus.units import Store
 
     store = Store(root)
+    if stored_recipe(root) != loaded.resolved:
+        _begin(Ledger(root), loaded, console)
     until = Until(stage=options.stage, round=options.round, only=options.only, rank=options.rank, world_size=options.world_size)
     outcome = run_graph(
         corpus_graph(loaded.recipe, store), store, executor, until=until, outline=outline(loaded.recipe), console=console, stop=stop
     )
     if outcome.waits is not None:
         raise UnavailableError(f"{outcome.waits.message}, and {options.stage} needs it. Run: {_command('annotate', root)}")
-    # A stage of several steps (urls, say) stops at each: the units of the next follow from what all ranks have left of this one.
-    left = f"{counted(outcome.left, 'unit')} of {outcome.stopped_after} left to other ranks; then call all again, for the rest of the stage"
-    rest = left if outcome.left else "the stage is done"
+    if outcome.left:
+        # A stage of several steps (urls, say) stops at each: the units of the next follow from what all ranks have left of this one.
+        left = f"{counted(outcome.left, 'unit')} of {outcome.stopped_after} left to other ranks"
+        rest = f"{left}; then call all again, for the rest of the stage"
+    else:
+        rest = outcome.never or "the stage is done"
     console.end(f"rank {options.rank} of {options.world_size}", [("did", counted(outcome.done, "unit")), ("now", rest)])
     return 0
 
@@ -188,17 +177,54 @@ def _drive(
     recipe, store = loaded.recipe, Store(root)
     with driving(root) as ledger:
         console.banner(recipe.name, _facts(recipe, root))
-        _say_changes(console, ledger.begin(text=loaded.text, resolved=loaded.resolved))
-        until = Until(stage=options.stage, round=options.round, only=options.only)
-        graph = corpus_graph(recipe, store)
-        outcome = run_graph(graph, store, executor, until=until, outline=outline(recipe), ledger=ledger, console=console, stop=stop)
+        _begin(ledger, loaded, console)
+        outcome = run_graph(
+            corpus_graph(recipe, store),
+            store,
+            executor,
+            until=Until(stage=options.stage, round=options.round, only=options.only),
+            outline=outline(recipe),
+            ledger=ledger,
+            console=console,
+            stop=stop,
+            look_ahead=True,
+        )
         whole = outcome.ended is not None or outcome.waits is not None
         _publish(recipe, store, outcome, console)
         ledger.end(outcome.steps if whole else None, **_end_of(outcome))
         if outcome.ended is not None:
             write_corpus_report(root)
-    _tell(root, outcome, console)
+    _tell(root, outcome, console, quiet=options.quiet)
     return 0
+
+
+def _begin(ledger: Ledger, loaded: LoadedRecipe[CorpusRecipe], console: Console) -> None:
+    """Store the recipe, and say what is different from the one before, and what stuck."""
+    sticky = _sticky(loaded, ledger.root)
+    typed = {key for key, origin in loaded.origins.items() if origin == COMMAND_LINE}
+    _say_changes(console, ledger.begin(text=loaded.text, resolved=loaded.resolved, typed=[*typed, *sticky]))
+    _say_sticky(console, loaded, sticky)
+
+
+def _sticky(loaded: LoadedRecipe[CorpusRecipe], root: Path) -> list[str]:
+    """Return the settings that an earlier command line gave and that hold again, because this call names no recipe: dotted keys."""
+    if root / RESOLVED not in loaded.files:
+        return []
+    return [key for key in Ledger(root).typed() if loaded.origins.get(key, COMMAND_LINE) != COMMAND_LINE]
+
+
+def _say_sticky(console: Console, loaded: LoadedRecipe[CorpusRecipe], sticky: list[str]) -> None:
+    if sticky:
+        shown = ", ".join(f"{key} = {shorten(str(_setting(loaded.resolved, key)), _MOST_CHARS)}" for key in sticky[:_MOST_CHANGES])
+        more = f" and {len(sticky) - _MOST_CHANGES} more" if len(sticky) > _MOST_CHANGES else ""
+        console.note(f"from an earlier command line: {shown}{more}. They hold until a call names a recipe")
+
+
+def _setting(resolved: dict[str, Any], key: str) -> Any:
+    value: Any = resolved
+    for part in parse_dotted(key):
+        value = value[part]
+    return value
 
 
 def _end_of(outcome: Outcome) -> dict[str, object]:
@@ -207,19 +233,28 @@ def _end_of(outcome: Outcome) -> dict[str, object]:
         return {"state": "complete", "rounds": ended.rounds, "reason": ended.reason, "overlap": ended.overlap}
     if outcome.waits is not None:
         return {"state": "waiting", "round": outcome.waits.round, "message": outcome.waits.message}
-    return {"state": "stopped", "after": outcome.stopped_after}
+    return {"state": "stopped", "after": outcome.stopped_after or "the rounds"}
 
 
 def _publish(recipe: CorpusRecipe, store: Store, outcome: Outcome, console: Console) -> None:
-    """Put packed shards where training looks for them."""
-    if outcome.ended is None or not outcome.ended.packed:
+    """Put packed shards where training looks for them, and take away those of sources that are none any more."""
+    if outcome.ended is None:
         return
-    from reasonforge.corpus.loop.shards import publish_all
+    from reasonforge.corpus.loop.shards import publish_all, publish_tokenizer, retire
     from reasonforge.corpus.mixing.mixture import plan_mixture
 
     manifests = publish_all(store, outcome.ended.packed)
+    for folder, why in retire(store, manifests):
+        if why:
+            console.warn(f"{folder}: no source of this recipe, and still there, for {why}: training that names it reads old text")
+        else:
+            console.note(f"{folder}: removed, the recipe has no such source any more; what was packed for it stays in pack/{folder.name}")
+    if not manifests:
+        return
     pack = recipe.pack
     assert pack is not None
+    if (tokenizer := publish_tokenizer(store, outcome.ended.packed)) is not None:
+        console.note(f"{tokenizer}: the tokenizer of these shards")
     weights = {name: pack.weight if name == OWN_SOURCE else pack.sources[name].weight for name in manifests}
     tokens = {name: manifest.num_tokens for name, manifest in manifests.items()}
     planned = plan_mixture(weights, pack.total_tokens or sum(tokens.values()), tokens)
@@ -246,12 +281,18 @@ def _say_changes(console: Console, changes: dict[str, tuple[object, object]]) ->
     return True
 
 
-def _tell(root: Path, outcome: Outcome, console: Console) -> None:
+def _tell(root: Path, outcome: Outcome, console: Console, *, quiet: bool) -> None:
     rows = [("folder", str(root)), ("units", f"{outcome.done:,} done, {outcome.found:,} done before")]
+    if outcome.never is not None:
+        rows.append(("asked for", outcome.never))
+    elif outcome.stopped_after is not None and (outcome.ended is not None or outcome.waits is not None):
+        rows.append(("asked for", f"{outcome.stopped_after}; what comes after it is done, too"))
     if outcome.waits is not None:
+        if quiet:  # nobody else will say that it is their turn
+            console.warn(f"{outcome.waits.message}: {_command('annotate', root)}")
         console.end(outcome.waits.message, rows, [_command("annotate", root), _command("run --out", root)])
     elif outcome.ended is None:
-        console.end(f"stopped after {outcome.stopped_after}", rows, [_command("run --out", root)])
+        console.end(f"stopped after {outcome.stopped_after or 'the rounds'}", rows, [_command("run --out", root)])
     else:
         from reasonforge.corpus.report.page import REPORT
 

@@ -17,7 +17,7 @@ class Step:
     """Units that can be done side by side."""
 
     stage: str
-    """Name for people and for ``--stage``: one of :data:`reasonforge.corpus.loop.graph.STAGES`. Some stages are several steps."""
+    """Name for people and for ``--stage``: one of :data:`reasonforge.corpus.loop.outline.STAGES`. Some stages are several steps."""
     units: Sequence[Unit]
     round: int | None = None
     """Counted from 1; None = the stage stands outside the rounds."""
@@ -25,7 +25,12 @@ class Step:
     @property
     def title(self) -> str:
         """Return how the step is called on screen."""
-        return self.stage if self.round is None else f"round {self.round}: {self.stage}"
+        return title_of(self.stage, self.round)
+
+
+def title_of(stage: str, number: int | None) -> str:
+    """Return how a stage of a round is called on screen."""
+    return stage if number is None else f"round {number}: {stage}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

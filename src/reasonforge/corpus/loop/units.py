@@ -18,8 +18,9 @@ from reasonforge.corpus.annotate.automatic import labels_by_share
 from reasonforge.corpus.annotate.data import open_tables
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.loop import reasons
-from reasonforge.corpus.loop.expand import new_positives
+from reasonforge.corpus.loop.expand import POSITIVE_SCHEMA, new_positives
 from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
+from reasonforge.corpus.loop.seeds import read_hashes, seed_pages
 from reasonforge.corpus.pages import read_table, write_table
 from reasonforge.corpus.paths import read_pattern
 from reasonforge.corpus.roles import roles
@@ -31,6 +32,8 @@ DOMAINS = "domains.parquet"
 OVERLAP = "overlap.json"
 WORKLIST = "worklist.parquet"
 LABELS = "labels.json"
+AUTHORS = "authors.json"
+"""Who stands behind each label. Beside the labels, so that what follows from them does not depend on it."""
 POSITIVES = "positives.parquet"
 
 WORKLIST_SCHEMA = pl.Schema(
@@ -71,13 +74,14 @@ def ranks(ids: pl.Series, seed: int) -> pl.Series:
 def candidates(work: Work) -> None:
     """Offer the pages of one file that a classifier may learn from.
 
-    Inputs: ``pages``, ``mask``s, and from round 2 on ``positives``, and where negatives leave something out ``selected`` and ``labels``, of
-    the round before. Settings: ``kind`` (``seed``: every page is a positive; ``crawl``), ``seed``, ``positive_below`` and
-    ``negative_below``: ranks that are offered.
+    Inputs: ``pages``; of the crawl ``mask``s, ``seed_urls`` and ``seed_words`` (:mod:`reasonforge.corpus.loop.seeds`), from round 2 on
+    ``positives``, and where negatives leave something out ``selected`` and ``labels``, of the round before. Settings: ``kind`` (``seed``:
+    every page is a positive; ``crawl``), ``seed``, ``positive_below`` and ``negative_below``: ranks that are offered; of the crawl
+    ``max_chars`` that the classifier sees of a text, and the digest of its ``tokeniser``.
     """
     given, settings = roles(work), work.settings
     (source,) = given["pages"]
-    whole = read_table(source, ["id", "host", "path", "domain", "text"])
+    whole = read_table(source, ["id", "url", "host", "path", "domain", "text"])
     pages = alive(whole, given.get("mask", ()))
     pages = pages.with_columns(ranks(pages["id"], settings["seed"]))
     if settings["kind"] == "seed":
@@ -88,11 +92,13 @@ def candidates(work: Work) -> None:
         pages = pages.with_columns(positive=pl.col("id").is_in(ids.implode()))
     below = pl.when("positive").then(pl.lit(settings["positive_below"], pl.UInt64)).otherwise(pl.lit(settings["negative_below"], pl.UInt64))
     drawn = pages.filter(pl.col("rank") < below)
-    kept = drawn.filter(~_left_out(drawn, given))
+    fit = drawn.filter(~_left_out(drawn, given))
+    kept = fit if settings["kind"] == "seed" else fit.filter(~_seeds(fit, given, settings["max_chars"]))
     work.counts.taken, work.counts.kept = whole.height, kept.height
     work.counts.drop("masked", whole.height - pages.height)
     work.counts.drop(reasons.NOT_OFFERED, pages.height - drawn.height)
-    work.counts.drop(reasons.NO_NEGATIVE, drawn.height - kept.height)
+    work.counts.drop(reasons.NO_NEGATIVE, drawn.height - fit.height)
+    work.counts.drop(reasons.SEED_DOCUMENT, fit.height - kept.height)
     work.counts.note("positives", int(kept["positive"].sum()))
     write_table(work.output(CANDIDATES), kept.select(CANDIDATE_SCHEMA.names()).cast(CANDIDATE_SCHEMA))
 
@@ -105,6 +111,12 @@ def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]]) -> pl.Ser
     if "labels" in given:
         out = out | (read_labels(given["labels"][0]).labels_of(drawn) == "math").fill_null(False)
     return out & ~drawn["positive"]
+
+
+def _seeds(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]], max_chars: int) -> pl.Series:
+    """Say which drawn pages would be negatives, and are documents of the seed."""
+    urls, words = read_hashes(given["seed_urls"][0]), read_hashes(given["seed_words"][0])
+    return seed_pages(drawn, urls=urls, words=words, max_chars=max_chars) & ~drawn["positive"]
 
 
 def summarise(work: Work) -> None:
@@ -159,28 +171,30 @@ def look(work: Work) -> None:
 
 
 def expand(work: Work) -> None:
-    """Find the pages of one file that become positives.
+    """Find the pages of one file that are positives from now on.
 
     Inputs: ``worklist``, ``labels``, and ``positives`` of the round before.
     """
     given = roles(work)
     pages = read_table(given["worklist"][0], ["id", "host", "path", "selected"])
-    earlier = read_table(given["positives"][0], ["id"]) if "positives" in given else None
+    earlier = read_table(given["positives"][0], POSITIVE_SCHEMA.names()) if "positives" in given else None
     found = new_positives(pages, read_labels(given["labels"][0]), earlier=earlier)
     work.counts.taken = pages.height + (0 if earlier is None else earlier.join(pages, on="id", how="anti").height)
-    work.counts.kept = found.height
-    work.counts.drop(reasons.NOT_ACCEPTED, work.counts.taken - found.height)
-    write_table(work.output(POSITIVES), found)
+    work.counts.kept = found.pages.height
+    work.counts.drop(reasons.TAKEN_BACK, found.taken_back.height)
+    work.counts.drop(reasons.NOT_ACCEPTED, work.counts.taken - found.pages.height - found.taken_back.height)
+    write_table(work.output(POSITIVES), found.pages)
 
 
 def label(work: Work) -> None:
     """Write down the labels that hold in a round, so that what follows depends on them and on nothing else of the annotations.
 
-    Settings: ``labels``, pattern to label.
+    Settings: ``labels``, pattern to label; ``authors``, pattern to who stands behind it.
     """
     labels = work.settings["labels"]
     work.counts.taken = work.counts.kept = len(labels)
     _write_json(work.output(LABELS), labels)
+    _write_json(work.output(AUTHORS), work.settings["authors"])
 
 
 def label_by_share(work: Work) -> None:
@@ -199,6 +213,7 @@ def label_by_share(work: Work) -> None:
     labels = {str(found.row.pattern): found.label for found in labels_by_share(data, min_ratio=settings["min_ratio"])}
     work.counts.taken = work.counts.kept = len(labels)
     _write_json(work.output(LABELS), labels)
+    _write_json(work.output(AUTHORS), dict.fromkeys(labels, "auto"))
 
 
 def read_labels(path: str | Path) -> Annotations:

@@ -9,10 +9,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from reasonforge.corpus.hashing import U64
+from reasonforge.corpus.neardup.compare import whole_parts
 from reasonforge.corpus.neardup.signatures import jaccard
 
 PAIRS = pl.Schema({"file_a": pl.UInt32, "row_a": pl.UInt32, "file_b": pl.UInt32, "row_b": pl.UInt32})
 """Two pages, each by the number of its file and its row in it; the first is the smaller one."""
+
+_OPEN_PAGES = 1 << 15
+"""Of clusters that pairs leave open: so many, or one cluster, are held at a time."""
 
 Shingles = Callable[[pl.DataFrame], Sequence[U64]]
 """Returns the distinct shingles, sorted, of each page of a table with columns ``file`` and ``row``."""
@@ -99,10 +103,12 @@ def clusters(edges: pl.DataFrame, members: pl.DataFrame, shingles: Shingles, *, 
     is_open = np.zeros(len(nodes), np.bool_)
     is_open[kept[~direct]] = True
     is_open = is_open[kept]
-    if is_open.any():
-        inside = is_open[low]
-        numbers = np.flatnonzero(is_open)
-        sets = dict(zip(numbers.tolist(), shingles(nodes.filter(pl.Series(is_open)).select("file", "row")), strict=True))
+    clusters_of = kept.copy()
+    open_nodes = np.flatnonzero(is_open)
+    for part in whole_parts(clusters_of[open_nodes], _OPEN_PAGES) if open_nodes.size else ():
+        numbers = open_nodes[part]
+        inside = np.isin(clusters_of[low], clusters_of[numbers])
+        sets = dict(zip(numbers.tolist(), shingles(nodes[numbers].select("file", "row")), strict=True))
         for node, keeper in _assigned(numbers.tolist(), low[inside], high[inside], sets, threshold).items():
             kept[node] = keeper
     dropped = nodes.with_columns(kept_id=nodes["id"].gather(kept), keeper=pl.Series(kept)).filter(pl.col("keeper") != pl.col("node"))

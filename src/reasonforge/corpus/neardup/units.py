@@ -1,8 +1,8 @@
 """Near-duplicates as units of work: bands per file, pairs per range of keys, shingles per file, verified pairs, clusters, masks.
 
 Between steps that go by files and steps that go by ranges, files are merged in batches: :mod:`reasonforge.corpus.urls.merge` says why, and
-how large receipts get. No step holds more than one file, one range of keys, or the pairs that were found. Pages are dropped for the same
-reasons whatever the number of ranges and workers.
+how large receipts get. No step holds more than a part of a file, one range of keys, the pairs that were found, and as many shingles as
+:mod:`reasonforge.corpus.neardup.compare` says. Pages are dropped for the same reasons whatever the number of ranges and workers.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reasonforge.corpus.hashing import U64, UNICODE
+from reasonforge.corpus.hashing import UNICODE
 from reasonforge.corpus.neardup.clusters import PAIRS, bucket_pairs, clusters
+from reasonforge.corpus.neardup.compare import ShingleTables, similar
 from reasonforge.corpus.neardup.config import NearDupConfig
-from reasonforge.corpus.neardup.signatures import band_keys, jaccard, shingle_sets, signatures
+from reasonforge.corpus.neardup.signatures import band_keys, shingle_sets, signatures
 from reasonforge.corpus.pages import PAGES, read_table, write_table
+from reasonforge.corpus.reasons import LEFT_OUT, NEAR_DUPLICATE, NO_WORDS, NOT_SIMILAR
 from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work
-from reasonforge.corpus.urls.dedup import DROPPED, Chain, mask_of
+from reasonforge.corpus.urls.dedup import Chain, mask_unit
 from reasonforge.corpus.urls.merge import append_all, batches, merge_sorted
-from reasonforge.corpus.urls.reasons import LEFT_OUT, NEAR_DUPLICATE, NO_WORDS, NOT_SIMILAR
 from reasonforge.corpus.urls.tables import chosen_pages, hash_range, read_range
 
 STAGE: Final = "neardup"
@@ -158,13 +159,7 @@ def plan_masks(pages: Sequence[Receipt], found: Sequence[Receipt], store: Store)
     """Return one unit per file of pages."""
     joined = [store.input(receipt, CLUSTERS) for receipt in found]
     return [
-        unit_of(
-            STAGE,
-            f"{__name__}:write_mask",
-            {"pages": [store.input(receipt, PAGES)], "clusters": joined},
-            settings={"file": number},
-            version=VERSION,
-        )
+        mask_unit(STAGE, number, store.input(receipt, PAGES), joined, NEAR_DUPLICATE, version=VERSION)
         for number, receipt in enumerate(pages)
     ]
 
@@ -223,12 +218,15 @@ def write_shingles(work: Work) -> None:
     """Unit: the shingles of the candidates of one file."""
     given, file = roles(work), work.settings["file"]
     wanted = read_range(given["candidates"][0], "file", file, file).select("row")
-    pages = read_table(given["pages"][0], ["id", "fetched_at", "crawl", "text"]).with_row_index("row").join(wanted, on="row", how="semi")
-    pages = pages.sort("row")
-    work.counts.taken = work.counts.kept = len(pages)
-    sets = shingle_sets(pages["text"].to_list(), shingle=work.settings["shingle"])
-    table = pages.drop("text").with_columns(shingles=pl.Series(sets, dtype=pl.List(pl.UInt64)))
-    write_table(work.output(SHINGLES), table.select(_SHINGLES.names()).cast(_SHINGLES))
+    tables = [pl.DataFrame(schema=_SHINGLES)]
+    for part in chosen_pages(given["pages"][0], ["id", "fetched_at", "crawl", "text"]):
+        pages = part.join(wanted, on="row", how="semi", maintain_order="left")
+        sets = shingle_sets(pages["text"].to_list(), shingle=work.settings["shingle"])
+        table = pages.drop("text").with_columns(shingles=pl.Series(sets, dtype=pl.List(pl.UInt64)))
+        tables.append(table.select(_SHINGLES.names()).cast(_SHINGLES))
+    found = pl.concat(tables, rechunk=True)
+    work.counts.taken = work.counts.kept = len(found)
+    write_table(work.output(SHINGLES), found)
 
 
 def merge_shingles(work: Work) -> None:
@@ -241,11 +239,7 @@ def write_edges(work: Work) -> None:
     """Unit: the pairs of one range that are similar enough."""
     given = roles(work)
     pairs = read_table(given["pairs"][0])
-    sets = _shingles(given.get("shingles", []), pl.concat([pairs.select(file=f"file_{end}", row=f"row_{end}") for end in "ab"]).unique())
-    similar = [
-        jaccard(sets[file_a, row_a], sets[file_b, row_b]) >= work.settings["jaccard"] for file_a, row_a, file_b, row_b in pairs.iter_rows()
-    ]
-    edges = pairs.filter(pl.Series(similar, dtype=pl.Boolean))
+    edges = pairs.filter(pl.Series(similar(pairs, ShingleTables(given.get("shingles", [])), threshold=work.settings["jaccard"])))
     work.counts.taken = len(pairs)
     work.counts.kept = len(edges)
     work.counts.drop(NOT_SIMILAR, len(pairs) - len(edges))
@@ -258,40 +252,13 @@ def write_clusters(work: Work) -> None:
     tables = [read_table(path) for path in given.get("edges", [])]
     edges = pl.concat(tables).unique() if tables else pl.DataFrame(schema=PAIRS)
     columns = ["row", "id", "fetched_at", "crawl", "file"]
-    named = [read_table(path, columns) for path in given.get("shingles", [])]
+    in_edges = pl.concat([edges.select(file=f"file_{end}", row=f"row_{end}") for end in "ab"]).unique()
+    named = [read_table(path, columns).join(in_edges, on=["file", "row"], how="semi") for path in given.get("shingles", [])]
     members = pl.concat([pl.DataFrame(schema=_MERGED_SHINGLES).select(columns), *named])
-
-    def shingles(pages: pl.DataFrame) -> list[U64]:
-        sets = _shingles(given.get("shingles", []), pages)
-        return [sets[file, row] for file, row in pages.iter_rows()]
-
-    dropped = clusters(edges, members, shingles, threshold=work.settings["jaccard"])
+    dropped = clusters(edges, members, ShingleTables(given.get("shingles", [])).read_all, threshold=work.settings["jaccard"])
     work.counts.taken = work.counts.kept = len(edges)
     work.counts.note("dropped", len(dropped))
     write_table(work.output(CLUSTERS), dropped.cast(_CLUSTERS))
-
-
-def write_mask(work: Work) -> None:
-    """Unit: the mask of one file."""
-    given = roles(work)
-    ids = read_table(given["pages"][0], ["id"])
-    mask = mask_of(work.settings["file"], given["clusters"], NEAR_DUPLICATE)
-    work.counts.taken = len(ids)
-    work.counts.drop(NEAR_DUPLICATE, len(mask))
-    work.counts.kept = len(ids) - len(mask)
-    write_table(work.output(DROPPED), mask)
-
-
-def _shingles(paths: Sequence[str], pages: pl.DataFrame) -> dict[tuple[int, int], U64]:
-    """Read the shingles of pages, by file and row."""
-    sets: dict[tuple[int, int], U64] = {}
-    for path in paths:
-        there = read_table(path, ["file"])["file"].unique()
-        for (file,), rows in pages.filter(pl.col("file").is_in(there.implode())).group_by("file", maintain_order=True):
-            table = read_range(path, "file", file, file).select("row", "shingles").join(rows, on="row", how="semi")
-            found = zip(table["row"], table["shingles"], strict=True)
-            sets |= {(file, row): shingles.to_numpy().astype(np.uint64, copy=False) for row, shingles in found}
-    return sets
 
 
 def _unit(stage: str, function: str, given: dict[str, list[Input]], settings: dict[str, Any]) -> Unit:

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.ingest.inputs import opened
 from reasonforge.corpus.ingest.rows import field, json_rows, parquet_rows
-from reasonforge.corpus.packing.reasons import CONTAMINATED, EMPTY_DOCUMENT, MASKED, NOT_SELECTED
 from reasonforge.corpus.pages import read_table
-from reasonforge.corpus.reasons import MISSING_FIELD, TRUNCATED
+from reasonforge.corpus.reasons import CONTAMINATED, EMPTY_DOCUMENT, MASKED, MISSING_FIELD, NOT_SELECTED, TRUNCATED
 from reasonforge.corpus.units import Counts
 
 

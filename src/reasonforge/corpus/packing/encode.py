@@ -1,4 +1,4 @@
-"""Texts to token ids in batches: as fast as the tokenizer's own batches, and in memory that does not grow with the corpus."""
+"""Texts to token ids in batches, in memory that does not grow with the corpus. ``benchmarks/corpus/tokenise.py`` says what that costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.packing.documents import Text
 from reasonforge.corpus.packing.manifest import dtype_of, token_type
-from reasonforge.corpus.packing.reasons import NOT_ENCODABLE
+from reasonforge.corpus.reasons import NOT_ENCODABLE
 from reasonforge.corpus.units import Counts
 from reasonforge.text.tokenizer import Tokenizer
 
@@ -57,7 +57,7 @@ def encode_documents(
         if not rows:
             continue
         counts.kept += len(rows)
-        joined = array("I")  # takes a list of ids four times as fast as NumPy does
+        joined = array("I")  # takes lists of ids much faster than NumPy does
         for row in rows:
             joined.fromlist(row)
             joined.append(eos_id)

@@ -12,6 +12,7 @@ No header in either: NumPy, C or anything else reads them with one call.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -102,9 +103,7 @@ class Manifest:
         """
         path = folder / MANIFEST
         if not folder.is_dir():
-            raise DataError(
-                f"{folder}: no such folder of shards. Make one: reasonforge corpus pack FILES --tokenizer FOLDER --out {folder}"
-            )
+            raise DataError(f"{folder}: no such folder of shards. Make it: {_made_by(folder)}")
         if not path.exists():
             raise DataError(
                 f"{folder}: holds no {MANIFEST}, so it is no (whole) folder of shards. Pack it again, or name the folder inside"
@@ -135,3 +134,12 @@ class Manifest:
             raise ValueError(f"eos_id {self.eos_id} is outside the vocabulary of {self.vocab_size} ids")
         if any(not isinstance(shard.name, str) or not shard.name or "/" in shard.name or "\\" in shard.name for shard in self.shards):
             raise ValueError("a shard's name is no file name")
+
+
+def _made_by(folder: Path) -> str:
+    """Return the command that makes a folder of shards: what lies in ``DIR/shards`` is made with the corpus ``DIR``."""
+    pack = f"reasonforge corpus pack FILES --tokenizer FOLDER --out {shlex.quote(str(folder))}"
+    corpus = folder.parent.parent
+    if folder.parent.name != "shards" or not corpus.name:
+        return pack
+    return f"reasonforge corpus run RECIPE --out {shlex.quote(str(corpus))}, or {pack}"

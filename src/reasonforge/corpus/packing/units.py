@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ VERSION = 1
 
 BIN, IDX, FACTS = "shard.bin", "shard.idx", "shard.json"
 
+_OWN_FILE = re.compile(r"shard-\d{5,}\.(?:bin|idx)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackInput:
@@ -47,19 +51,22 @@ class PackInput:
     """Column of the ids that the tables name; may be missing where there is no table. None = they name documents by their row's number."""
 
 
-def plan_pack(inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pack") -> list[Unit]:
+def plan_pack(inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pack", root: Path | None = None) -> list[Unit]:
     """Return one unit per file.
 
     Args:
         inputs: in the order that the shards will have.
         tokenizer: folder with ``tokenizer.json``; where the units run it must lie in the same place.
         stage: names the folder of the units.
+        root: the corpus folder; a tokenizer below it is named relative to it, so that the folder can be moved.
 
     Raises:
         DataError: the tokenizer cannot be read, or has no token that ends a document.
     """
     loaded = load_tokenizer(tokenizer)
-    encoder = Input(str(tokenizer.expanduser().absolute()), loaded.encoding_sha256)
+    path = tokenizer.expanduser()
+    named = path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else str(path.absolute())
+    encoder = Input(named, loaded.encoding_sha256)
     return [
         Unit(
             stage=stage,
@@ -82,10 +89,8 @@ def pack_file(work: Work) -> None:
     """Write the shard of one file: ``shard.bin``, ``shard.idx``, and what is known of them in ``shard.json``."""
     settings = work.settings
     folder, file, *masks = work.inputs
-    tokenizer = load_tokenizer(Path(folder))
     expected = work.unit.inputs[0].digest
-    if tokenizer.encoding_sha256 != expected:
-        raise DataError(f"{folder}: the tokenizer has changed since the packing was planned: plan it again")
+    tokenizer = _planned_tokenizer(folder, expected)
     keep = masks.pop(0) if settings["keep"] else None
     actions = masks.pop() if settings["actions"] else None
     texts = documents(
@@ -128,7 +133,7 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
         out: the folder; one that holds these very shards already is left as it is.
         source: name of what was packed.
         replace: other shards in ``out`` give way, once these are whole: readers find the old or the new, and where nothing can be packed
-            the old.
+            the old. Not where something else lies beside them.
 
     Raises:
         DataError: no document came through, or ``out`` holds something else.
@@ -140,6 +145,10 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
     except DataError:
         if not (replace and (out / MANIFEST).is_file()):
             raise
+        if foreign := foreign_files(out):
+            raise DataError(
+                f"{out / foreign[0]}: packing did not write it, and the folder is to hold other shards: move it away, and go on"
+            ) from None
     manifest = _manifest(receipts, store, source)
     temporary = out.parent / f".tmp-{out.name[:40]}-{uuid.uuid4().hex[:16]}"
     old = temporary.with_name(f"{temporary.name}-old")
@@ -178,6 +187,11 @@ def published(units: Sequence[Unit], out: Path, *, source: str) -> Manifest | No
     raise DataError(f"{out}: holds something else: choose another folder, or remove it first")
 
 
+def foreign_files(folder: Path) -> list[str]:
+    """Return what lies in a folder of shards and is none of their files: an export, notes."""
+    return sorted(path.name for path in folder.iterdir() if path.name != MANIFEST and not _OWN_FILE.fullmatch(path.name))
+
+
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Read a tokenizer that can pack: one that can end a document.
 
@@ -190,6 +204,15 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         token_type(tokenizer.vocab_size)
     except DataError as error:
         raise DataError(f"{folder}: {error}") from None
+    return tokenizer
+
+
+@lru_cache(maxsize=1)
+def _planned_tokenizer(folder: str, expected: str) -> Tokenizer:
+    """Return the tokenizer that units were planned with, read once for all files that a process packs."""
+    tokenizer = load_tokenizer(Path(folder))
+    if tokenizer.encoding_sha256 != expected:
+        raise DataError(f"{folder}: the tokenizer has changed since the packing was planned: plan it again")
     return tokenizer
 
 

@@ -26,9 +26,11 @@ class Scores:
     """How a round scored the crawl."""
 
     bins: tuple[Bin, ...]
-    """Of equal width from 0 to 1."""
+    """Of equal width in log-odds, from the lowest score to the highest."""
+    place: float
+    """Where among them the cut is, 0 to 1."""
     cut: float
-    """Score above which all pages were collected and below which none; of those that have it, as many as the budget had room for."""
+    """Probability above which all pages were collected and below which none; of those that have it, as many as the budget had room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,8 @@ class Corpus:
     reasons: dict[str, str]
     """What the codes mean that stand in ``stages``."""
     benchmarks: tuple[Benchmark, ...]
+    shared: int
+    """Pages that have text in common with any of them."""
     decontaminated: bool
     sources: tuple[Source, ...]
     total_tokens: int | None
@@ -197,10 +201,10 @@ def headline(corpus: Corpus) -> list[str]:
     if last.overlap is not None:
         said.append(f"{_percent(last.overlap)} of the last round's pages were in the round before.")
     if corpus.decontaminated:
-        pages, names = sum(entry.pages for entry in corpus.benchmarks), len([entry for entry in corpus.benchmarks if entry.pages])
+        names = len([entry for entry in corpus.benchmarks if entry.pages])
         said.append(
-            f"{counted(pages, 'page')} shared text with {counted(names, 'benchmark')}."
-            if pages
+            f"{counted(corpus.shared, 'page')} shared text with {counted(names, 'benchmark')}."
+            if corpus.shared
             else "No page shared text with a benchmark."
         )
         if corpus.checked:

@@ -36,7 +36,8 @@ from reasonforge.corpus.report.facts import (
     Stage,
     State,
 )
-from reasonforge.corpus.selection.cut import NUM_BINS, read_histograms
+from reasonforge.corpus.scores import NUM_SCORES, probability_of
+from reasonforge.corpus.selection.cut import read_histograms
 from reasonforge.corpus.selection.units import SELECTED
 from reasonforge.corpus.units import Receipt, total
 
@@ -71,6 +72,7 @@ def read_corpus(root: Path) -> Corpus:
     stages = tuple(_stages(reader))
     codes = sorted({code for stage in stages for code in stage.dropped})
     state = ended.get("state", "unfinished")
+    hits = _hits(reader)
     others = {} if recipe.pack is None else recipe.pack.sources
     checked = _checked(reader)
     return Corpus(
@@ -83,7 +85,8 @@ def read_corpus(root: Path) -> Corpus:
         samples=tuple(_samples(reader, numbers[-1])) if numbers else (),
         stages=stages,
         reasons={code: REASONS[code] for code in codes if code in REASONS},
-        benchmarks=tuple(_benchmarks(reader)),
+        benchmarks=() if hits is None else tuple(_benchmarks(hits)),
+        shared=0 if hits is None else hits["id"].n_unique(),
         decontaminated=ACTIONS in {name for receipt in reader.receipts("decontaminate") for name in receipt.outputs},
         sources=tuple(_sources(reader)),
         total_tokens=None if recipe.pack is None else recipe.pack.total_tokens,
@@ -132,14 +135,16 @@ def _scores(reader: CorpusReader, number: int) -> Scores | None:
     cuts = [receipt.unit.settings["score"] for receipt in chosen if "score" in receipt.unit.settings]
     if not cuts:
         return None
-    cut = int(cuts[-1]) / (NUM_BINS - 1)
     if reader.truth is not None and (scores := reader.table("score", number, SCORES, ["id", "score"])) is not None:
-        place = (pl.col("score").cast(pl.UInt32) * _BINS // NUM_BINS).alias("bin")
-        known = scores.join(reader.truth.select("id", "is_math"), on="id", how="left").with_columns(place)
+        bin_of = (pl.col("score").cast(pl.UInt32) * _BINS // NUM_SCORES).alias("bin")
+        known = scores.join(reader.truth.select("id", "is_math"), on="id", how="left").with_columns(bin_of)
         counts = {row[0]: row[1:] for row in known.group_by("bin").agg(pl.len(), pl.col("is_math").fill_null(False).sum()).iter_rows()}
-        return Scores(bins=tuple(Bin(pages=counts.get(i, (0, 0))[0], math=counts.get(i, (0, 0))[1]) for i in range(_BINS)), cut=cut)
-    pages = read_histograms(reader.outputs("score", number, HISTOGRAM)).pages
-    return Scores(bins=tuple(Bin(pages=int(count), math=None) for count in pages.reshape(_BINS, -1).sum(axis=1)), cut=cut)
+        bins = [Bin(pages=pages, math=math) for pages, math in (counts.get(place, (0, 0)) for place in range(_BINS))]
+    else:
+        pages = read_histograms(reader.outputs("score", number, HISTOGRAM)).pages
+        bins = [Bin(pages=int(count), math=None) for count in pages.reshape(_BINS, -1).sum(axis=1)]
+    cut = int(cuts[-1])
+    return Scores(bins=tuple(bins), place=cut / (NUM_SCORES - 1), cut=float(probability_of(cut)))
 
 
 def _samples(reader: CorpusReader, number: int) -> Iterator[Sample]:
@@ -153,7 +158,7 @@ def _samples(reader: CorpusReader, number: int) -> Iterator[Sample]:
     for group, rows in wanted.items():
         for page, score in rows:
             url, title, text = texts.get(page, ("", "", ""))
-            yield Sample(group=group, score=score / (NUM_BINS - 1), url=url, title=title, text=text, kind=kinds.get(page, ""))
+            yield Sample(group=group, score=float(probability_of(score)), url=url, title=title, text=text, kind=kinds.get(page, ""))
 
 
 _ORDERS: tuple[tuple[Group, bool, list[str], list[bool]], ...] = (
@@ -223,16 +228,17 @@ def _checked(reader: CorpusReader) -> set[str]:
     return {name for name, whole in found.items() if whole}
 
 
-def _benchmarks(reader: CorpusReader) -> Iterator[Benchmark]:
+def _hits(reader: CorpusReader) -> pl.DataFrame | None:
     # A document of another source has the number of its row for an id: only with its file it is one of many.
     columns = ["id", "benchmark", "item", "n", "gram"]
     tables = [
         read_table(path, columns).with_columns(pl.format("{} {}", pl.lit(str(number)), "id").alias("id"))
         for number, path in enumerate(reader.outputs("decontaminate", None, HITS))
     ]
-    if not tables:
-        return
-    hits = pl.concat(tables)
+    return pl.concat(tables) if tables else None
+
+
+def _benchmarks(hits: pl.DataFrame) -> Iterator[Benchmark]:
     for (name,), rows in sorted(hits.group_by("benchmark"), key=lambda entry: str(entry[0][0])):
         items = rows.group_by("item").agg(pages=pl.col("id").n_unique(), gram=pl.col("gram").sort_by(pl.col("n"), descending=True).first())
         top = items.sort(["pages", "item"], descending=[True, False]).head(_MOST_HITS)

@@ -19,9 +19,10 @@ import xxhash
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.scores import NUM_SCORES, score_of_probability
 
-NUM_BINS = 1 << 16
-"""Of scores, and of hashes."""
+NUM_BINS = NUM_SCORES
+"""Of scores, and of hashes: both have 16 bits."""
 
 _SCHEMA = pl.Schema({"bin": pl.UInt16, "pages": pl.UInt64, "tokens": pl.UInt64})
 
@@ -60,11 +61,6 @@ class Cut:
     def from_dict(cls, values: Mapping[str, Any]) -> Cut:
         """Read what :meth:`to_dict` returned."""
         return cls(**{name: int(values[name]) for name in ("score", "hash_below", "tokens", "pages")})
-
-    @property
-    def threshold(self) -> float:
-        """Return the probability of the score."""
-        return self.score / (NUM_BINS - 1)
 
 
 def empty() -> Histogram:
@@ -109,8 +105,7 @@ def cut(scores: Histogram, *, token_budget: int | None = None, threshold: float 
     if not scores.pages.any():
         raise DataError("no page has a score, so none can be selected. Were all pages dropped?")
     if threshold is not None:
-        lowest = min(max(int(np.rint(threshold * (NUM_BINS - 1))), 0), NUM_BINS - 1)
-        return _cut(scores, lowest, whole=True)
+        return _cut(scores, score_of_probability(threshold), whole=True)
     assert token_budget is not None
     from_top = np.cumsum(scores.tokens[::-1])[::-1]  # tokens of each score and all above it
     if int(from_top[0]) <= token_budget:
@@ -145,30 +140,11 @@ def selected(scores: pl.DataFrame, where: Cut) -> pl.DataFrame:
     return scores.filter(pl.Series(chosen))
 
 
-def cut_of(scores: Iterable[pl.DataFrame], *, token_budget: int) -> Cut:
-    """Return the cut of tables in memory."""
-    tables = list(scores)
-    summed = sum((histogram(table) for table in tables), empty())
-    first = cut(summed, token_budget=token_budget)
-    if first.hash_below:
-        return first
-    return cut(summed, token_budget=token_budget, ties=sum((tie_histogram(table, first.score) for table in tables), empty()))
-
-
 def write_histogram(path: Path, content: Histogram) -> None:
     """Write the bins that hold something."""
     bins = np.flatnonzero(content.pages)
     columns = {"bin": bins.astype(np.uint16), "pages": content.pages[bins], "tokens": content.tokens[bins]}
     write_table(path, pl.DataFrame(columns, schema=_SCHEMA))
-
-
-def read_histogram(path: str | Path) -> Histogram:
-    """Read what :func:`write_histogram` wrote.
-
-    Raises:
-        DataError: it is something else.
-    """
-    return read_histograms([path])
 
 
 def read_histograms(paths: Iterable[str | Path]) -> Histogram:

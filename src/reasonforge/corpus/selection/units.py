@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.pages import read_table, write_table
+from reasonforge.corpus.reasons import BELOW_CUT, OTHER_SCORE
 from reasonforge.corpus.roles import roles, unit_of
 from reasonforge.corpus.selection.config import SelectionConfig
-from reasonforge.corpus.selection.cut import Cut, Histogram, cut, read_histograms, selected, tie_histogram, write_histogram
-from reasonforge.corpus.selection.reasons import BELOW_CUT, OTHER_SCORE
+from reasonforge.corpus.selection.cut import Cut, Histogram, cut, selected, tie_histogram, write_histogram
 from reasonforge.corpus.units import Input, Unit, Work
 
 TIES = "ties.parquet"
@@ -48,11 +48,6 @@ def plan_selection(where: Cut, scores: Sequence[Input], *, stage: str = "selecti
     """Return a unit per file of scores that writes which pages are selected."""
     settings = {"score": where.score, "hash_below": where.hash_below}
     return [unit_of(stage, "reasonforge.corpus.selection.units:select", {"scores": [file]}, settings=settings) for file in scores]
-
-
-def histograms_of(paths: Iterable[str]) -> Histogram:
-    """Return the sum of the histograms of many units: one megabyte, however many there are."""
-    return read_histograms(paths)
 
 
 def sum_ties(work: Work) -> None:

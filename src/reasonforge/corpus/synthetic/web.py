@@ -31,6 +31,8 @@ MIN_PAGES = 200
 """Fewer would not have every kind of host."""
 SUMMARY, BENCHMARK, SEED = "summary.json", "benchmark.jsonl", "seed.jsonl"
 
+_BUDGETS = (40, 89, 120)
+"""How much the paper collects in the first, second and last round: billions of tokens."""
 _FILE_PAGES = 1000
 _SAME_URL, _OTHER_URL, _NEAR = 0.03, 0.02, 0.02
 """Shares of responses that repeat a page: in the other crawl, under another spelling of its address, with small changes elsewhere."""
@@ -93,7 +95,9 @@ class Summary:
     pages: int
     seed: int
     math_tokens: int
-    """Roughly, of mathematical pages that are no copies: what a budget can be measured by."""
+    """Roughly, of mathematical pages that are no copies."""
+    token_budgets: tuple[int, ...]
+    """For the rounds of a recipe: as the paper's grow, and in the end all the mathematics that there is."""
     classes: tuple[Class, ...]
     problems: int
     """Of the benchmark."""
@@ -358,10 +362,12 @@ def summary_of(truths: Sequence[Truth], *, pages: int, seed: int, problems: int)
         tokens = sum(row.rough_tokens for row in first if row.kind == kind)
         copies = sum(row.duplicate_of is not None for row in mine)
         classes.append(Class(kind, len(mine), copies, len({row.domain for row in mine}), tokens))
+    math_tokens = sum(row.rough_tokens for row in first if row.is_math)
     return Summary(
         pages=pages,
         seed=seed,
-        math_tokens=sum(row.rough_tokens for row in first if row.is_math),
+        math_tokens=math_tokens,
+        token_budgets=tuple(math_tokens * budget // _BUDGETS[-1] for budget in _BUDGETS),
         classes=tuple(classes),
         problems=problems,
         exact_leaks=sum(row.leak == "exact" for row in truths),

@@ -15,11 +15,11 @@ import polars as pl
 import xxhash
 
 from reasonforge.corpus.pages import PAGES, read_table, write_table
+from reasonforge.corpus.reasons import DUPLICATE_URL
 from reasonforge.corpus.roles import roles, unit_of
-from reasonforge.corpus.units import Receipt, Store, Unit, Work
+from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work
 from reasonforge.corpus.urls.config import UrlDedupConfig
 from reasonforge.corpus.urls.merge import batches, merge_sorted
-from reasonforge.corpus.urls.reasons import DUPLICATE_URL
 from reasonforge.corpus.urls.tables import hash_range, read_range
 
 STAGE: Final = "urls"
@@ -104,13 +104,7 @@ def plan_gathered(num_files: int, twice: Sequence[Receipt], store: Store) -> lis
 def plan_masks(pages: Sequence[Receipt], gathered: Sequence[Receipt], store: Store) -> list[Unit]:
     """Return one unit per file of pages, from the receipts of all batches."""
     return [
-        unit_of(
-            STAGE,
-            f"{__name__}:write_mask",
-            {"pages": [store.input(pages[number], PAGES)], "twice": [store.input(receipt, GATHERED)]},
-            settings={"file": number},
-            version=VERSION,
-        )
+        mask_unit(STAGE, number, store.input(pages[number], PAGES), [store.input(receipt, GATHERED)], DUPLICATE_URL, version=VERSION)
         for files, receipt in zip(batches(len(pages)), gathered, strict=True)
         for number in files
     ]
@@ -173,13 +167,28 @@ def twice(keys: pl.DataFrame) -> pl.DataFrame:
     return dropped.select(_TWICE.names()).cast(_TWICE).sort("file", "id")
 
 
+def mask_unit(stage: str, file: int, pages: Input, found: Sequence[Input], reason: str, *, version: int) -> Unit:
+    """Return the unit that writes the mask of one file of pages.
+
+    Args:
+        stage: folder of the unit.
+        file: number of the file in the tables.
+        pages: the file.
+        found: tables of what is dropped from all files, with the columns ``file``, ``id`` and ``kept_id``.
+        reason: code of why it is dropped.
+        version: of what finds it.
+    """
+    given, settings = {"pages": [pages], "found": found}, {"file": file, "reason": reason}
+    return unit_of(stage, f"{__name__}:write_mask", given, settings=settings, version=version)
+
+
 def write_mask(work: Work) -> None:
     """Unit: the mask of one file."""
-    given = roles(work)
+    given, reason = roles(work), work.settings["reason"]
     ids = read_table(given["pages"][0], ["id"])
-    mask = mask_of(work.settings["file"], given["twice"], DUPLICATE_URL)
+    mask = mask_of(work.settings["file"], given["found"], reason)
     work.counts.taken = len(ids)
-    work.counts.drop(DUPLICATE_URL, len(mask))
+    work.counts.drop(reason, len(mask))
     work.counts.kept = len(ids) - len(mask)
     write_table(work.output(DROPPED), mask)
 
@@ -187,5 +196,5 @@ def write_mask(work: Work) -> None:
 def mask_of(file: int, tables: Sequence[str], reason: str) -> pl.DataFrame:
     """Return the mask of one file: its rows of tables with the columns ``file``, ``id`` and ``kept_id``."""
     found = [read_range(path, "file", file, file).select("id", "kept_id") for path in tables]
-    rows = pl.concat(found) if found else pl.DataFrame(schema={"id": pl.String, "kept_id": pl.String})
+    rows = pl.concat([pl.DataFrame(schema={"id": pl.String, "kept_id": pl.String}), *found])
     return rows.with_columns(reason=pl.lit(reason, pl.String)).select(MASK.names()).sort("id")

@@ -23,6 +23,23 @@ def read_range(path: str, column: str, first: int, last: int) -> pl.DataFrame:
     return _collected(pl.scan_parquet(path, glob=False).filter(pl.col(column).is_between(first, last)), path, [column])
 
 
+def read_rows(path: str, columns: Sequence[str], *, file: int, rows: pl.Series) -> pl.DataFrame:
+    """Read columns of some rows of one file, from a table of several files; no other row is held.
+
+    Args:
+        path: of a table with columns ``file`` and ``row``.
+        columns: to read.
+        file: its number.
+        rows: their numbers in it.
+
+    Raises:
+        DataError: the table is missing, broken, or lacks a column.
+    """
+    # Two filters and no function of both columns: row groups of other files are left out by their statistics.
+    chosen = pl.scan_parquet(path, glob=False).filter(pl.col("file") == file).filter(pl.col("row").is_in(rows.implode()))
+    return _collected(chosen.select(columns), path, ["file", "row", *columns])
+
+
 def chosen_pages(
     path: str, columns: Sequence[str], *, drop: Sequence[str] = (), keep: Sequence[str] | None = None
 ) -> Iterator[pl.DataFrame]:

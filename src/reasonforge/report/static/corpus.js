@@ -19,25 +19,30 @@ function heldOut(measured) {
   return `${measured.few ? "too few" : measured.pr_auc.toFixed(3)} (${whole(measured.positives)} of ${whole(measured.pages)})`;
 }
 
+// Rounds are few and their figures many: a column each.
 function rounds() {
   const known = data.rounds.some((round) => round.found);
-  const header = ["round", "pages", "tokens", "PR-AUC", "cut at score", ...(known ? ["recall", "precision"] : []), "in the round before", "domains", "of them new", "paths: mathematics", "not", "decided by", "positives"];
-  const rows = data.rounds.map((round) => [
-    String(round.number),
-    whole(round.pages),
-    number(round.tokens),
-    heldOut(round.held_out),
-    round.scores ? round.scores.cut.toFixed(3) : "–",
-    ...(known ? [share(round.found?.recall), share(round.found?.precision)] : []),
-    share(round.overlap),
-    whole(round.domains),
-    whole(round.num_gained),
-    whole(round.paths.math ?? 0),
-    whole(round.paths.not_math ?? 0),
-    Object.entries(round.authors).map(([author, count]) => `${whole(count)} ${author}`).join(", ") || "–",
-    whole(round.positives),
-  ]);
-  return section("rounds", "Rounds", tableOf(header, rows), el("p", { class: "small dim" }, "PR-AUC: of the classifier, on domains that it was not trained on; in brackets the positives of the pages held out. Decided by: whose word the labels in force stand on."), known ? lines() : null);
+  const figures = [
+    ["pages", (round) => whole(round.pages)],
+    ["tokens", (round) => number(round.tokens)],
+    ["PR-AUC", (round) => wrapped(heldOut(round.held_out))],
+    ["cut at score", (round) => (round.scores ? probability(round.scores.cut) : "–")],
+    ...(known ? [["recall", (round) => share(round.found?.recall)], ["precision", (round) => share(round.found?.precision)]] : []),
+    ["in the round before", (round) => share(round.overlap)],
+    ["domains", (round) => whole(round.domains)],
+    ["of them new", (round) => whole(round.num_gained)],
+    ["paths: mathematics", (round) => whole(round.paths.math ?? 0)],
+    ["paths: not", (round) => whole(round.paths.not_math ?? 0)],
+    ["decided by", (round) => wrapped(Object.entries(round.authors).map(([author, count]) => `${whole(count)} ${author}`).join(", ") || "–")],
+    ["positives", (round) => whole(round.positives)],
+  ];
+  const rows = figures.map(([name, figure]) => [wrapped(name), ...data.rounds.map(figure)]);
+  return section("rounds", "Rounds", tableOf(["round", ...data.rounds.map((round) => String(round.number))], rows), el("p", { class: "small dim" }, "PR-AUC: of the classifier, on domains that it was not trained on; in brackets the positives of the pages held out. Decided by: whose word the labels in force stand on."), known ? lines() : null);
+}
+
+// Words that a narrow screen may break.
+function wrapped(words) {
+  return el("span", { class: "wrapped" }, words);
 }
 
 // Recall and precision over the rounds, and the recall of every kind of page.
@@ -84,26 +89,35 @@ function histograms() {
   const scored = data.rounds.filter((round) => round.scores);
   if (!scored.length) return null;
   const known = scored.some(({ scores }) => scores.bins[0].math !== null);
-  const note = `Pages by score, on a scale that shows few beside many (square root). The line is the cut: what lies right of it was collected.${known ? " In colour: mathematics, as the truth has it; grey: all else." : ""}`;
+  const note = `Pages by the classifier's probability of mathematics, from left to right in equal steps of log-odds, in height on a scale that shows few beside many (square root). The line is the cut: what lies right of it was collected.${known ? " In colour: mathematics, as the truth has it; grey: all else." : ""}`;
   return section("scores", "Scores", el("p", { class: "small dim" }, note), el("div", { class: "panels" }, scored.map(histogram)));
+}
+
+// Scores run from log-odds -20 to 20.
+const TICKS = [[1e-6, "10⁻⁶"], [1e-3, "0.001"], [1, "0.5"], [1e3, "0.999"], [1e6, "1 − 10⁻⁶"]];
+
+// Near 0 and 1 what counts is how near.
+function probability(p) {
+  if (p >= 0.001 && p <= 0.999) return p.toFixed(3);
+  return p < 0.5 ? p.toExponential(0) : `1 − ${(1 - p).toExponential(0)}`;
 }
 
 function histogram(round) {
   const { width, height, left, right, top, bottom } = CHART;
-  const { bins, cut } = round.scores;
+  const { bins, place, cut } = round.scores;
   const most = Math.max(1, ...bins.map((bin) => bin.pages));
-  const x = (score) => left + score * (width - left - right);
+  const x = (place) => left + place * (width - left - right);
   const y = (pages) => height - bottom - Math.sqrt(pages / most) * (height - top - bottom);
   const bar = (from, pages, kind) => svg("path", { class: kind, d: `M${x(from / bins.length).toFixed(1)} ${height - bottom}V${y(pages).toFixed(1)}H${x((from + 0.9) / bins.length).toFixed(1)}V${height - bottom}Z` });
-  const shapes = [0, 0.25, 0.5, 0.75, 1].map((tick) => svg("text", { x: x(tick), y: height - 6, "text-anchor": "middle" }, String(tick)));
+  const shapes = TICKS.map(([odds, text]) => svg("text", { x: x(0.5 + Math.log(odds) / 40), y: height - 6, "text-anchor": "middle" }, text));
   shapes.push(svg("text", { x: left - 6, y: y(most) + 8, "text-anchor": "end" }, number(most, 3)));
   bins.forEach((bin, i) => {
     if (bin.pages) shapes.push(bar(i, bin.pages, bin.math === null ? "bar s0" : "bar other"));
     if (bin.math) shapes.push(bar(i, bin.math, "bar s0"));
   });
-  shapes.push(svg("path", { class: "alarm", d: `M${x(cut)} ${top}V${height - bottom}` }));
-  const label = `Scores of round ${round.number}: cut at ${cut.toFixed(3)}`;
-  return el("section", { class: "panel" }, el("header", {}, el("span", {}, `Round ${round.number}`), el("span", { class: "at" }, `cut at ${cut.toFixed(3)}`)), svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, shapes));
+  shapes.push(svg("path", { class: "alarm", d: `M${x(place)} ${top}V${height - bottom}` }));
+  const label = `Scores of round ${round.number}: cut at ${probability(cut)}`;
+  return el("section", { class: "panel" }, el("header", {}, el("span", {}, `Round ${round.number}`), el("span", { class: "at" }, `cut at ${probability(cut)}`)), svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, shapes));
 }
 
 function domains() {
@@ -136,7 +150,7 @@ function samples() {
 
 function card(sample) {
   const kind = sample.kind ? el("span", {}, `in truth: ${KINDS[sample.kind] ?? sample.kind}`) : null;
-  return el("article", { class: "card" }, el("header", {}, el("b", {}, `score ${sample.score.toFixed(3)}`), kind), el("div", { class: "facts mono" }, sample.url), el("div", { class: "text" }, `${sample.title}\n\n${sample.text}`));
+  return el("article", { class: "card" }, el("header", {}, el("b", {}, `score ${probability(sample.score)}`), kind), el("div", { class: "facts mono" }, sample.url), el("div", { class: "text" }, `${sample.title}\n\n${sample.text}`));
 }
 
 function stages() {

@@ -11,7 +11,7 @@ from reasonforge.core.rollouts import TrainingSample
 from reasonforge.evaluation.evaluate import Evaluator
 from reasonforge.stages.bundle import Bundle
 from reasonforge.stages.driver import StageContext, drive
-from reasonforge.stages.likelihood import LikelihoodTraining, whole_sequence
+from reasonforge.stages.likelihood import LikelihoodTraining, of_source, whole_sequence
 from reasonforge.stages.order import ShuffledOrder
 from reasonforge.stages.pretrain.config import PretrainConfig, SkillGate
 from reasonforge.stages.pretrain.shards import ShardSteps
@@ -38,10 +38,11 @@ def run_pretrain(
     learner = Learner(bundle.decoder, config.training, total_steps=config.steps, device=bundle.device, threads=bundle.threads)
     if isinstance(source, ShardsSource):
         shards = _shards(config, bundle, source, context)
-        samples_of_step = lambda step: [whole_sequence(token_ids) for token_ids in shards[step]]  # noqa: E731
-        metrics_after, data_id = shards.metrics, shards.data_id
+        samples_of_step, metrics_after, data_id = _pieces(shards), shards.metrics, shards.data_id
+        source_names = shards.source_names if len(shards.source_names) > 1 else ()
     else:
         samples_of_step, metrics_after, data_id = _samples(config, bundle, source, context, data_seed), None, None
+        source_names = ()
     gate = _Gate(config.gate, config.steps, bundle, evaluator, context) if config.gate is not None and evaluator is not None else None
     trainer = LikelihoodTraining(
         learner,
@@ -50,6 +51,7 @@ def run_pretrain(
         is_finished=None if gate is None else gate.is_open,
         metrics_after=metrics_after,
         data_id=data_id,
+        source_names=source_names,
     )
     drive(trainer, context, config.training)
 
@@ -58,6 +60,13 @@ def _shards(config: PretrainConfig, bundle: Bundle, source: ShardsSource, contex
     shards = ShardSteps(config, source, bundle.tokenizer, max_context=bundle.max_context, seed=context.seed("order"), where=context.name)
     context.log.event("data", shards.described())
     return shards
+
+
+def _pieces(shards: ShardSteps) -> Callable[[int], Sequence[TrainingSample]]:
+    """Return which samples a step trains on; of a mixture each says which source it is of."""
+    if len(shards.source_names) == 1:
+        return lambda step: [whole_sequence(piece.tokens) for piece in shards[step]]
+    return lambda step: [of_source(whole_sequence(piece.tokens), piece.source) for piece in shards[step]]
 
 
 class _Gate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from reasonforge.core.errors import RecipeError
 from reasonforge.core.ids import content_id
@@ -13,6 +14,14 @@ from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.tasks.config import ShardsSource
 from reasonforge.text.tokenizer import Tokenizer
 from reasonforge.training.config import Pack, TrainingConfig
+
+
+class Piece(NamedTuple):
+    """A sequence to learn from."""
+
+    source: int
+    """Index among the sources."""
+    tokens: Int32
 
 
 class ShardSteps:
@@ -53,14 +62,20 @@ class ShardSteps:
         manifests = [manifest for source in self.mixture.sources for manifest in source.windows.shards.manifests]
         return content_id([[shard.bin_xxh3, shard.idx_xxh3] for manifest in manifests for shard in manifest.shards])
 
-    def __getitem__(self, step: int) -> Sequence[Int32]:
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the sources, in the order of :attr:`Piece.source`."""
+        return tuple(source.name for source in self.mixture.sources)
+
+    def __getitem__(self, step: int) -> Sequence[Piece]:
         """Return the sequences of a step: a window each, or with ``reset_at_documents`` the pieces of documents in it."""
         first = step * self.windows_per_step
-        windows = [self.mixture.read(entry) for entry in range(first, first + self.windows_per_step)]
+        entries = range(first, first + self.windows_per_step)
+        windows = [(self.mixture[entry].source, self.mixture.read(entry)) for entry in entries]
         if not self._resets:
-            return [window.tokens for window in windows]
+            return [Piece(source, window.tokens) for source, window in windows]
         # A piece of one token has nothing to predict.
-        return [piece for window in windows for piece in window.documents() if len(piece) > 1]
+        return [Piece(source, piece) for source, window in windows for piece in window.documents() if len(piece) > 1]
 
     def metrics(self, steps: int) -> dict[str, float]:
         """Return tokens read and epochs of each source after so many steps."""

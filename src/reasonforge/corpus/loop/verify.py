@@ -1,0 +1,127 @@
+"""Read a corpus folder whole: every file that a unit left, and every shard that was published, against the digest it was written with.
+
+A run looks at sizes alone, which is a matter of seconds; a byte that a disk or a copy has changed is found here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reasonforge.core.errors import DataError
+from reasonforge.corpus.loop.ledger import Ledger
+from reasonforge.corpus.loop.shards import PACK, SHARDS
+from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
+from reasonforge.corpus.units import RECEIPT, Receipt, file_digest
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+_CHANGED = "its bytes are not those that were written"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A file that is not what it was written as."""
+
+    path: Path
+    what: str
+    remove: Path
+    """The folder that a run makes again once it is gone."""
+
+
+@dataclass(slots=True)
+class Verification:
+    """Reads a corpus folder, and counts what it has read."""
+
+    root: Path
+    on_bytes: Callable[[int], None] = lambda num_bytes: None
+    """Told after every file how many bytes have been read."""
+    files: int = 0
+    num_bytes: int = 0
+    _linked: dict[tuple[int, int], str] = field(default_factory=dict)
+    """Digests of files that have several names: a published shard is the file that its unit left, read once."""
+
+    def damages(self) -> Iterator[Damage]:
+        """Yield every damaged or missing file.
+
+        Raises:
+            DataError: the folder is no corpus, or its plan cannot be read.
+        """
+        ledger = Ledger(self.root)
+        planned = dict.fromkeys(unit for step in ledger.steps() for unit in step.units)
+        is_complete = ledger.ended().get("state") == "complete"
+        sources = {stage.removeprefix(f"{PACK}/") for stage, _ in planned if is_complete and stage.startswith(f"{PACK}/")}
+        for folder in unit_folders(self.root):
+            planned.pop((folder.parent.relative_to(self.root).as_posix(), folder.name), None)
+            yield from self._of_unit(folder)
+        sources |= {path.parent.name for path in self.root.glob(f"{SHARDS}/*/{MANIFEST}")}
+        for name in sorted(sources):
+            yield from self._of_shards(self.root / SHARDS / name)
+        for folder in (self.root / stage / key for stage, key in planned if is_complete):
+            yield Damage(path=folder, what="is missing", remove=folder)
+
+    def _of_unit(self, folder: Path) -> Iterator[Damage]:
+        path = folder / RECEIPT
+        self.files += 1
+        try:
+            receipt = Receipt.from_json(path.read_bytes(), path)
+        except (OSError, DataError) as error:
+            yield Damage(path=path, what=_why(error) if isinstance(error, OSError) else "is no receipt", remove=folder)
+            return
+        # The key is a digest of all that went in: it vouches for that part of the receipt.
+        if receipt.unit.key != folder.name or folder != self.root / receipt.unit.stage / folder.name:
+            yield Damage(path=path, what="is the receipt of another unit, or was changed", remove=folder)
+            return
+        for name, output in receipt.outputs.items():
+            yield from self._of_file(folder / name, output.size, output.xxh3, folder)
+
+    def _of_shards(self, folder: Path) -> Iterator[Damage]:
+        self.files += 1
+        try:
+            manifest = Manifest.read(folder)
+        except DataError as error:
+            is_there = (folder / MANIFEST).exists()
+            yield Damage(path=folder / MANIFEST, what=str(error).partition(": ")[2] if is_there else "is missing", remove=folder)
+            return
+        for shard in manifest.shards:
+            yield from self._of_file(folder / f"{shard.name}.bin", None, shard.bin_xxh3, folder)
+            yield from self._of_file(folder / f"{shard.name}.idx", None, shard.idx_xxh3, folder)
+
+    def _of_file(self, path: Path, size: int | None, xxh3: str, folder: Path) -> Iterator[Damage]:
+        self.files += 1
+        try:
+            state = path.stat()
+            digest = self._linked.get((state.st_dev, state.st_ino)) or file_digest(path)
+        except OSError as error:
+            yield Damage(path=path, what=_why(error), remove=folder)
+            return
+        if state.st_nlink > 1:
+            self._linked[state.st_dev, state.st_ino] = digest
+        self.num_bytes += state.st_size
+        self.on_bytes(self.num_bytes)
+        if size is not None and state.st_size != size:
+            yield Damage(path=path, what=f"has {state.st_size} bytes, {size} were written", remove=folder)
+        elif digest != xxh3:
+            yield Damage(path=path, what=_CHANGED, remove=folder)
+
+
+def unit_folders(root: Path) -> Iterator[Path]:
+    """Yield the folders of units, ``STAGE/KEY``, in order; half-done ones and those of the shards are none."""
+    for path, folders, _ in os.walk(root):
+        keys = sorted(name for name in folders if _KEY.fullmatch(name))
+        yield from (Path(path) / key for key in keys)
+        top = Path(path) == root
+        folders[:] = sorted(name for name in folders if name not in keys and not name.startswith(".") and not (top and name == SHARDS))
+
+
+def bytes_of(root: Path) -> int:
+    """Return how many bytes :class:`Verification` will have counted at the end."""
+    folders = [*unit_folders(root), *(root / SHARDS).glob("*")]
+    files = (path for folder in folders for path in folder.rglob("*") if path.name not in (RECEIPT, MANIFEST) and path.is_file())
+    return sum(path.stat().st_size for path in files)
+
+
+def _why(error: OSError) -> str:
+    return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"

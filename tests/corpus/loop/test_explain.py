@@ -1,0 +1,140 @@
+"""What ``explain`` says of captures that never became pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reasonforge.config.loader import load_recipe
+from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.ingest import dropped
+from reasonforge.corpus.loop import explain
+from reasonforge.corpus.loop.explain import explain_page, explained_text
+from reasonforge.corpus.loop.start import RunOptions, run_corpus
+from reasonforge.corpus.pool import InProcess
+from reasonforge.corpus.reasons import REASONS
+from tests.corpus.loop import web
+from tests.corpus.warcs import http, members, page, record, write
+
+TEXT = "<title>Primes</title><p>There are infinitely many of them."
+LONG = "https://long.org/?" + "q" * 3_000
+RECORDS = [
+    page(TEXT, "http://www.Gone.org:80/a/../b?utm_source=x", status="404 Not Found"),
+    page(TEXT, "https://kept.org/"),
+    record(http(b""), url="https://kept.org/#top", kind="revisit", date="2025-01-01T00:00:00Z"),
+    page(TEXT, LONG),
+    page(TEXT, "data:text/html,<p>x"),
+    page("", "https://empty.org/\x1b[31m\u202e"),
+    page(TEXT, "https://big.org/" + "é" * 90 + "a" * 450, status="500 Error"),
+]
+
+
+def corpus(folder: Path, parts: list[bytes]) -> Path:
+    """Return the folder of a corpus of one WARC file, whose pages are extracted."""
+    write(folder / "crawl.warc.gz", parts)
+    lines = [json.dumps({"url": "https://seed.org/", "text": "words"})]
+    (folder / "seeds.jsonl").write_text("\n".join(lines))
+    recipe = folder / "recipe.toml"
+    recipe.write_text(
+        f"""
+name = "one"
+[[crawl.inputs]]
+type = "warc"
+paths = ["{folder}/crawl.warc.gz"]
+crawl = "2024-20"
+[[seed_documents.inputs]]
+type = "jsonl"
+paths = ["{folder}/seeds.jsonl"]
+[rounds]
+threshold = 0.5
+"""
+    )
+    root = folder / "corpus"
+    assert run_corpus(load_recipe(CorpusRecipe, [recipe]), root, InProcess, RunOptions(stage="pages", quiet=True)) == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    parts = members(RECORDS)
+    return corpus(tmp_path_factory.mktemp("explain"), [*parts, b"noise" * 20, *members([page(TEXT, "https://last.org/")])])
+
+
+def said(root: Path, asked: str) -> str:
+    return " ".join(explained_text(explain_page(root, asked)).split())
+
+
+@pytest.mark.parametrize("url", ["http://www.Gone.org:80/a/../b?utm_source=x", "https://gone.org/b", "gone.org/b#end"])
+def test_a_capture_that_was_dropped_says_why_in_any_spelling(root: Path, url: str) -> None:
+    found = said(root, url)
+    assert "captured http://www.Gone.org:80/a/../b?utm_source=x in crawl.warc.gz at 0, 2024-20, 2024-05-06T07:08:09Z" in found
+    assert f"dropped http_status: {REASONS['http_status']}" in found
+    assert "not in the corpus" not in found
+
+
+def test_a_page_that_was_captured_again_without_content_shows_both_the_page_first(root: Path) -> None:
+    page, revisit = explain_page(root, "kept.org")["captures"]
+    assert [name for name, _ in page["steps"]][:2] == ["captured", "extracted"]
+    assert revisit["steps"][1] == ("dropped", f"revisit: {REASONS['revisit']}")
+
+
+@pytest.mark.parametrize(("url", "reason"), [(LONG, "url_too_long"), ("data:text/html,<p>x", "url_other_scheme")])
+def test_a_capture_whose_url_is_refused_is_found_by_it(root: Path, url: str, reason: str) -> None:
+    found = explain_page(root, url)
+    assert [capture["page"]["reason"] for capture in found["captures"]] == [reason]
+    assert found["url"] is found["why_none"] is None
+    assert len(found["captures"][0]["page"]["found_url"]) <= dropped.MAX_URL_CHARS
+
+
+def test_a_dropped_capture_is_found_by_its_id(root: Path) -> None:
+    (capture,) = explain_page(root, "gone.org/b")["captures"]
+    assert explain_page(root, capture["page"]["id"])["captures"] == [capture]
+
+
+def test_a_url_that_is_longer_than_what_is_stored_of_it_is_found(root: Path) -> None:
+    assert "dropped http_status" in said(root, "https://big.org/" + "é" * 90 + "a" * 450)
+    assert "no capture of it" in said(root, "https://big.org/" + "é" * 90 + "a" * 449)
+
+
+def test_a_hostile_url_reaches_the_terminal_without_its_escapes(root: Path) -> None:
+    found = said(root, "https://empty.org/\x1b[31m\u202e")
+    assert "dropped empty_body" in found
+    assert "\x1b" not in found
+    assert "\u202e" not in found
+
+
+def test_what_is_dropped_is_json(root: Path) -> None:
+    found = explain_page(root, "gone.org/b")
+    assert json.loads(json.dumps(found))["captures"][0]["steps"][1][0] == "dropped"
+
+
+def test_spans_that_nobody_could_read_are_named_where_nothing_is_found(root: Path) -> None:
+    assert said(root, "https://nowhere.org/").endswith("no capture of it is in the files of the crawl. Without a URL are 1 corrupt")
+
+
+@pytest.mark.parametrize("nothing", ["", " \n"])
+def test_no_url_does_not_find_the_spans_that_have_none(root: Path, nothing: str) -> None:
+    assert explain_page(root, nothing)["captures"] == []
+
+
+def test_drops_beyond_what_is_listed_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dropped, "MAX_ROWS", 2)
+    monkeypatch.setattr(explain, "MAX_ROWS", 2)
+    gone = [page(TEXT, f"https://gone.org/{number}", status="404 Not Found") for number in range(5)]
+    root = corpus(tmp_path, members([*gone, page(TEXT)]))
+    assert "dropped http_status" in said(root, "gone.org/1")
+    assert said(root, "gone.org/2").endswith("Without a URL are 3 beyond what is listed of a file")
+
+
+def test_a_corpus_of_rows_says_which_row_was_dropped(tiny_web: Path, tmp_path: Path) -> None:
+    (tmp_path / "crawl.jsonl").write_text('nonsense\n{"url": "https://a.org/", "text": " "}\n{"url": "https://b.org/", "text": 1}\n')
+    text = web.recipe_text(tiny_web).replace(f"{tiny_web}/crawl-*.jsonl", f"{tmp_path}/crawl.jsonl")
+    (tmp_path / "recipe.toml").write_text(text)
+    root = tmp_path / "corpus"
+    options = RunOptions(stage="pages", quiet=True)
+    assert run_corpus(load_recipe(CorpusRecipe, [tmp_path / "recipe.toml"]), root, InProcess, options) == 0
+    assert "in crawl.jsonl at 1, crawl, no date dropped empty_body" in said(root, "a.org")
+    assert "in crawl.jsonl at 2, crawl, no date dropped missing_field" in said(root, "b.org")
+    assert "Without a URL are 1 bad_row" in said(root, "c.org")
