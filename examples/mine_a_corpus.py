@@ -33,6 +33,7 @@ from reasonforge.corpus.extract.config import ExtractConfig
 from reasonforge.corpus.ingest.config import Limits, WarcFiles
 from reasonforge.corpus.ingest.units import pages
 from reasonforge.corpus.loop.expand import POSITIVE_SCHEMA, new_positives
+from reasonforge.corpus.loop.negatives import fit_as_negatives
 from reasonforge.corpus.loop.overlap import converged, overlap
 from reasonforge.corpus.packing.documents import Cut, cut
 from reasonforge.corpus.pages import SCHEMA
@@ -85,10 +86,10 @@ def trained(positives: pl.Series, negatives: pl.Series, folder: Path, seed: int)
 def mine(crawl: pl.DataFrame, seeds: pl.Series, said: Annotations, settings: Settings, say: Callable[[str], None]) -> list[pl.DataFrame]:
     """Return what each round selected: train, score, select, look at domains, add positives, and again until nothing new comes in (2.1)."""
     selections: list[pl.DataFrame] = []
-    positives, out = pl.DataFrame(schema=POSITIVE_SCHEMA), pl.Series("id", [], dtype=pl.String)
+    positives, fit = pl.DataFrame(schema=POSITIVE_SCHEMA), pl.repeat(value=True, n=crawl.height, eager=True)
     for number in range(1, settings.max_rounds + 1):
-        added = crawl.filter(pl.col("id").is_in(positives["id"].implode()))
-        negatives = crawl.filter(~pl.col("id").is_in(pl.concat([positives["id"], out]).implode()))
+        is_positive = crawl["id"].is_in(positives["id"].implode())
+        added, negatives = crawl.filter(is_positive), crawl.filter(fit & ~is_positive)
         with tempfile.TemporaryDirectory() as folder:
             classifier = trained(pl.concat([seeds, added["text"]]), negatives["text"], Path(folder), settings.seed)
             found = score_of(classifier.log_odds(tokens_of(crawl["text"])))
@@ -105,7 +106,8 @@ def mine(crawl: pl.DataFrame, seeds: pl.Series, said: Annotations, settings: Set
         rated = rates([partial(counted.rename({"selected": "collected"}), key="host")])
         domains = mathematical(rated, min_ratio=settings.min_collected_ratio, min_pages=settings.min_pages)["name"]
         positives = new_positives(counted.filter(pl.col("host").is_in(domains.implode())), said, earlier=positives).pages
-        out = pl.concat([chosen["id"], scores.filter((said.labels_of(scores) == "math").fill_null(False))["id"]])
+        asked = scores.with_columns(label=said.labels_of(scores)).select(pl.when(pl.col("host").is_in(domains.implode())).then("label"))
+        fit = fit_as_negatives(scores, selected=chosen["id"], labels=asked["label"])  # people are asked about no other domain
     return selections
 
 

@@ -14,7 +14,7 @@ from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.corpus.pool import InProcess, ProcessPool, quarantined, run_all
 from reasonforge.corpus.units import Counts, Needs, Store, digest_of
 from tests.corpus.probes import unit_of
-from tests.corpus.victims import MARK, marked, wait_until
+from tests.corpus.victims import MARK, command_of, marked, named, start, wait_until
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -139,6 +139,21 @@ def test_a_cluster_of_its_own_says_nothing_and_is_gone_when_the_program_ends(tmp
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")
     assert wait_until(lambda: not marked(mark), 30.0), marked(mark)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux shows them")
+def test_a_program_that_is_killed_leaves_nothing_that_works_of_its_own_cluster(tmp_path: Path) -> None:
+    mark, pid = str(tmp_path), tmp_path / "pid"
+    program = ALONE.replace('"items", count=2', f'"slow", pid={str(pid)!r}')
+    with start(["-c", program, str(tmp_path / "corpus")], mark) as driver:
+        try:
+            assert wait_until(pid.exists, 120.0)
+        finally:
+            driver.kill()
+    # Ray's agents notice it minutes later, and do nothing meanwhile.
+    busy = ("raylet/raylet", "gcs_server", "ray::_do", "reasonforge")
+    assert wait_until(lambda: not any(named(marked(mark), name) for name in busy), 30.0), list(map(command_of, marked(mark)))
 
 
 def test_a_machine_that_cannot_start_a_cluster_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,8 @@ def _corpus(folder: Path, damaged: list[str], *, quiet: bool) -> str:
             console.warn(f"{damage.path}: {damage.what}")
             remove.append(damage.remove)
     for path in dict.fromkeys(remove):
-        print(f"remove: {path}")
+        if path.exists():
+            print(f"remove: {path}")
     if not remove:
         return f"{folder}: {reading.files:,} files, {reading.num_bytes:,} bytes, as they were written"
     again = f"{program_name()} corpus run --out {shlex.quote(str(folder))}"

@@ -136,6 +136,11 @@ def test_a_damaged_frame_of_a_file_with_a_dictionary_costs_its_record_alone() ->
     assert found[:2] + found[-3:] == SOUND[:2] + SOUND[-3:]
 
 
+@pytest.mark.parametrize("content", [b"\x5d\x2a\x4d\x18", with_dictionary(RECORDS)[:300]])
+def test_without_its_dictionary_all_of_a_file_is_lost(content: bytes) -> None:
+    assert read(content) == [Lost(offset=0, length=len(content), reason="corrupt")]
+
+
 def test_frames_without_data_are_passed_over() -> None:
     empty = b"\x50\x2a\x4d\x18" + struct.pack("<I", 5) + b"table"
     found = read(empty + frames(RECORDS[:2]) + empty + frames(RECORDS[2:]) + empty)

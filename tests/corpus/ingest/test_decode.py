@@ -167,6 +167,13 @@ def test_folded_and_broken_header_lines_lose_only_themselves() -> None:
     assert (dict(found.headers), found.body) == ({"content-type": "text/html; charset=big5", "b": "c"}, b"<p>")
 
 
+def test_a_header_folded_over_thousands_of_lines_is_cut() -> None:
+    found = decode.parse_response(b"HTTP/1.1 200 OK\r\nA: b\r\n" + b" x\r\n" * 50_000 + b"C: d\r\n\r\n<p>")
+    assert found is not None
+    assert len(found.headers["a"]) <= decode.MAX_FOLDED_CHARS + 2
+    assert (found.headers["c"], found.body) == ("d", b"<p>")
+
+
 @pytest.mark.parametrize("block", [b"", b"<html>", b"20240101 192.0.2.1", b"\xff\xfe"])
 def test_what_is_no_http_is_none(block: bytes) -> None:
     assert decode.parse_response(block) is None

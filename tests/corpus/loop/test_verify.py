@@ -125,6 +125,8 @@ def test_what_a_killed_worker_left_half_done_is_not_looked_at(corpus: Path) -> N
     half = corpus / "pages" / f".tmp-{'a' * 32}-host-1-abcdef"
     half.mkdir()
     (half / "pages.parquet").write_text("half")
+    shutil.copytree(corpus / "shards" / "code", corpus / "shards" / ".tmp-code")
+    flip(first(corpus, "shards/.tmp-code/*.bin"))
     assert list(Verification(corpus).damages()) == []
 
 

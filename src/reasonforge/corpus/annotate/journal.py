@@ -124,7 +124,7 @@ class Journal:
         """
         self.path = path
         self.lines: list[Line] = []
-        self._num_forgotten = 0
+        self._num_forgotten = 0  # of lines that were changed or taken away, one more for each such change
         self._lock = threading.RLock()
         self._is_held = False
         self._stacks: dict[Pattern, list[Line]] = {}

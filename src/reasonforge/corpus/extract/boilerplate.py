@@ -69,7 +69,7 @@ class _Selector(NamedTuple):
 
 
 def _simple(selectors: str) -> tuple[_Selector, ...]:
-    """Take a list of selectors apart: each that a page needs not be asked for saves as much as reading a tenth of its HTML."""
+    """Take a list of selectors apart: each that a page need not be asked for saves a walk over its tree."""
     found = []
     for selector in selectors.split(", "):
         part = _PART_OF_VALUE.fullmatch(selector)

@@ -21,7 +21,7 @@ _COMMANDS = re.compile(
     r"left|right|"
     r"cdot|times|leq?|geq?|neq?|in|infty|partial|begin|text|operatorname|equiv|subset|to|log|sin|cos)(?![A-Za-z])"
 )
-_SINGLE_DOLLAR = re.compile(r"""(?:inlineMath|delimiters|left)["']?\s*:\s*[^;]{0,200}?["']\$["']""")
+_SINGLE_DOLLAR = re.compile(r"""(?:inlineMath|delimiters|left)["']?\s*+:\s*+[^;]{0,200}?["']\$["']""")
 _HASHES = re.compile(r"""["']\#\#["']""")
 
 _ENVIRONMENTS = "equation|align|gather|multline|eqnarray|displaymath|alignat|flalign|math"
@@ -149,9 +149,13 @@ def _formula(text: str, found: re.Match[str], setup: Setup, closing: _Closers) -
 
 
 def _alone(text: str, found: re.Match[str]) -> bool:
-    """Return whether nothing stands before an opener on its line."""
-    line = text.rfind("\n", 0, found.start()) + 1
-    return not text[line : found.start()].strip()
+    """Return whether nothing stands before an opener on its line. Looks at no more than that: a page may be one line of openers."""
+    at = found.start()
+    while at and text[at - 1] != "\n":
+        at -= 1
+        if not text[at].isspace():
+            return False
+    return True
 
 
 def _single_dollar(text: str, start: int, setup: Setup, closing: _Closers) -> tuple[int, str, bool]:

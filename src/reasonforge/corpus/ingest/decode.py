@@ -20,6 +20,8 @@ _ZSTD_PIECE_BYTES = 1 << 10
 """Of compressed bytes: a block of four bytes can stand for 128 KiB, so that this is 32 MiB at most."""
 _MAX_CODINGS = 4
 _MAX_HEADER_BYTES = 1 << 18
+MAX_FOLDED_CHARS = 1 << 13
+"""Of a header that goes on over lines: each copies what is there already."""
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"[0-9]{3}\Z")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]{0,200})?\r?\n")
@@ -69,7 +71,8 @@ def parse_response(block: bytes) -> Response | None:
     name = ""
     for line in lines[1:]:
         if line[:1] in (" ", "\t") and name:
-            headers[name] += " " + line.strip()
+            if len(headers[name]) < MAX_FOLDED_CHARS:
+                headers[name] += " " + line.strip()
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()

@@ -7,13 +7,15 @@ takes. In the tests it is the oracle for files that are in order.
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from reasonforge.corpus.ingest.members import HEAD, MAX_HEAD, NEXT_HEAD, STEP_BYTES, Cut, Stream
+from reasonforge.corpus.ingest.decode import MAX_FOLDED_CHARS
+from reasonforge.corpus.ingest.members import HEAD, MAX_HEAD, NEXT_HEAD, STEP_BYTES, BadDictionary, Cut, Stream
 from reasonforge.corpus.reasons import BOMB, CORRUPT, TRUNCATED
 
 _BOMB_RATIO = 100
@@ -68,14 +70,18 @@ def records(file: BinaryIO, *, max_block_bytes: int = 32 << 20, max_inflated_byt
     """Yield the records of a WARC file in order, and in place of those that cannot be read what was lost.
 
     Plain files, one gzip member or zstandard frame per record (the standard), one for many or all records, and blocks that have nothing to
-    do with records are read alike.
+    do with records are read alike; so are frames that need the dictionary which the file begins with.
 
     Args:
         file: opened at its start; seekable, for what comes after a corrupt span.
         max_block_bytes: what is beyond is passed over.
         max_inflated_bytes: a record that is larger and was compressed more than 100 to 1 is given up.
     """
-    stream = Stream(file)
+    try:
+        stream = Stream(file)
+    except BadDictionary:  # without it nothing can be read
+        yield Lost(offset=0, length=file.seek(0, os.SEEK_END), reason=CORRUPT)
+        return
     reader = _Reader(stream, max_block_bytes, max_inflated_bytes)
     while True:
         try:
@@ -188,7 +194,8 @@ class _Reader:
         name = ""
         for line in lines[1:]:
             if line[:1] in (" ", "\t") and name:
-                headers[name] += " " + line.strip()
+                if len(headers[name]) < MAX_FOLDED_CHARS:
+                    headers[name] += " " + line.strip()
                 continue
             name, colon, value = line.partition(":")
             name = name.strip().lower()

@@ -52,7 +52,7 @@ class FileAnnotation(Section):
 
     type: Literal["file"] = "file"
     path: Path
-    """``annotations.jsonl``, as ``reasonforge corpus annotate`` writes it. All of it holds in every round."""
+    """``annotations.jsonl``, as ``reasonforge corpus annotate`` writes it. A decision holds from the round on that finds its domain."""
 
 
 class HumanAnnotation(Section):

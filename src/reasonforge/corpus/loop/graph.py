@@ -238,7 +238,7 @@ class _Mining:
         tables = [store.input(receipt, loop_units.WORKLIST) for receipt in listed]
         if (waits := self._waits(number, judged)) is not None:
             yield waits
-        (said,) = yield Step(stage="annotate", round=number, units=[self._labels(number, tables)])
+        (said,) = yield Step(stage="annotate", round=number, units=[self._labels(number, tables, judged, before)])
         labels = store.input(said, loop_units.LABELS)
         expanded = yield Step(
             stage="expand",
@@ -273,10 +273,9 @@ class _Mining:
         decided = journal.decisions(up_to_round=number)
         if any(line.decision.round == number for line in decided.values()):
             return None
-        hosts = {pattern.host for pattern in decided}
+        key, hosts = self._recipe.domains.key, {pattern.host for pattern in decided}
         names = loop_units.mathematical_names(self._store.output(judged, loop_units.DOMAINS)).to_list()
-        with_subdomains = self._recipe.domains.key == "domain"
-        waiting = [name for name in names if not (name in hosts or (with_subdomains and any(host.endswith(f".{name}") for host in hosts)))]
+        waiting = [name for name in names if not any(loop_units.is_in_domain(host, (name,), key=key) for host in hosts)]
         if not waiting:  # earlier rounds have settled them all
             return None
         return Waits(
@@ -284,7 +283,7 @@ class _Mining:
             message=f"round {number}: a person has to say which paths of {counted(len(waiting), 'mathematical domain')} are mathematics",
         )
 
-    def _labels(self, number: int, tables: Sequence[Input]) -> Unit:
+    def _labels(self, number: int, tables: Sequence[Input], judged: Receipt, before: _Before | None) -> Unit:
         """Plan the unit that holds the labels of a round."""
         recipe, stage = self._recipe, f"round-{number}/annotate"
         if isinstance(recipe.annotation, AutoAnnotation):
@@ -295,7 +294,12 @@ class _Mining:
         decisions = journal.decisions(up_to_round=up_to)
         labels = {str(pattern): line.decision.label for pattern, line in decisions.items()}
         authors = {str(pattern): line.decision.author for pattern, line in decisions.items()}
-        return unit_of(stage, f"{_UNITS}:label", {}, settings={"labels": labels, "authors": authors})
+        inputs = {
+            "domains": [self._store.input(judged, loop_units.DOMAINS)],
+            "labels": [before.labels] if before is not None else [],
+        }
+        settings = {"labels": labels, "authors": authors, "key": recipe.domains.key}
+        return unit_of(stage, f"{_UNITS}:label", inputs, settings=settings)
 
 
 def annotations_path(recipe: CorpusRecipe, root: Path) -> Path:

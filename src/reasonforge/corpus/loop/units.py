@@ -6,7 +6,7 @@ One unit per file of pages, and one that sums them up. The masks of dropped page
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from reasonforge.corpus.annotate.data import open_tables
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.loop import reasons
 from reasonforge.corpus.loop.expand import POSITIVE_SCHEMA, new_positives
+from reasonforge.corpus.loop.negatives import fit_as_negatives
 from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
 from reasonforge.corpus.loop.seeds import read_hashes, seed_pages
 from reasonforge.corpus.pages import read_table, write_table
@@ -92,7 +93,7 @@ def candidates(work: Work) -> None:
         pages = pages.with_columns(positive=pl.col("id").is_in(ids.implode()))
     below = pl.when("positive").then(pl.lit(settings["positive_below"], pl.UInt64)).otherwise(pl.lit(settings["negative_below"], pl.UInt64))
     drawn = pages.filter(pl.col("rank") < below)
-    fit = drawn.filter(~_left_out(drawn, given))
+    fit = drawn.filter(_fit(drawn, given))
     kept = fit if settings["kind"] == "seed" else fit.filter(~_seeds(fit, given, settings["max_chars"]))
     work.counts.taken, work.counts.kept = whole.height, kept.height
     work.counts.drop("masked", whole.height - pages.height)
@@ -103,14 +104,12 @@ def candidates(work: Work) -> None:
     write_table(work.output(CANDIDATES), kept.select(CANDIDATE_SCHEMA.names()).cast(CANDIDATE_SCHEMA))
 
 
-def _left_out(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]]) -> pl.Series:
-    """Say which drawn pages are neither positives nor fit to be negatives: selected before, or under an accepted path."""
-    out = pl.Series([False] * drawn.height, dtype=pl.Boolean)
-    if "selected" in given:
-        out = out | drawn["id"].is_in(pl.concat([read_table(path, ["id"])["id"] for path in given["selected"]]).implode())
-    if "labels" in given:
-        out = out | (read_labels(given["labels"][0]).labels_of(drawn) == "math").fill_null(False)
-    return out & ~drawn["positive"]
+def _fit(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]]) -> pl.Series:
+    """Say which drawn pages are positives, or fit to be negatives."""
+    if "selected" not in given:
+        return pl.repeat(value=True, n=drawn.height, eager=True, dtype=pl.Boolean)
+    selected = pl.concat([read_table(path, ["id"])["id"] for path in given["selected"]])
+    return drawn["positive"] | fit_as_negatives(drawn, selected=selected, labels=read_labels(given["labels"][0]).labels_of(drawn))
 
 
 def _seeds(drawn: pl.DataFrame, given: Mapping[str, Sequence[str]], max_chars: int) -> pl.Series:
@@ -189,12 +188,29 @@ def expand(work: Work) -> None:
 def label(work: Work) -> None:
     """Write down the labels that hold in a round, so that what follows depends on them and on nothing else of the annotations.
 
-    Settings: ``labels``, pattern to label; ``authors``, pattern to who stands behind it.
+    A decision holds from the round on that finds its domain to be mathematical: nobody would have been asked about it before. One about a
+    domain that no round has found waits, whatever file it came with.
+
+    Inputs: ``domains`` of the round, and ``labels`` of the round before. Settings: ``key`` of a domain; ``labels``, pattern to label;
+    ``authors``, pattern to who stands behind it.
     """
-    labels = work.settings["labels"]
-    work.counts.taken = work.counts.kept = len(labels)
+    given, settings = roles(work), work.settings
+    names = set(mathematical_names(given["domains"][0]))
+    earlier = {pattern.host for path in given.get("labels", ()) for pattern in read_labels(path).patterns}
+    asked = {pattern: is_in_domain(read_pattern(pattern).host, names, key=settings["key"]) for pattern in settings["labels"]}
+    labels = {pattern: label for pattern, label in settings["labels"].items() if asked[pattern] or read_pattern(pattern).host in earlier}
+    work.counts.taken, work.counts.kept = len(settings["labels"]), len(labels)
+    work.counts.drop(reasons.OTHER_DOMAIN, len(settings["labels"]) - len(labels))
     _write_json(work.output(LABELS), labels)
-    _write_json(work.output(AUTHORS), work.settings["authors"])
+    _write_json(work.output(AUTHORS), {pattern: settings["authors"][pattern] for pattern in labels})
+
+
+def is_in_domain(host: str, names: Collection[str], *, key: str) -> bool:
+    """Say whether a host is one of the domains, or with ``key = "domain"`` below one of them."""
+    if key == "host":
+        return host in names
+    parts = host.split(".")
+    return any(".".join(parts[first:]) in names for first in range(len(parts)))
 
 
 def label_by_share(work: Work) -> None:

@@ -56,7 +56,7 @@ class Verification:
         for folder in unit_folders(self.root):
             planned.pop((folder.parent.relative_to(self.root).as_posix(), folder.name), None)
             yield from self._of_unit(folder)
-        sources |= {path.parent.name for path in self.root.glob(f"{SHARDS}/*/{MANIFEST}")}
+        sources |= {folder.name for folder in _published(self.root) if (folder / MANIFEST).exists()}
         for name in sorted(sources):
             yield from self._of_shards(self.root / SHARDS / name)
         for folder in (self.root / stage / key for stage, key in planned if is_complete):
@@ -118,9 +118,13 @@ def unit_folders(root: Path) -> Iterator[Path]:
 
 def bytes_of(root: Path) -> int:
     """Return how many bytes :class:`Verification` will have counted at the end."""
-    folders = [*unit_folders(root), *(root / SHARDS).glob("*")]
+    folders = [*unit_folders(root), *_published(root)]
     files = (path for folder in folders for path in folder.rglob("*") if path.name not in (RECEIPT, MANIFEST) and path.is_file())
     return sum(path.stat().st_size for path in files)
+
+
+def _published(root: Path) -> list[Path]:
+    return [folder for folder in (root / SHARDS).glob("*") if not folder.name.startswith(".")]
 
 
 def _why(error: OSError) -> str:
