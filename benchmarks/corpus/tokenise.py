@@ -29,7 +29,7 @@ from tokenizers import Tokenizer as Backend
 
 from reasonforge.corpus.packing.documents import Text
 from reasonforge.corpus.packing.encode import encode_documents
-from reasonforge.corpus.packing.units import PackInput, pack_file, plan_pack
+from reasonforge.corpus.packing.units import PackInput, pack_files, plan_pack
 from reasonforge.corpus.units import Counts, Work, file_input
 from reasonforge.text.tokenizer import Tokenizer
 from reasonforge.text.train import SpecialTokens, train_bpe
@@ -102,7 +102,7 @@ def main() -> None:
             out = root / "out"
             out.mkdir(exist_ok=True)
             work = Work(unit, root, out)
-            pack_file(work)
+            pack_files(work)
             counts[2] = work.counts.noted["tokens"]
 
         taken = cpu_seconds({"encode_batch": encode_bare, "encoded": encode_ours, "packed": pack}, repeats=chosen.repeats)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from reasonforge.core.errors import DataError, UnavailableError
 from reasonforge.corpus.pool import InProcess, ProcessPool, quarantined, run_all
 from reasonforge.corpus.units import Counts, Needs, Store, digest_of
 from tests.corpus.probes import unit_of
-from tests.corpus.victims import MARK, command_of, marked, named, start, wait_until
+from tests.corpus.victims import command_of, living_in, named, start, wait_until
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -127,33 +129,40 @@ print(receipts[0].counts.kept)
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux shows them")
 def test_a_cluster_of_its_own_says_nothing_and_is_gone_when_the_program_ends(tmp_path: Path) -> None:
-    mark = str(tmp_path)
     path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     ended = subprocess.run(
         [sys.executable, "-c", ALONE, str(tmp_path / "corpus")],
-        env={**environment, "PYTHONPATH": path, MARK: mark},
+        env={**environment, "PYTHONPATH": path},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2\n", "")
-    assert wait_until(lambda: not marked(mark), 30.0), marked(mark)
+    assert wait_until(lambda: not living_in(tmp_path), 30.0), list(map(command_of, living_in(tmp_path)))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes as Linux shows them")
 def test_a_program_that_is_killed_leaves_nothing_that_works_of_its_own_cluster(tmp_path: Path) -> None:
-    mark, pid = str(tmp_path), tmp_path / "pid"
-    program = ALONE.replace('"items", count=2', f'"slow", pid={str(pid)!r}')
-    with start(["-c", program, str(tmp_path / "corpus")], mark) as driver:
+    started = tmp_path / "pid"
+    program = ALONE.replace('"items", count=2', f'"slow", pid={str(started)!r}')
+    with start(["-c", program, str(tmp_path / "corpus")], tmp_path) as driver:
         try:
-            assert wait_until(pid.exists, 120.0)
+            assert wait_until(started.exists, 120.0)
         finally:
             driver.kill()
     # Ray's agents notice it minutes later, and do nothing meanwhile.
     busy = ("raylet/raylet", "gcs_server", "ray::_do", "reasonforge")
-    assert wait_until(lambda: not any(named(marked(mark), name) for name in busy), 30.0), list(map(command_of, marked(mark)))
+    try:
+        assert wait_until(lambda: not any(named(living_in(tmp_path), name) for name in busy), 30.0), list(
+            map(command_of, living_in(tmp_path))
+        )
+    finally:
+        for pid in living_in(tmp_path):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_a_machine_that_cannot_start_a_cluster_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

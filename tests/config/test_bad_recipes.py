@@ -43,7 +43,7 @@ SETTINGS = {
     ),
     OPTIMIZER + "schedule.floor = 2": "x.toml:6: stages.rl.optimizer.schedule.floor: must be at most 1; got 2",
     OPTIMIZER + "schedule = {type = 'cosine', warmup_steps = 2}": (
-        "x.toml:6: stages.rl.optimizer.schedule.warmup_steps: no such setting. Did you mean stages.<name>.optimizer.schedule.warmup_steps?"
+        "x.toml:6: stages.rl.optimizer.schedule.warmup_steps: no such setting. It belongs to type linear"
     ),
     "name = 'a'\n[stages.rl]\ntype = 'rl'\n": "x.toml:2: stages.rl.group_size: must be set: a whole number (Completions per prompt, G)",
     "name = 'a'\n[stages.rl]\nsteps = 3\n": "x.toml:2: stages.rl: needs a type. Choices: rl, sft",
@@ -106,6 +106,10 @@ OVERRIDES = {
     ("--a..b", "1"): "command line: --a..b: not a setting's name. Write --key.path value",
     ("seed", "1"): "command line: seed: expected a setting, --key.path value",
     ("--stops", "1", "--stops.x", "2"): ("command line: --stops.x: --stops already has a value that is no table. Leave one of them out"),
+    ("--stops.0", "x"): (
+        "command line: stops: expected a list (text each); got a table. "
+        "A list is set whole: write it in a file and name that behind the recipe"
+    ),
     ("--stages.new.steps", "1"): "command line: stages.new: needs a type. Choices: rl, sft",
     ("--path", "\udc80"): "command line: --path: the value is not UTF-8",
 }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field
 
+from reasonforge.config.base import Section
 from reasonforge.config.loader import load_recipe, reload_recipe
 from reasonforge.core.errors import RecipeError
 from tests.config.conftest import Load
@@ -130,7 +133,6 @@ def test_tables_of_names_keep_the_order_of_the_file_and_put_new_names_last(load:
         (["--name", "true"], "name", "true"),
         (["--name", '"quoted"'], "name", "quoted"),
         (["--path", "/a b/c"], "path", "/a b/c"),
-        (["--path=none"], "path", "none"),
     ],
 )
 def test_an_override_is_read_as_toml_and_as_plain_text_where_text_is_wanted(
@@ -174,6 +176,37 @@ def test_a_broken_stored_recipe_is_one_line(load: Load, text: str) -> None:
 def test_no_file_is_no_recipe() -> None:
     with pytest.raises(RecipeError, match="no recipe given"):
         load_recipe(Recipe, [])
+
+
+def test_none_is_no_file_of_that_name(load: Load) -> None:
+    assert load(MINIMAL, "--path", "none").recipe.path is None
+
+
+class WithFile(Section):
+    type: Literal["file"] = "file"
+    path: Path
+
+
+class WithoutFile(Section):
+    type: Literal["human"] = "human"
+    path: Path | None = None
+    words: tuple[str | None, ...] = ()
+
+
+class Tables(Section):
+    tables: dict[str, Annotated[WithFile | WithoutFile, Field(discriminator="type")]]
+
+
+def test_whether_none_is_a_file_is_said_by_the_type_of_its_table(tmp_path: Path) -> None:
+    tables = 'a = {type = "human", path = "none", words = ["none", "b"]}\nb = {type = "file", path = "none"}\n'
+    (tmp_path / "x.toml").write_text(f"[tables]\n{tables}")
+    found = load_recipe(Tables, [tmp_path / "x.toml"]).resolved["tables"]
+    assert found["a"] == {"type": "human", "path": None, "words": [None, "b"]}
+    assert found["b"]["path"] == "none"
+
+
+def test_none_is_a_text_where_a_setting_needs_one(load: Load) -> None:
+    assert load(MINIMAL, "--name", "none").recipe.name == "none"
 
 
 TWO_STAGES = RL + '[stages.old]\ntype = "sft"\nepochs = 3\n'

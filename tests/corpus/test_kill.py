@@ -27,7 +27,7 @@ from reasonforge.corpus.loop.start import RunOptions, run_corpus
 from reasonforge.corpus.pool import QUARANTINE, InProcess
 from reasonforge.corpus.units import RECEIPT, Receipt, Store, Unit, digest_of, file_digest
 from tests.corpus.loop import web
-from tests.corpus.victims import command_of, descendants, marked, named, ray_cluster, start, wait_until
+from tests.corpus.victims import command_of, descendants, living_in, named, ray_cluster, start, wait_until
 
 _PATIENCE_SECONDS = 240.0
 _NUM_UNITS = 100
@@ -35,6 +35,7 @@ _NUM_CODE = 60_000
 _SETTINGS = ("--classifier.epochs=1000",)
 """Training takes about a second of processor time, so that it can be met in the middle."""
 _WORKER = "from reasonforge.corpus.pool import work"
+_SEES_PROCESSES = pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="finds processes in /proc")
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +100,12 @@ def test_a_run_that_ends_anywhere_goes_on_to_the_same_bytes(crawl: Path, tmp_pat
 
 
 @pytest.mark.slow
+@_SEES_PROCESSES
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_is_killed_on_one_machine_another_number_of_workers_leaves_the_same_bytes(
     crawl: Path, expected: tuple[str, dict[str, str]], tmp_path: Path, seed: int
 ) -> None:
-    rng, mark = Random(seed), f"{tmp_path}"
+    rng = Random(seed)
     moments = [
         Moment("round-1/train", "worker"),
         Moment("round-1/train", "driver"),
@@ -113,7 +115,7 @@ def test_whatever_is_killed_on_one_machine_another_number_of_workers_leaves_the_
     ]
     killed = tmp_path / "killed"
     numbers = [rng.randint(1, 3)]
-    with Disturbed(crawl, killed, mark, rng) as run:
+    with Disturbed(crawl, killed, rng) as run:
         for moment in moments:
             if not run.is_on:
                 numbers.append(rng.choice([number for number in (1, 2, 3) if number != numbers[-1]]))
@@ -129,18 +131,19 @@ def test_whatever_is_killed_on_one_machine_another_number_of_workers_leaves_the_
     assert digests(killed) == expected
     assert not (killed / QUARANTINE).exists()
     assert _is_swept(killed)
-    assert wait_until(lambda: not marked(mark), 30.0), [command_of(pid) for pid in marked(mark)]
+    assert wait_until(lambda: not living_in(tmp_path), 30.0), list(map(command_of, living_in(tmp_path)))
 
 
 @pytest.mark.slow
+@_SEES_PROCESSES
 @pytest.mark.timeout(600)
 def test_whatever_is_killed_under_ray_a_cluster_of_another_size_leaves_the_same_bytes(
     crawl: Path, expected: tuple[str, dict[str, str]], tmp_path: Path
 ) -> None:
     pytest.importorskip("ray")
-    rng, mark, killed = Random(3), f"{tmp_path}", tmp_path / "killed"
-    with Disturbed(crawl, killed, mark, rng) as run:
-        with ray_cluster(2, mark) as (owner, address):
+    rng, killed = Random(3), tmp_path / "killed"
+    with Disturbed(crawl, killed, rng) as run:
+        with ray_cluster(2, tmp_path) as (owner, address):
             run.begin("--executor", "ray", address=address, machines=owner)
             run.meet(Moment("round-1/train", "ray::_do"))
             run.meet(Moment(rng.randint(1, 10), "worker"))
@@ -149,8 +152,8 @@ def test_whatever_is_killed_under_ray_a_cluster_of_another_size_leaves_the_same_
             run.meet(Moment("round-3/train", "raylet/raylet"))
             assert run.end() == 69
             assert "lost with its worker" in run.said or "no cluster" in run.said, run.said
-        assert wait_until(lambda: not marked(mark), 60.0), [command_of(pid) for pid in marked(mark)]
-        with ray_cluster(3, mark) as (owner, address):
+        assert wait_until(lambda: not living_in(tmp_path), 60.0), list(map(command_of, living_in(tmp_path)))
+        with ray_cluster(3, tmp_path) as (owner, address):
             run.begin("--executor", "ray", address=address, machines=owner)
             run.meet(Moment("pack/code", "driver"))
             run.begin("--executor", "ray", address=address, machines=owner)
@@ -160,7 +163,7 @@ def test_whatever_is_killed_under_ray_a_cluster_of_another_size_leaves_the_same_
     assert digests(killed) == expected
     assert not (killed / QUARANTINE).exists()
     assert _is_swept(killed)
-    assert wait_until(lambda: not marked(mark), 60.0), [command_of(pid) for pid in marked(mark)]
+    assert wait_until(lambda: not living_in(tmp_path), 60.0), list(map(command_of, living_in(tmp_path)))
 
 
 @pytest.mark.slow
@@ -201,8 +204,8 @@ class Moment:
 class Disturbed:
     """A run that is killed again and again: only what it started, at moments with a random delay."""
 
-    def __init__(self, crawl: Path, root: Path, mark: str, rng: Random) -> None:
-        self._crawl, self._root, self._mark, self._rng = crawl, root, mark, rng
+    def __init__(self, crawl: Path, root: Path, rng: Random) -> None:
+        self._crawl, self._root, self._rng = crawl, root, rng
         self._driver: subprocess.Popen[str] | None = None
         self._machines: subprocess.Popen[str] | None = None
         self.scratch = root.with_name("scratch")
@@ -230,7 +233,7 @@ class Disturbed:
         print(" ".join(how), file=sys.stderr)
         recipe = str(self._crawl / "recipe-file.toml")
         command = ["-m", "reasonforge", "corpus", "run", recipe, "--out", str(self._root), "--quiet", *_SETTINGS, *how]
-        self._driver = start(command, self._mark, **({"RAY_ADDRESS": address} if address else {"TMPDIR": str(self.scratch)}))
+        self._driver = start(command, self._root.parent, **({"RAY_ADDRESS": address} if address else {"TMPDIR": str(self.scratch)}))
         self._machines = machines
 
     def end(self) -> int:

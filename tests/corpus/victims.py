@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-MARK = "REASONFORGE_TEST_MARK"
-"""In the environment of what a test starts: also who loses its parent is found by it."""
-
 _CLUSTER = """
 import sys
 import ray
@@ -23,25 +20,23 @@ print(info.address_info["address"], flush=True)
 sys.stdin.read()
 """
 
-
 _TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """Programs of the test get into its clusters, and nobody else; without it Ray writes a token into the home folder."""
 
 
-def start(command: Sequence[str], mark: str, **environment: str) -> subprocess.Popen[str]:
-    """Start a program of this Python that can be found by its mark, and whose cluster, if it uses one, is named by the test."""
+def start(command: Sequence[str], home: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start a program of this Python in a folder that it and its kin can be found by, and whose cluster is named by the test alone."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    given = {**inherited, **_TOKEN, "PYTHONPATH": path, "POLARS_MAX_THREADS": "1", MARK: mark, **environment}
-    return subprocess.Popen(
-        [sys.executable, *command], env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    given = {**inherited, **_TOKEN, "PYTHONPATH": path, "POLARS_MAX_THREADS": "1", **environment}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, *command], env=given, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 @contextmanager
-def ray_cluster(num_cpus: int, mark: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def ray_cluster(num_cpus: int, home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a cluster of Ray that outlives its drivers, as one of many machines does; its owner's process and its address."""
-    owner = start(["-c", _CLUSTER, str(num_cpus)], mark)
+    owner = start(["-c", _CLUSTER, str(num_cpus)], home)
     try:
         assert owner.stdout is not None
         address = owner.stdout.readline().strip()
@@ -84,16 +79,15 @@ def named(pids: Sequence[int], text: str) -> list[int]:
     return [pid for pid in pids if text in command_of(pid)]
 
 
-def marked(mark: str) -> list[int]:
-    """Return the processes that began with a mark in their environment, and live."""
+def living_in(home: Path) -> list[int]:
+    """Return the processes whose working folder it is: also who has lost its parent, and who has written its name over its environment."""
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            environment = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
+            if (folder / "cwd").readlink() == home:
+                found.append(int(folder.name))
+        except OSError:  # gone, or somebody else's
             continue
-        if f"{MARK}={mark}".encode() in environment:
-            found.append(int(folder.name))
     return found
 
 

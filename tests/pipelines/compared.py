@@ -11,7 +11,10 @@ from reasonforge.pipelines.compare_results import RunResult, comparison_data
 from reasonforge.pipelines.compare_run import FailedRun
 
 
-def result(label: str, seed: int, final: float, *, scores: Mapping[str, float] | None = None, recipe: int = 0, steps: int = 4) -> RunResult:
+def result(
+    label: str, seed: int, final: float, *, scores: Mapping[str, float] | None = None, recipe: int = 0, steps: int = 4, tokens: float | None = None
+) -> RunResult:
+    """Return a run that drew rollouts, or one that learned from so many tokens of a text."""
     run = PlannedRun(
         name=f"{label}-s{seed}", path=Path("out") / f"{label}-s{seed}", arguments=(), resolved={}, stages=("rl",), recipe=recipe, seed=seed
     )
@@ -21,7 +24,8 @@ def result(label: str, seed: int, final: float, *, scores: Mapping[str, float] |
         final=final,
         scores=scores or {},
         curve=curve,
-        rollouts=16.0 * steps,
+        rollouts=0.0 if tokens is not None else 16.0 * (steps or 4),
+        tokens=1000.0 * seed if tokens is None else tokens,
         length=20.0 + seed,
         seconds=60.0 * seed,
         peak_memory_mb=400.0 + seed,
@@ -51,11 +55,17 @@ def plan_of(figures: Mapping[str, Sequence[float]], *, metric: str = "eval/pass@
 
 
 def compared(
-    figures: Mapping[str, Sequence[float]], *, metric: str = "eval/pass@1", failed: Sequence[FailedRun] = (), steps: int = 4
+    figures: Mapping[str, Sequence[float]],
+    *,
+    metric: str = "eval/pass@1",
+    failed: Sequence[FailedRun] = (),
+    steps: int = 4,
+    tokens: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Return the data of a comparison, from each recipe's figure of seeds 1, 2, ..."""
+    """Return the data of a comparison, from each recipe's figure of seeds 1, 2, ...; of runs without rollouts from its tokens, too."""
+    trained = tokens or {}
     results = [
-        [result(label, seed, value, recipe=i, steps=steps) for seed, value in enumerate(values, start=1)]
+        [result(label, seed, value, recipe=i, steps=steps, tokens=trained.get(label)) for seed, value in enumerate(values, start=1)]
         for i, (label, values) in enumerate(figures.items())
     ]
     return comparison_data(plan_of(figures, metric=metric), results, failed)

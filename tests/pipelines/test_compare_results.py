@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reasonforge.evaluation.seeds import seed_difference
-from reasonforge.pipelines.compare_results import compare_pairs, comparison_text, verdict_of
+from reasonforge.pipelines.compare_results import compare_pairs, comparison_table, comparison_text, verdict_of
 from tests.pipelines.compared import compared, result
 
 BETTER = {"dapo": [0.78, 0.80, 0.77, 0.79], "grpo": [0.62, 0.66, 0.60, 0.64]}
@@ -150,7 +150,7 @@ def test_the_band_of_a_curve_is_one_standard_deviation_around_the_mean_over_seed
 def test_a_recipe_that_measures_nothing_while_it_trains_is_drawn_from_its_ends() -> None:
     recipe = compared({"a": [0.4, 0.8], "b": [0.1, 0.2]}, steps=0)["recipes"][0]
     assert not recipe["has_curve"]
-    assert (recipe["curve"]["rollouts"], recipe["curve"]["mean"]) == ([0.0], [pytest.approx(0.6)])
+    assert (recipe["curve"]["rollouts"], recipe["curve"]["mean"]) == ([64.0], [pytest.approx(0.6)])
 
 
 def test_the_data_is_json_and_the_table_has_a_row_per_recipe() -> None:
@@ -160,3 +160,17 @@ def test_the_data_is_json_and_the_table_has_a_row_per_recipe() -> None:
     assert lines[3].split()[:4] == ["dapo", "0.785", "[0.764,", "0.806]"]
     assert lines[5].split()[:2] == ["one", "0.500"]
     assert sum(line.startswith("- ") for line in lines) == 3
+
+
+def test_where_no_run_draws_rollouts_tokens_are_shown() -> None:
+    data = compared({"clean": [0.5, 0.6], "noisy": [0.4, 0.3]}, steps=0, tokens={"clean": 4096.0, "noisy": 4096.0})
+    header, rows = comparison_table(data)
+    assert "rollouts" not in header
+    assert [row[header.index("tokens")] for row in rows] == ["4096", "4096"]
+    assert data["remarks"] == []
+    assert "tokens" not in comparison_table(compared(BETTER))[0]
+
+
+def test_runs_that_were_not_trained_on_equally_many_tokens_are_named() -> None:
+    (remark,) = compared({"clean": [0.5], "noisy": [0.4]}, steps=0, tokens={"clean": 4096.0, "noisy": 2048.0})["remarks"]
+    assert remark.startswith("Runs were not trained on equally many tokens: clean 4096 to 4096, noisy 2048 to 2048.")

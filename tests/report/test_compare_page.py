@@ -108,6 +108,20 @@ def test_a_recipe_with_nothing_but_its_ends_is_dashed(browser: Any, tmp_path: Pa
     page.close()
 
 
+def test_where_no_run_draws_rollouts_nothing_is_drawn_over_them(browser: Any, tmp_path: Path) -> None:
+    data = compared(FIGURES, steps=0, tokens=dict.fromkeys(FIGURES, 4096.0))
+    picture = comparison_svg(data)
+    assert "over rollouts" not in picture
+    assert 'class="mean' in picture
+    page, complaints, _ = opened(browser, write_comparison_page(tmp_path / "compare.html", data))
+    assert page.locator("#curves").count() == 0
+    assert "rollouts" not in page.locator("main").inner_text()
+    columns = page.locator("#figures th").all_inner_texts()
+    assert page.locator("#figures tbody tr").first.locator("td").nth(columns.index("tokens")).inner_text().replace(",", "") == "4096"
+    assert complaints == []
+    page.close()
+
+
 def test_hovering_the_curves_shows_rollouts_and_means(browser: Any, tmp_path: Path) -> None:
     data = compared(FIGURES)
     page, _, _ = opened(browser, write_comparison_page(tmp_path / "compare.html", data))

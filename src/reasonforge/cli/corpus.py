@@ -241,7 +241,7 @@ corpus_app.command(
     epilog="Example:  reasonforge corpus pack code.jsonl --tokenizer models/base --out shards/code",
     rich_help_panel="Shards",
 )(_with_packages(pack))
-corpus_app.command("export", epilog="Example:  reasonforge corpus export shards/code --format megatron", rich_help_panel="Shards")(
+corpus_app.command("export", epilog="Example:  reasonforge corpus export shards/code --format megatron --out megatron/code", rich_help_panel="Shards")(
     _with_packages(export)
 )
 corpus_app.command("verify", epilog="Example:  reasonforge corpus verify corpus/toy", rich_help_panel="Look at a corpus")(

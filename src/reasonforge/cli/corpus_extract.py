@@ -43,6 +43,17 @@ def extract(
         _Kind | None, typer.Option("--type", help="What the files are. Default: what their names say.", show_default=False)
     ] = None,
     crawl: Annotated[str, typer.Option(metavar="NAME", help="Stands beside every page.")] = "crawl",
+    url_field: Annotated[
+        str | None,
+        typer.Option("--url-field", metavar="COLUMN", help="Of the URL, in rows. Default: url, or metadata.url.", show_default=False),
+    ] = None,
+    text_field: Annotated[
+        str | None, typer.Option("--text-field", metavar="COLUMN", help="Of the text, in rows. Default: text.", show_default=False)
+    ] = None,
+    html_field: Annotated[
+        str | None,
+        typer.Option("--html-field", metavar="COLUMN", help="Of HTML, in rows. Default: html, where there is no text.", show_default=False),
+    ] = None,
     allow_truncated: Annotated[
         bool, typer.Option("--allow-truncated", help="Take what is there of a file that is cut, instead of refusing it.")
     ] = False,
@@ -56,8 +67,8 @@ def extract(
 ) -> int:
     """Extract the text of web pages, formulas kept as $...$, and say what became of every capture.
 
-    Exit code 65: a file is missing, empty, cut or no such file at all; nothing is written then. Pages that are dropped have a reason each,
-    and are no error. A corrupt span costs the pages in it and is counted.
+    Exit code 65: a file is missing, empty, cut or no such file at all, or no row has a URL and a page; nothing is written then. Pages that
+    are dropped have a reason each, and are no error. A corrupt span costs the pages in it and is counted.
     """
     from reasonforge.corpus.ingest.config import IngestConfig
     from reasonforge.corpus.ingest.export import extract_files
@@ -68,7 +79,9 @@ def extract(
     if out.exists() and not overwrite:
         raise RecipeError(f"{out}: is there already. Replace it with --overwrite, or name another file")
     kinds = [(kind or _kind_of(file), file) for file in files]
-    inputs = [{"type": type_, "paths": (file,), "crawl": crawl, "allow_truncated": allow_truncated} for type_, file in kinds]
+    columns = {name: column for name, column in (("url", url_field), ("text", text_field), ("html", html_field)) if column is not None}
+    _check_columns(columns, kinds)
+    inputs = [{"type": type_, "paths": (file,), "crawl": crawl, "allow_truncated": allow_truncated, **columns} for type_, file in kinds]
     config = IngestConfig.model_validate({"inputs": tuple(inputs)})
 
     def say(receipt: Receipt) -> None:
@@ -76,7 +89,7 @@ def extract(
             print(f"{receipt.unit.settings['name']}: {receipt.counts.kept} of {receipt.counts.taken} pages", flush=True)
 
     started = time.monotonic()
-    counts = extract_files(config, out, ProcessPool(workers or usable_cores()), on_done=say)
+    counts = extract_files(config, out, ProcessPool(workers or usable_cores()), on_done=say, warn=_warn)
     if as_json:
         import json
 
@@ -84,6 +97,23 @@ def extract(
     elif not quiet:
         print(_summary(counts, out, time.monotonic() - started))
     return 0
+
+
+def _warn(line: str) -> None:
+    from reasonforge.runs.text import clean_text
+
+    print(f"warning: {clean_text(line)}", file=sys.stderr, flush=True)
+
+
+def _check_columns(columns: dict[str, str], kinds: list[tuple[_Kind, str]]) -> None:
+    """Refuse columns where files have none, and two columns for one page."""
+    if not columns:
+        return
+    other = next((f"{file} is {kind.upper()}" for kind, file in kinds if kind in ("warc", "wet")), None)
+    if other is not None:
+        raise RecipeError(f"--{next(iter(columns))}-field: is about rows of JSON Lines and Parquet, and {other}. Extract them apart")
+    if {"text", "html"} <= columns.keys():
+        raise RecipeError("--text-field and --html-field: a page has one content: name the column of one of them")
 
 
 def _kind_of(file: str) -> _Kind:

@@ -37,6 +37,9 @@ def pack(
         list[Path] | None,
         typer.Option(metavar="TABLE", help="Decontamination's table of what to cut. One per file, in order.", show_default=False),
     ] = None,
+    shard_tokens: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Tokens of a shard, about. Default: 250,000,000.", show_default=False)
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes; the shards do not depend on it. Default: one per core.")
     ] = None,
@@ -44,20 +47,24 @@ def pack(
 ) -> int:
     """Turn documents into token shards: what a pretrain stage reads as data of type "shards".
 
-    One shard per file. A run that was killed goes on where it stopped when the same command is given again.
+    A large file is a shard; of small ones, neighbours become one together. A run that was killed goes on where it stopped when the same
+    command is given again.
     """
-    from reasonforge.corpus.packing.units import plan_pack, publish, published
+    from reasonforge.corpus.packing.batches import SHARD_TOKENS
+    from reasonforge.corpus.packing.units import num_files, plan_pack, publish, published
     from reasonforge.corpus.pool import InProcess, ProcessPool, run_all, usable_cores
     from reasonforge.corpus.units import Receipt, Store
 
     source = name or out.absolute().name
-    units = plan_pack(_inputs(files, keep=keep, drop=drop, actions=actions, text_field=text_field, id_field=id_field), tokenizer)
+    inputs = _inputs(files, keep=keep, drop=drop, actions=actions, text_field=text_field, id_field=id_field)
+    units = plan_pack(inputs, tokenizer, shard_tokens=shard_tokens or SHARD_TOKENS)
     if published(units, out, source=source) is not None:
         print(f"shards in {out} already")
         return 0
 
     def say(receipt: Receipt) -> None:
-        print(f"{receipt.unit.inputs[1].path}: {receipt.counts.kept:,} of {receipt.counts.taken:,} documents", flush=True)
+        more = f" and {num_files(receipt.unit) - 1} more" if num_files(receipt.unit) > 1 else ""
+        print(f"{receipt.unit.inputs[1].path}{more}: {receipt.counts.kept:,} of {receipt.counts.taken:,} documents", flush=True)
 
     store = Store(out.parent / f".{out.name}.units")
     processes = min(workers or usable_cores(), len(units))
@@ -79,6 +86,7 @@ def _inputs(
     id_field: str,
 ) -> list[PackInput]:
     """Return what is to be packed, or refuse what would pack something else than was meant."""
+    from reasonforge.corpus.packing.batches import tokens_by_size
     from reasonforge.corpus.packing.units import PackInput
     from reasonforge.corpus.units import file_input
 
@@ -97,6 +105,7 @@ def _inputs(
             actions=file_input(actions[number]) if actions else None,
             text_field=text_field,
             id_field=id_field,
+            tokens=tokens_by_size(str(path)),
         )
         for number, path in enumerate(files)
     ]
@@ -114,16 +123,17 @@ def _said(manifest: Manifest) -> list[str]:
 def export(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that corpus pack wrote, read as one.")],
     format: Annotated[_Format, typer.Option(help="Whose files to write.")],
-    out: Annotated[
-        Path | None, typer.Option(metavar="PREFIX", help="Of the two files. Default: FIRST_DIR/megatron.", show_default=False)
-    ] = None,
+    out: Annotated[Path, typer.Option(metavar="PREFIX", help="Of the two files, in a folder of their own: megatron/math.")],
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> int:
-    """Write shards in the format of another trainer: megatron = NAME.bin and NAME.idx, one sequence per document."""
+    """Write shards in the format of another trainer: megatron = NAME.bin and NAME.idx, one sequence per document.
+
+    Every byte is held against the digest it was packed with: of damaged shards nothing is exported (exit code 65).
+    """
     from reasonforge.corpus.packing.megatron import export_megatron
     from reasonforge.corpus.packing.reader import Shards
 
     shards = Shards(folders)
-    written = export_megatron(shards, out or folders[0] / "megatron")
+    written = export_megatron(shards, out)
     print(f"{written.num_tokens:,} tokens of {written.num_documents:,} documents in {written.bin} and {written.idx}")
     return 0

@@ -20,8 +20,8 @@ def verify(
 ) -> int:
     """Read everything and compare it with what was written: digests, and of shards every id and every document's end.
 
-    Of a corpus folder: the files of all units and the published shards. Exit code 65: something is damaged or missing; what it is, and
-    which folders to remove so that a run makes them again, is printed.
+    Of a corpus folder: the files of all units, the published shards and the tokenizer. Exit code 65: something is damaged or missing;
+    what it is, and what to remove so that a run makes them again, is printed.
     """
     from reasonforge.corpus.loop.ledger import stored_recipe
     from reasonforge.corpus.packing.manifest import MANIFEST
@@ -82,5 +82,5 @@ def _corpus(folder: Path, damaged: list[str], *, quiet: bool) -> str:
         return f"{folder}: {reading.files:,} files, {reading.num_bytes:,} bytes, as they were written"
     again = f"{program_name()} corpus run --out {shlex.quote(str(folder))}"
     number = f"{len(remove)} of {reading.files:,} files"
-    damaged.append(f"{folder}: damaged or missing: {number}. Remove the folders named above, then: {again}")
+    damaged.append(f"{folder}: damaged or missing: {number}. Remove what is named above, then: {again}")
     return ""

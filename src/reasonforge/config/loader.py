@@ -19,6 +19,7 @@ from reasonforge.config.kinds import check_kind
 from reasonforge.config.layers import NONE, Layer, layer_of, layer_of_file
 from reasonforge.config.overrides import read_overrides
 from reasonforge.config.problems import Finding, describe, find
+from reasonforge.config.schema import Place, inside
 from reasonforge.core.errors import RecipeError
 
 T = TypeVar("T", bound=BaseModel)
@@ -105,6 +106,7 @@ def _finish(
 ) -> LoadedRecipe[T]:
     command_line, typed = read_overrides(overrides)
     layer.overlay(command_line)
+    layer.data = _without_none(Place((schema,)), layer.data)
     recipe = _validate(schema, layer, typed, fallback)
     resolved = recipe.model_dump(mode="json")
     origins = {dotted(path): layer.origins.get(path, "default") for path in _leaves(resolved, ())}
@@ -121,6 +123,21 @@ def _validate(schema: type[T], layer: Layer, typed: Mapping[KeyPath, str], fallb
         if not any([_reread(layer, finding, typed) for finding in findings]):
             findings = [_nothing_to_drop(layer, finding) if _is_drop(layer, finding) else finding for finding in findings]
             raise RecipeError(describe(findings, schema, origins=layer.origins, fallback=fallback))
+
+
+def _without_none(place: Place, value: Any) -> Any:
+    """Read ``"none"`` as no value wherever the setting may have none and would take the word for a text or the name of a file.
+
+    What takes no text is refused and read again, see :func:`_reread`.
+    """
+    if value == NONE and place.optional and {str, Path} & {*place.members}:
+        return None
+    if isinstance(value, dict):
+        tag = value.get("type", place.default_tag)
+        if isinstance(tag, str) and tag in place.tags:
+            place = replace(place, members=(place.tags[tag],))
+        return {name: _without_none(inside(place, name), child) for name, child in value.items()}
+    return [_without_none(inside(place, 0), child) for child in value] if isinstance(value, list) else value
 
 
 def _reread(layer: Layer, finding: Finding, typed: Mapping[KeyPath, str]) -> bool:

@@ -78,7 +78,10 @@ def _otherwise(finding: Finding) -> str:
 
 
 def _expected(finding: Finding) -> str:
-    return f"expected {finding.place.describe()}; got {_shown(finding.details['input'])}"
+    given = finding.details["input"]
+    by_number = isinstance(given, dict) and given and all(str(name).isdigit() for name in given)
+    hint = ". A list is set whole: write it in a file and name that behind the recipe" if by_number else ""
+    return f"expected {finding.place.describe()}; got {_shown(given)}{hint}"
 
 
 def _validator_message(finding: Finding) -> str:
@@ -179,10 +182,22 @@ def _suggest_setting(finding: Finding, schema: type[BaseModel]) -> str:
     siblings = [field for model in place.models for field in model.model_fields]
     if close := get_close_matches(str(name), siblings, n=1):
         return f". Did you mean {dotted((*table, close[0]))}?"
-    elsewhere = [setting.key for setting in explain(schema) if setting.key.rpartition(".")[2] == name]
+    same_name = [setting for setting in explain(schema) if setting.key.rpartition(".")[2] == name]
+    here = [setting for setting in same_name if _is_at(setting.key, finding.path)]
+    if types := list(dict.fromkeys(setting.variant for setting in here if setting.variant)):
+        return f". It belongs to type {_listed(types)}"
+    elsewhere = [setting.key for setting in same_name if setting not in here]
     if elsewhere:
         return f". Did you mean {elsewhere[0]}?"
     return f". This table has: {_listed(siblings)}" if siblings else ""
+
+
+def _is_at(key: str, path: KeyPath) -> bool:
+    """Say whether a key of the listing of all settings names the place of a path."""
+    parts = key.replace("[]", ".[]").split(".")
+    return len(parts) == len(path) and all(
+        part == ("[]" if isinstance(given, int) else given) or part == "<name>" for part, given in zip(parts, path)
+    )
 
 
 def _suggest_table(path: KeyPath, origins: Mapping[KeyPath, str]) -> str:

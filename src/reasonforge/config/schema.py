@@ -72,7 +72,7 @@ def follow(schema: type[BaseModel], loc: Sequence[str | int]) -> tuple[KeyPath, 
             place = replace(place, members=chosen or place.members)
         elif part != "[key]":
             path += (part,)
-            place = _step(place, part)
+            place = inside(place, part)
     return path, place
 
 
@@ -108,7 +108,8 @@ def _flatten(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _step(place: Place, part: str | int) -> Place:
+def inside(place: Place, part: str | int) -> Place:
+    """Return what may stand under a name of a table, or in a list."""
     for member in place.members:
         if member in place.models:
             if (field := member.model_fields.get(part)) is not None:

@@ -213,8 +213,14 @@ class _Worker:
         environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         shared = [theirs.fileno(), self._shared]
         command = [sys.executable, "-c", _PROGRAM, *map(str, shared), str(os.getpid()), str(self.root)]
-        with theirs:
-            self._process = subprocess.Popen(command, env=environment, pass_fds=shared, stdin=subprocess.DEVNULL)
+        # Held back from its first instruction on, until it ignores it: Ctrl-C goes to all of a terminal's processes, and a child that
+        # is importing would print a traceback. A mask is inherited; ours is what it was an instant later, and nothing is lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with theirs:
+                self._process = subprocess.Popen(command, env=environment, pass_fds=shared, stdin=subprocess.DEVNULL)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.connection = Connection(ours.detach())
 
     def give(self, job: _Job) -> None:
@@ -258,6 +264,7 @@ class _Worker:
 def work(descriptor: int, slot: int, parent: int, root: str) -> None:
     """Do units until the parent is gone: the whole program of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops us
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with(parent)
     connection = Connection(descriptor)
     store, watch = Store(Path(root)), _Slot(slot)

@@ -23,6 +23,7 @@ import xxhash
 
 from reasonforge.core.errors import DataError
 from reasonforge.core.files import fsync_dir, storage_errors, write_durable
+from reasonforge.corpus.versions import versions
 
 RECEIPT = "receipt.json"
 """Written last: a folder that has it is whole."""
@@ -152,17 +153,21 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a finished unit left: nothing in it depends on when or where it ran."""
+    """What a finished unit left: nothing in it depends on when it ran, nor where, but for the versions of the libraries there."""
 
     key: str
     unit: Unit
     outputs: Mapping[str, Output]
     counts: Counts
+    made_by: Mapping[str, str] = field(default_factory=dict)
+    """Library -> version (:mod:`reasonforge.corpus.versions`). No part of the key, nor of any digest; empty = nobody wrote it down."""
 
     def to_json(self) -> bytes:
         """Return canonical JSON."""
         outputs = {name: output._asdict() for name, output in self.outputs.items()}
         content = {"key": self.key, **self.unit.to_dict(), "counts": asdict(self.counts), "outputs": outputs}
+        if self.made_by:
+            content["made_by"] = dict(self.made_by)
         return (json.dumps(content, sort_keys=True, indent=1, ensure_ascii=True) + "\n").encode()
 
     @classmethod
@@ -179,8 +184,9 @@ class Receipt:
                 unit=Unit.from_dict(content),
                 outputs={name: Output(**output) for name, output in content["outputs"].items()},
                 counts=Counts(**content["counts"]),
+                made_by={str(name): str(version) for name, version in content.get("made_by", {}).items()},
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (AttributeError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{where}: not a receipt of a unit ({error}): delete its folder, and the unit is done again") from error
 
 
@@ -364,7 +370,8 @@ def execute(unit: Unit, store: Store, *, skipped: frozenset[str] = frozenset(), 
         work.end()
         work.counts.check(f"{unit.stage} {unit.key}")
         with storage_errors(target):
-            receipt = Receipt(key=unit.key, unit=unit, outputs=_sealed(temporary), counts=work.counts)
+            made_by = versions(unit.function)
+            receipt = Receipt(key=unit.key, unit=unit, outputs=_sealed(temporary), counts=work.counts, made_by=made_by)
             write_durable(temporary / RECEIPT, [receipt.to_json()])
             fsync_dir(temporary)
             try:

@@ -109,9 +109,10 @@ def _banner(plan: ComparePlan, console: Console, parallel: int) -> None:
         ("seeds", ", ".join(map(str, plan.seeds))),
         ("runs", f"{len(plan.runs)}, {parallel} at a time"),
         ("shared", " -> ".join(plan.shared) or "nothing"),
-        ("rollouts", ", ".join(f"{c.label} {'?' if c.rollouts is None else c.rollouts}" for c in plan.contenders)),
         ("metric", plan.options.metric),
     ]
+    if any(contender.rollouts != 0 for contender in plan.contenders):
+        rows.insert(-1, ("rollouts", ", ".join(f"{c.label} {'?' if c.rollouts is None else c.rollouts}" for c in plan.contenders)))
     console.banner("compare", rows)
     for remark in plan.remarks:
         console.note(remark)

@@ -42,6 +42,8 @@ class RunResult:
     curve: tuple[tuple[str, int, float, float], ...]
     """(stage, step, rollouts drawn so far, value) while training."""
     rollouts: float
+    tokens: float
+    """Learned from, in all its stages."""
     length: float | None
     """Mean tokens of the final evaluation's completions."""
     seconds: float
@@ -98,6 +100,7 @@ def result_of(run: PlannedRun, contender: Contender, metric: str) -> RunResult:
         scores=_problem_scores(reader, contender.evaluation) if metric == "eval/pass@1" else {},
         curve=tuple(curve),
         rollouts=total,
+        tokens=_tokens_of(run, rows),
         length=float(length) if isinstance(length, int | float) else None,
         seconds=summary.seconds if summary is not None else sum(stage.seconds for stage in reader.info.stages),
         peak_memory_mb=max(memory, default=None),
@@ -229,7 +232,8 @@ def comparison_data(plan: ComparePlan, results: Sequence[Sequence[RunResult]], f
     labels = [contender.label for contender in plan.contenders]
     pairs = compare_pairs(labels, results, metric)
     known = metric_of(metric)
-    remarks = [*plan.remarks, *_rollout_remarks(plan, results), *_failures(plan, results, failed)]
+    effort = "rollouts" if any(result.rollouts for found in results for result in found) else "tokens"
+    remarks = [*plan.remarks, *_effort_remarks(plan, results, effort), *_failures(plan, results, failed)]
     return {
         "format": 1,
         "metric": metric,
@@ -237,6 +241,7 @@ def comparison_data(plan: ComparePlan, results: Sequence[Sequence[RunResult]], f
         "better": known.better,
         "help": known.help,
         "level": LEVEL,
+        "effort": effort,
         "seeds": list(plan.seeds),
         "shared": list(plan.shared),
         "recipes": [_recipe(contender, found, _before(plan, contender)) for contender, found in zip(plan.contenders, results, strict=True)],
@@ -249,7 +254,7 @@ def comparison_data(plan: ComparePlan, results: Sequence[Sequence[RunResult]], f
 
 def comparison_table(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table for a terminal."""
-    header = ["recipe", f"{data['metric']} [95 %]", "spread", "seeds", "rollouts", "length", "time", "peak MiB", "state MiB"]
+    header = ["recipe", f"{data['metric']} [95 %]", "spread", "seeds", data["effort"], "length", "time", "peak MiB", "state MiB"]
     rows = []
     for recipe in data["recipes"]:
         final = recipe["final"]
@@ -259,7 +264,7 @@ def comparison_table(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]
                 "-" if final is None else f"{final['mean']:.3f} {_bounds(final['low'], final['high'])}".strip(),
                 "-" if final is None else f"{final['deviation']:.3f}",
                 str(len(recipe["runs"])),
-                *(format_number(recipe[key]) for key in ("rollouts", "length")),
+                *(format_number(recipe[key]) for key in (data["effort"], "length")),
                 "-" if recipe["seconds"] is None else format_seconds(recipe["seconds"]),
                 "-" if recipe["peak_memory_mb"] is None else f"{recipe['peak_memory_mb']:.0f}",
                 "-" if recipe["state_mb"] is None else f"{recipe['state_mb']:.1f}",
@@ -301,6 +306,12 @@ def _rollouts_at(run: PlannedRun, rows: Sequence[Mapping[str, Any]]) -> tuple[di
             counts[name, row["step"]] = before + latest
         before += latest if own and (logged or per_step) else float(planned_rollouts(config) or 0)
     return counts, before
+
+
+def _tokens_of(run: PlannedRun, rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return the tokens that a run has learned from."""
+    last = {row["stage"]: row["num_tokens"] for row in rows if row.get("stage") in run.stages and "num_tokens" in row}
+    return float(sum(count for count in last.values() if isinstance(count, int | float)))
 
 
 def _read_figures(reader: RunReader, evaluation: str) -> dict[str, Any]:
@@ -368,6 +379,7 @@ def _recipe(contender: Contender, results: Sequence[RunResult], before: float | 
         "before": before,
         "final": None if final is None else {key: _finite(value) for key, value in final._asdict().items()},
         "rollouts": _mean([result.rollouts for result in results]),
+        "tokens": _mean([result.tokens for result in results]),
         "length": _mean([result.length for result in results]),
         "seconds": _mean([result.seconds for result in results]),
         "peak_memory_mb": max((r.peak_memory_mb for r in results if r.peak_memory_mb is not None), default=None),
@@ -380,6 +392,7 @@ def _recipe(contender: Contender, results: Sequence[RunResult], before: float | 
                 "folder": result.run.name,
                 "final": result.final,
                 "rollouts": result.rollouts,
+                "tokens": result.tokens,
                 "length": result.length,
                 "seconds": result.seconds,
                 "peak_memory_mb": result.peak_memory_mb,
@@ -434,16 +447,17 @@ def _pair(pair: PairResult) -> dict[str, Any]:
     }
 
 
-def _rollout_remarks(plan: ComparePlan, results: Sequence[Sequence[RunResult]]) -> list[str]:
-    counts = [result.rollouts for found in results for result in found]
-    if not counts or min(counts) == max(counts):
+def _effort_remarks(plan: ComparePlan, results: Sequence[Sequence[RunResult]], effort: Literal["rollouts", "tokens"]) -> list[str]:
+    """Say so where runs did not have equally much to learn from."""
+    counts = [[getattr(result, effort) for result in found] for found in results]
+    known = [count for found in counts for count in found]
+    if not known or min(known) == max(known):
         return []
-    each = [
-        f"{contender.label} {min(r.rollouts for r in found):.0f} to {max(r.rollouts for r in found):.0f}"
-        for contender, found in zip(plan.contenders, results, strict=True)
-        if found
-    ]
-    return [f"Runs drew different numbers of rollouts: {', '.join(each)}. A step is not cut in two."]
+    named = [(contender.label, found) for contender, found in zip(plan.contenders, counts, strict=True) if found]
+    each = ", ".join(f"{label} {min(found):.0f} to {max(found):.0f}" for label, found in named)
+    if effort == "rollouts":
+        return [f"Runs drew different numbers of rollouts: {each}. A step is not cut in two."]
+    return [f"Runs were not trained on equally many tokens: {each}. A recipe that has had more may be better by that alone."]
 
 
 def _failures(plan: ComparePlan, results: Sequence[Sequence[RunResult]], failed: Sequence[FailedRun]) -> list[str]:

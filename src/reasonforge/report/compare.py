@@ -40,10 +40,13 @@ def write_comparison_page(output: Path, data: Mapping[str, Any]) -> Path:
 
 
 def comparison_svg(data: Mapping[str, Any]) -> str:
-    """Return a picture: the mean of each recipe over rollouts with its band, and beside it the final figures with their intervals."""
+    """Return a picture: the mean of each recipe over rollouts with its band, and beside it the final figures with their intervals.
+
+    Where no run draws rollouts there is no axis for the first.
+    """
     recipes = data["recipes"]
     height = _HEIGHT + _ROW * len(recipes)
-    has_curves = any(recipe["curve"]["mean"] for recipe in recipes)
+    has_curves = data["effort"] == "rollouts" and any(recipe["curve"]["mean"] for recipe in recipes)
     panels = [_curves(data), _finals(data)] if has_curves else [_finals(data)]
     width = _WIDTH * len(panels)
     label = html.escape(clean_text(f"{data['metric']} of {', '.join(recipe['label'] for recipe in recipes)}"))

@@ -43,7 +43,13 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         Metric("num_samples", "samples", "none", "Samples in the optimizer step."),
         Metric("padding", "share", "down", "Share of a batch's positions that is padding.", (None, 0.5)),
         Metric("sources/*/loss", "", "down", "Mean loss per token of one source of a mixture, in the step; absent where it has none."),
-        Metric("sources/*/tokens", "tokens", "none", "Tokens read so far of one source of packed shards."),
+        Metric(
+            "sources/*/tokens",
+            "tokens",
+            "none",
+            "Tokens read so far of one source of packed shards. With `reset_at_documents` some of them predict nothing; `num_tokens` are "
+            "those learned from.",
+        ),
         Metric("sources/*/epochs", "epochs", "none", "Times that one source of packed shards has been read so far."),
     ),
     "Reward": (

@@ -11,7 +11,7 @@ import pytest
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.classifier.library import Classifier
-from reasonforge.corpus.classifier.score import HISTOGRAM, SCHEMA, SCORES, bytes_per_token, estimated_tokens, plan_scores
+from reasonforge.corpus.classifier.score import HISTOGRAM, SCHEMA, SCORES, estimated_tokens, plan_scores
 from reasonforge.corpus.classifier.tokenise import tokens_of
 from reasonforge.corpus.classifier.train import FOLDED, MANIFEST, MODEL, plan_train
 from reasonforge.corpus.pages import read_table
@@ -140,12 +140,3 @@ def test_a_mask_without_ids_is_named(tmp_path: Path, model: Path) -> None:
 
 def test_tokens_are_estimated_by_bytes() -> None:
     assert estimated_tokens(pl.Series(["", "abcd", "abcde", "数学"]), 4.0).tolist() == [0, 1, 2, 2]
-
-
-def test_bytes_per_token_are_measured_on_a_sample() -> None:
-    assert bytes_per_token(["ab cd ef", "数学"], lambda text: len(text.split())) == 14 / 4
-
-
-def test_a_sample_without_tokens_is_refused() -> None:
-    with pytest.raises(DataError, match="no tokens"):
-        bytes_per_token(["", ""], len)

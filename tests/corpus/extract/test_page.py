@@ -109,6 +109,23 @@ def test_an_overlong_formula_is_dropped() -> None:
     assert extract_html(html, config=ExtractConfig(max_formula_chars=100)).num_formulas == 0
 
 
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ('<script type="math/tex">x</script><script type="math/tex">y</script>', "so $x$ $y$"),
+        ("<span class=math>a_1</span><span class=math>b_1</span><span class=math>c_1</span>", "so $a_1$ $b_1$ $c_1$"),
+        ("$5<script type=math/tex>x</script>", r"so \$5$x$"),
+    ],
+)
+def test_formulas_side_by_side_are_parted(markup: str, expected: str) -> None:
+    assert text_of(f"<p>so {markup}</p>").split("\n\n")[1] == expected
+
+
+def test_displayed_formulas_side_by_side_in_a_list_are_parted() -> None:
+    display = '<script type="math/tex; mode=display">{}</script>'
+    assert "• $$x$$ $$y$$\n" in text_of(f"<ul><li>{display.format('x')}{display.format('y')}</li></ul>")
+
+
 def test_an_empty_formula_is_nothing() -> None:
     assert "$" not in text_of('<script type="math/tex"> </script><math></math><img class="tex" alt="">')
 

@@ -201,3 +201,82 @@ def test_the_command_line_ends_with_the_code_that_says_what_happened(tmp_path: P
     said = capsys.readouterr()
     assert said.out == ""
     assert [line.partition(": ")[0] for line in said.err.splitlines()] == ["error"] * 5
+
+
+def odd_rows(folder: Path, name: str = "odd.jsonl") -> Path:
+    """Write pages whose columns have names of their own."""
+    rows = [{"link": f"http://h{n}.example/", "content": f"<title>T</title><p>Words {n}.", "n": n} for n in range(3)]
+    return write(folder / name, ["\n".join(map(json.dumps, rows)).encode()])
+
+
+@pytest.mark.usefixtures("in_process")
+def test_columns_of_other_names_are_told_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        extract([str(odd_rows(tmp_path))], out=tmp_path / "pages.jsonl")
+    assert str(caught.value) == (
+        f"{tmp_path}/odd.jsonl: no row has a text in the columns 'url' or 'metadata.url' and 'text' or 'html'. "
+        "There are: link, content, n. Say which hold the URL and the page"
+    )
+    assert not (tmp_path / "pages.jsonl").exists()
+
+
+@pytest.mark.usefixtures("in_process")
+def test_columns_of_a_parquet_file_are_told(tmp_path: Path) -> None:
+    pl.DataFrame({"link": ["http://h.example/"], "content": ["x"]}).write_parquet(tmp_path / "odd.parquet")
+    with pytest.raises(DataError, match=r"'link' and 'text' or 'html'\. There are: link, content"):
+        extract([str(tmp_path / "odd.parquet")], out=tmp_path / "pages.jsonl", url_field="link")
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_file_that_is_no_json_lines_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "page.jsonl", [b"url,text\nhttp://h.example/,Words.\n"])
+    with pytest.raises(DataError, match=r"page\.jsonl: none of its rows is a JSON object. Is it JSON Lines\?"):
+        extract([str(path)], out=tmp_path / "pages.jsonl")
+
+
+@pytest.mark.usefixtures("in_process")
+def test_one_file_of_wrong_columns_beside_a_good_one_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [str(odd_rows(tmp_path)), str(rows_file(tmp_path))]
+    assert extract(given, out=tmp_path / "pages.jsonl", quiet=True) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: {tmp_path}/odd.jsonl: no row has a text in the columns")
+    assert len((tmp_path / "pages.jsonl").read_text().splitlines()) == 5
+
+
+@pytest.mark.usefixtures("in_process")
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    path = str(odd_rows(tmp_path))
+    assert extract([path], out=tmp_path / "html.jsonl", url_field="link", html_field="content", quiet=True) == 0
+    assert extract([path], out=tmp_path / "text.jsonl", url_field="link", text_field="content", quiet=True) == 0
+    texts = [json.loads((tmp_path / name).read_text().splitlines()[0])["text"] for name in ("html.jsonl", "text.jsonl")]
+    assert texts == ["Words 0.", "<title>T</title><p>Words 0."]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "words"),
+    [
+        ("a.warc.gz", {"url_field": "link"}, r"--url-field: is about rows of JSON Lines and Parquet, and .*a\.warc\.gz is WARC"),
+        ("a.jsonl", {"text_field": "a", "html_field": "b"}, "a page has one content"),
+    ],
+)
+def test_columns_without_an_effect_are_refused(name: str, columns: dict[str, str], words: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=words):
+        extract([str(tmp_path / name)], out=tmp_path / "pages.jsonl", **columns)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_rows_that_have_columns_and_no_words_are_no_matter_of_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [b'{"url": "http://h.example/", "text": " "}\n{"url": "http://h.example/"}\n'])
+    assert extract([str(path)], out=tmp_path / "pages.jsonl", quiet=True) == 0
+
+
+def test_no_file_is_read_before_it_is_extracted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reasonforge.corpus.ingest.inputs.file_input", lambda *_: pytest.fail("read for its digest"))
+    assert extract_files(files(warc(tmp_path)), tmp_path / "pages.jsonl", InProcess()).kept == 3
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_file_that_two_patterns_match_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = rows_file(tmp_path)
+    assert extract([str(tmp_path / "*.jsonl"), str(path)], out=tmp_path / "pages.parquet", quiet=True) == 0
+    assert "rows.jsonl is named by" in capsys.readouterr().err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasonforge.core.errors import DataError
-from reasonforge.corpus.ingest import dropped, inputs, writer
+from reasonforge.corpus.ingest import dropped, writer
 from reasonforge.corpus.ingest import units as ingest_units
 from reasonforge.corpus.ingest.config import IngestConfig
 from reasonforge.corpus.ingest.dropped import DROPPED_CAPTURES, url_hash
@@ -433,19 +432,27 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.
     assert peaks[2] < 1.2 * peaks[1]
 
 
-def test_a_file_is_read_for_its_digest_once_and_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_warc(tmp_path / "a.warc.gz", [page(TEXT)])
-    os.utime(path, (1_700_000_000, 1_700_000_000))
-    store = Store(tmp_path / "out")
-    store.root.mkdir()
-    read: list[str] = []
-    real = inputs.file_input
-    monkeypatch.setattr(inputs, "file_input", lambda path, root: (read.append(path.name), real(path, root))[1])
-    keys = [plan_pages(config(path), store)[0].key for _ in range(3)]
-    assert (read, len(set(keys))) == (["a.warc.gz"], 1)
-    write_warc(path, [page(TEXT + "more")])
-    os.utime(path, (1_700_000_000, 1_700_000_001))
-    assert plan_pages(config(path), store)[0].key not in keys
+def test_a_file_that_is_named_twice_is_read_once_and_that_is_said(tmp_path: Path) -> None:
+    for name in "ab":
+        write_warc(tmp_path / f"{name}.warc.gz", [page(TEXT, f"http://{name}.example/")])
+    said: list[str] = []
+    asked = config(tmp_path / "*.warc.gz", tmp_path / "a.warc.gz", tmp_path / "?.warc.gz")
+    units = plan_pages(asked, Store(tmp_path / "out"), warn=said.append)
+    assert [unit.settings["name"] for unit in units] == ["a.warc.gz", "b.warc.gz"]
+    assert [line.partition(": ")[2] for line in said] == [
+        f"{tmp_path}/a.warc.gz is named by {tmp_path}/*.warc.gz too: read once, as named first",
+        f"{tmp_path}/a.warc.gz and 1 more are named by {tmp_path}/*.warc.gz too: read once, as named first",
+    ]
+
+
+def test_a_copy_of_a_file_by_name_and_bytes_is_read_once_and_that_is_said(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        write_warc(tmp_path / name / "x.warc.gz", [page(TEXT)])
+    said: list[str] = []
+    units = plan_pages(config(tmp_path / "a/x.warc.gz", tmp_path / "b/x.warc.gz"), Store(tmp_path / "out"), warn=said.append)
+    assert (len(units), len(said)) == (1, 1)
+    assert said[0].startswith(f"{tmp_path}/b/x.warc.gz: a copy of {tmp_path}/a/x.warc.gz")
 
 
 def test_planning_writes_nothing_where_no_corpus_is_yet(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from reasonforge.core.errors import InterruptedRun, RecipeError, UnavailableError
 from reasonforge.corpus.loop.drive import Until, driving, run_graph, sweep_dead
-from reasonforge.corpus.loop.ledger import Ledger, differences
+from reasonforge.corpus.loop.ledger import ABSENT, Ledger, differences
 from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits
 from reasonforge.corpus.pool import InProcess
 from reasonforge.corpus.roles import unit_of
@@ -226,7 +226,7 @@ def test_the_ledger_tells_what_changed_in_the_recipe(store: Store) -> None:
 
 
 def test_differences_name_what_came_and_what_went() -> None:
-    assert differences({"a": 1, "b": [1]}, {"b": [2], "c": {"d": 1}}) == {"a": (1, None), "b": ([1], [2]), "c": (None, {"d": 1})}
+    assert differences({"a": 1, "b": [1]}, {"b": [2], "c": {"d": 1}}) == {"a": (1, ABSENT), "b": ([1], [2]), "c": (ABSENT, {"d": 1})}
 
 
 def test_a_second_driver_is_refused(store: Store) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import polars as pl
@@ -12,9 +11,11 @@ import pytest
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.decontaminate.units import ACTIONS, HITS, STAGE
 from reasonforge.corpus.ingest import inputs
-from reasonforge.corpus.ingest.inputs import DIGESTS
+from reasonforge.corpus.ingest.survey import Survey
 from reasonforge.corpus.loop.finish import finish
+from reasonforge.corpus.loop.graph import corpus_graph
 from reasonforge.corpus.loop.shards import publish_all, publish_tokenizer
+from reasonforge.corpus.loop.steps import Step
 from reasonforge.corpus.packing.reader import Shards
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.pool import InProcess, run_all
@@ -122,15 +123,16 @@ def test_a_source_that_is_said_to_be_unchecked_where_nothing_is_checked_is_refus
         finished(tmp_path, {"code": {"paths": [path], "weight": 1, "decontaminate": False}}, decontamination=None)
 
 
-def test_sources_are_hashed_once_and_not_at_every_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_read_for_their_digests_by_units_and_not_by_who_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crawl = web.build(tmp_path / "web")
-    os.utime(crawl / "code.jsonl", (1_700_000_000, 1_700_000_000))  # written long ago
     recipe, store = web.load(crawl, "--decontamination=none").recipe, Store(tmp_path / "corpus")
-    store.root.mkdir()
-    next(finish(recipe, store, []))
-    assert "code.jsonl" in (store.root / DIGESTS).read_text()
-    monkeypatch.setattr(inputs, "file_input", lambda *_: pytest.fail("hashed again"))
-    next(finish(recipe, store, []))
+    step = next(corpus_graph(recipe, store))
+    assert isinstance(step, Step)
+    assert {Path(unit.inputs[0].path).name for unit in step.units} == {"seeds.jsonl", "code.jsonl", *(f"crawl-{n}.jsonl" for n in range(3))}
+    survey = Survey(store)
+    survey.learn(run_all(survey.plan([f"{crawl}/code.jsonl"]), store, InProcess()))
+    monkeypatch.setattr(inputs, "file_input", lambda *_: pytest.fail("read"))
+    next(finish(recipe, store, [], survey))
 
 
 def test_the_report_says_which_sources_were_checked(tiny_corpus: Path) -> None:

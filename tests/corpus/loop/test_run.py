@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 import pytest
 import xxhash
 
 from reasonforge.config.loader import reload_recipe
-from reasonforge.core.errors import DataError, RecipeError, UnavailableError
+from reasonforge.core.errors import DataError, RecipeError, StorageError, UnavailableError
 from reasonforge.corpus.classifier.score import SCORES
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.drive import driving
 from reasonforge.corpus.loop.ledger import RECIPE, RESOLVED
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, print_plan, run_corpus
+from reasonforge.corpus.loop.status import status_of, status_text
 from reasonforge.corpus.loop.units import CANDIDATES, POSITIVES
 from reasonforge.corpus.packing.reader import Shards
 from reasonforge.corpus.pages import PAGES
@@ -127,12 +128,51 @@ def test_a_changed_setting_is_named_and_redoes_only_what_it_touches(
     assert Shards([copy / "shards" / "mined"]).vocab_size == 300
 
 
-def test_a_dry_run_says_that_what_is_done_was_done_before_the_change(
+def planned(capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:
+    """Return what the plan of a dry run says of every stage that is done already: its round and name -> what will be."""
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines[lines.index("plan") + 2 :] if " of " in line]
+    return {" ".join(row[: row.index("of") - 1]): row[row.index("of") + 2 :] for row in rows}
+
+
+def test_a_dry_run_says_what_a_change_does_again(tiny_web: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert print_plan(web.load(tiny_web, "--name=other"), tiny_corpus, RunOptions()) == 0
+    assert {*map(tuple, planned(capsys).values())} == {()}
+    assert print_plan(web.load(tiny_web, "--domains.min_pages=11"), tiny_corpus, RunOptions()) == 0
+    said = planned(capsys)
+    assert [said[name] for name in ("pages", "near_duplicates", "1 select")] == [["stays"]] * 3
+    assert [said[name] for name in ("1 domains", "2 sample", "decontaminate", "pack")] == [["again"]] * 4
+
+
+def test_a_dry_run_of_a_change_that_no_unit_depends_on_keeps_all(
     tiny_web: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for override, header in (("--name=other", "units done before"), ("--seed=7", "units done before the change")):
-        assert print_plan(web.load(tiny_web, override), tiny_corpus, RunOptions()) == 0
-        assert any(line.strip().endswith(header) for line in capsys.readouterr().out.splitlines())
+    assert print_plan(web.load(tiny_web, "--pack.weight=2", "--pack.sources.code.weight=5"), tiny_corpus, RunOptions()) == 0
+    assert {*map(tuple, planned(capsys).values())} == {("stays",)}
+
+
+def test_a_setting_that_another_type_does_not_have_is_told_in_words(
+    tiny_web: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ["--decontamination.action={type='drop_doc'}", "--annotation={type='human'}", "--truth=none"]
+    assert print_plan(web.load(tiny_web, *settings), tiny_corpus, RunOptions()) == 0
+    out = capsys.readouterr().out
+    assert "decontamination.action.max_share: 0.5 -> not there" in out
+    assert f"annotation.path: {tiny_web}/annotations.jsonl -> none" in out
+    assert "None" not in out
+
+
+def test_a_dry_run_fails_as_the_run_would(tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded = web.load(tiny_web, "--truth=/nowhere/t.parquet", "--pack.sources.code.paths=['/nowhere/code.jsonl']")
+    said: list[str] = []
+    for call in (lambda: print_plan(loaded, tmp_path / "a", RunOptions()), lambda: run_corpus(loaded, tmp_path / "a", InProcess)):
+        with pytest.raises(DataError) as refusal:
+            call()
+        said.append(str(refusal.value))
+    assert said[0] == said[1]
+    assert len(said[0].splitlines()) == 2
+    assert "next:" not in capsys.readouterr().out
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_name_is_no_change(tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -317,6 +357,7 @@ def test_a_rank_of_a_stage_of_several_steps_says_to_be_called_again(
         assert len(said) < 20
     assert "of urls (keys) left to other ranks" not in said[-1]
     assert any("left to other ranks; then call all again, for the rest of the stage" in text for text in said)
+    assert "urls left to other ranks\n" in "".join(said)  # of the last step: nothing follows
 
 
 def test_the_steps_of_a_stage_are_told_apart_on_screen(tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -331,6 +372,18 @@ def test_the_steps_of_a_stage_are_told_apart_on_screen(tiny_web: Path, tmp_path:
         "urls (gathered)",
         "urls",
     ]
+
+
+def test_a_step_over_pages_and_sources_has_the_name_of_none_and_counts_benchmark_text(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    shutil.rmtree(root / "decontaminate")
+    assert run_corpus(web.load(tiny_web), root, InProcess, RunOptions(stage="decontaminate")) == 0
+    said = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in said if line.startswith("decontaminate")][-1].startswith("decontaminate: ")
+    (last,) = [line for line in said if line.startswith("decontaminate: ")]
+    assert "; 1 with benchmark text, 4 units in" in last
 
 
 def test_a_rank_whose_stage_is_not_ready_says_what_is_missing(tiny_web: Path, tmp_path: Path) -> None:
@@ -441,6 +494,31 @@ def test_a_rank_with_another_recipe_makes_it_the_folders(tiny_web: Path, tiny_co
     reader = CorpusReader(root)
     assert reader.recipe.classifier.epochs == 3
     assert reader.ledger.ended() == {}  # of the recipe before
+
+
+def test_status_says_the_error_that_a_run_ended_with(tiny_web: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    with pytest.raises(DataError) as refusal:
+        run(tiny_web, root, "--rounds.threshold=0.99999", "--rounds.max_rounds=1", "--decontamination=none")
+    assert CorpusReader(root).ledger.ended() == {"state": "failed", "message": str(refusal.value)}
+    assert status_text(status_of(root)).splitlines()[0] == f"tiny: failed: {refusal.value}"
+    assert run(tiny_web, root, stage="pages") == 0
+    assert CorpusReader(root).ledger.ended()["state"] == "stopped"
+
+
+def test_a_bug_is_kept_for_status_too(tiny_web: Path, tmp_path: Path) -> None:
+    class Broken:
+        def run(self, units: object, store: object) -> NoReturn:
+            raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        run_corpus(web.load(tiny_web), tmp_path / "corpus", Broken, RunOptions(quiet=True))
+    assert CorpusReader(tmp_path / "corpus").ledger.ended() == {"state": "failed", "message": "a bug: KeyError: 'x'"}
+
+
+def test_a_folder_that_cannot_be_made_is_the_disks_refusal(tiny_web: Path) -> None:
+    with pytest.raises(StorageError, match="/proc/foo: cannot write"):
+        run(tiny_web, Path("/proc/foo"))
 
 
 def test_two_drivers_of_one_folder_are_refused(tiny_web: Path, tmp_path: Path) -> None:

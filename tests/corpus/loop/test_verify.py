@@ -49,7 +49,9 @@ def test_a_whole_corpus_is_read_to_its_last_byte(tiny_corpus: Path) -> None:
     assert reading.num_bytes == bytes_of(tiny_corpus) > 100_000
     outputs = [path for folder in unit_folders(tiny_corpus) for path in folder.rglob("*") if path.is_file()]
     shards = [path for path in tiny_corpus.glob("shards/*/*") if path.is_file()]
-    assert reading.files == len(outputs) + len(shards)
+    tokenizer = [path for path in tiny_corpus.glob("tokenizer/*") if path.is_file()]
+    assert len(tokenizer) >= 2
+    assert reading.files == len(outputs) + len(shards) + len(tokenizer)
 
 
 def test_the_verb_says_how_far_it_is_megabyte_by_megabyte(tiny_corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,10 +116,39 @@ def test_published_shards_are_looked_at_by_themselves(corpus: Path) -> None:
     assert found == {flipped: flipped.parent, manifest: manifest.parent}
 
 
+def test_the_published_tokenizer_is_looked_at_by_itself_and_a_run_makes_it_again(tiny_web: Path, corpus: Path) -> None:
+    flipped = flip(corpus / "tokenizer" / "tokenizer.json")
+    missing = next(path for path in sorted((corpus / "tokenizer").iterdir()) if path.is_file() and path != flipped)
+    missing.unlink()
+    found = list(Verification(corpus).damages())
+    assert {damage.path: damage.what.split(":")[0] for damage in found} == {
+        flipped: "its bytes are not those that were written",
+        missing: "is missing",
+    }
+    for damage in found:
+        damage.remove.unlink(missing_ok=True)
+    assert run_corpus(web.load(tiny_web), corpus, InProcess, RunOptions(quiet=True)) == 0
+    assert list(Verification(corpus).damages()) == []
+
+
+def test_a_tokenizer_that_was_learned_before_is_none_that_must_be_there(corpus: Path) -> None:
+    (learned,) = (folder for folder in (corpus / "tokenizer").iterdir() if folder.is_dir())
+    other = learned.with_name("0" * 32)
+    shutil.copytree(learned, other)
+    receipt = other / RECEIPT
+    receipt.write_text(receipt.read_text().replace('"xxh3": "', '"xxh3": "f'))
+    assert [damage for damage in Verification(corpus).damages() if other not in damage.path.parents] == []
+    for path in (corpus / "tokenizer").glob("*.json"):
+        path.unlink()
+    assert {damage.path.name for damage in Verification(corpus).damages() if damage.what == "is missing"} >= {"tokenizer.json"}
+
+
 def test_a_corpus_that_is_under_way_misses_nothing(corpus: Path) -> None:
     (corpus / "plan" / "end.json").unlink()
     shutil.rmtree(first(corpus, "round-1/score/*"))
     shutil.rmtree(corpus / "shards" / "mined")
+    for path in (corpus / "tokenizer").glob("*.json"):
+        path.unlink()
     assert list(Verification(corpus).damages()) == []
 
 

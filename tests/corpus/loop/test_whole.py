@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from reasonforge.core.errors import RecipeError
-from reasonforge.corpus.ingest.inputs import DIGESTS
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, run_corpus
 from reasonforge.corpus.loop.whole import stage_state
@@ -18,7 +17,7 @@ from tests.corpus.loop import web
 
 def files_of(root: Path) -> dict[str, int]:
     """Return what lies in a folder, but for the digests of inputs that whoever plans remembers."""
-    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*") if path.name != DIGESTS}
+    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*")}
 
 
 def test_a_stage_that_is_done_is_whole(tiny_corpus: Path) -> None:
@@ -76,7 +75,7 @@ def test_a_stage_that_cannot_be_is_refused(tiny_corpus: Path, stage: str, number
 def test_ranks_alone_make_a_stage_whole(tiny_web: Path, tmp_path: Path) -> None:
     root, loaded = tmp_path / "corpus", web.load(tiny_web)
     calls = 0
-    for stage in ("pages", "seed", "urls"):
+    for stage in ("inputs", "pages", "seed", "urls"):
         while not stage_state(root, stage, None).whole:
             for rank in range(2):
                 options = RunOptions(stage=stage, only=True, rank=rank, world_size=2, quiet=True)

@@ -104,14 +104,27 @@ def test_a_file_named_twice_is_refused(corpus: Path) -> None:
         call("pack", corpus / "a.jsonl", corpus / "c.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out")
 
 
-def test_export_writes_beside_the_shards_unless_told(corpus: Path) -> None:
+def test_export_writes_where_it_is_told(corpus: Path) -> None:
     call("pack", corpus / "a.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "out", "--workers", 1)
-    call("export", corpus / "out", "--format", "megatron")
-    assert check_megatron(corpus / "out" / "megatron") == (Manifest.read(corpus / "out").num_tokens, 5)
+    call("export", corpus / "out", "--format", "megatron", "--out", corpus / "megatron" / "once")
+    assert check_megatron(corpus / "megatron" / "once") == (Manifest.read(corpus / "out").num_tokens, 5)
     call("export", corpus / "out", corpus / "out", "--format", "megatron", "--out", corpus / "twice")
     assert check_megatron(corpus / "twice")[1] == 10
     with pytest.raises(DataError, match="is there already"):
-        call("export", corpus / "out", "--format", "megatron")
+        call("export", corpus / "out", "--format", "megatron", "--out", corpus / "twice")
+
+
+def test_small_files_become_one_shard_and_are_named_by_the_first(corpus: Path) -> None:
+    lines(corpus / "large.jsonl", [f"document {i}" for i in range(500)])
+    files = [corpus / f"{name}.jsonl" for name in ("large", "a", "b")]
+    arguments = ["--tokenizer", corpus / "tokenizer", "--workers", 1]
+    said = call("pack", *files, *arguments, "--out", corpus / "out")
+    assert "510 documents in 3 shards" in said
+    more = [lines(corpus / f"{i}.jsonl", ["x" * 20]) for i in range(200)]
+    said = call("pack", corpus / "large.jsonl", *more, *arguments, "--out", corpus / "many")
+    assert f"{corpus / '0.jsonl'} and 7 more: 8 of 8 documents" in said
+    said = call("pack", corpus / "large.jsonl", *more, *arguments, "--out", corpus / "told", "--shard-tokens", 25)
+    assert f"{corpus / '0.jsonl'} and 2 more: 3 of 3 documents" in said
 
 
 _PROGRAM = """

@@ -99,6 +99,26 @@ def test_a_changed_byte_of_the_index_is_found(tmp_path: Path, at: int, value: by
         check_megatron(tmp_path / "all")
 
 
+@pytest.mark.parametrize("name", ["shard-00000.bin", "shard-00001.bin", "shard-00000.idx"])
+def test_of_damaged_shards_nothing_is_exported(tmp_path: Path, name: str) -> None:
+    folder = packed(tmp_path / "made", FILES)[0]
+    content = bytearray((folder / name).read_bytes())
+    content[0] ^= 1
+    (folder / name).unlink()
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name}: its bytes are not those that were packed"):
+        export_megatron(Shards(folder), tmp_path / "out" / "all")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_export_is_not_put_among_shards(tmp_path: Path) -> None:
+    folder = packed(tmp_path, FILES)[0]
+    before = sorted(folder.iterdir())
+    with pytest.raises(DataError, match="give it a folder of its own"):
+        export_megatron(Shards(folder), folder / "megatron")
+    assert sorted(folder.iterdir()) == before
+
+
 def test_tokens_cut_short_are_found(tmp_path: Path) -> None:
     export_megatron(Shards(packed(tmp_path, FILES)[0]), tmp_path / "all")
     np.fromfile(tmp_path / "all.bin", "<u2")[:-1].tofile(tmp_path / "all.bin")

@@ -131,6 +131,13 @@ def _other_index(folder: Path) -> None:
     (folder / "shard-00001.idx").write_bytes(np.array([8], "<u8").tobytes())
 
 
+def _ends_out_of_order(folder: Path) -> None:
+    path = folder / "shard-00000.idx"
+    ends = np.fromfile(path, "<u8")
+    ends[1] += 1 << 40
+    path.write_bytes(ends.tobytes())
+
+
 def _no_tokens(folder: Path) -> None:
     (folder / "shard-00002.bin").unlink()
 
@@ -141,10 +148,11 @@ def _no_tokens(folder: Path) -> None:
         (_cut_tokens, r"shard-00001\.bin: has 16 bytes, its manifest says 18"),
         (_cut_index, r"shard-00001\.idx: has 0 bytes, its manifest says 8"),
         (_other_index, r"shard-00001\.idx: its last document ends at token 8 of 9"),
+        (_ends_out_of_order, r"shard-00000\.idx: its documents do not end one after the other"),
         (_no_tokens, r"shard-00002\.bin: cannot read: No such file"),
     ],
 )
-def test_files_of_another_size_are_refused_when_they_are_opened(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
+def test_files_that_cannot_be_what_was_packed_are_refused_when_they_are_opened(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
     shards = packed(tmp_path, FILES)[0]
     for path in shards.iterdir():  # its files are links to the units'
         content = path.read_bytes()
@@ -167,6 +175,18 @@ def test_a_changed_byte_is_found_by_the_full_check_and_not_by_opening(tmp_path: 
         Shards(shards).verify()
 
 
+def test_an_id_that_the_model_has_no_row_for_is_not_handed_to_training(tmp_path: Path) -> None:
+    shards = packed(tmp_path, FILES)[0]
+    content = bytearray((shards / "shard-00001.bin").read_bytes())
+    content[5] ^= 0x40
+    (shards / "shard-00001.bin").unlink()
+    (shards / "shard-00001.bin").write_bytes(content)
+    opened = Shards(shards)
+    assert opened.num_tokens == opened.tokens(0, 9).size + 9 + opened.tokens(18, opened.num_tokens).size
+    with pytest.raises(DataError, match=r"shard-00001\.bin: id \d+ is outside its vocabulary of 41 ids"):
+        opened.tokens(0, opened.num_tokens)
+
+
 def _rewritten(shards: Path, tokens: Any, ends: Any) -> None:
     """Change a shard and its digests in the manifest alike: what no digest shows."""
     content = json.loads((shards / MANIFEST).read_text())
@@ -184,7 +204,6 @@ def _rewritten(shards: Path, tokens: Any, ends: Any) -> None:
         ([1, 500, 40, 2, 40], [3, 5], "id 500 is outside its vocabulary"),
         ([1, 2, 3, 2, 40], [3, 5], "do not end where its index says"),
         ([1, 40, 40, 2, 40], [3, 5], "3 tokens close a document, its index has 2"),
-        ([1, 2, 3, 2, 40], [5, 5], "do not end where its index says"),
     ],
 )
 def test_the_full_check_knows_what_tokens_and_ends_must_be(tmp_path: Path, tokens: list[int], ends: list[int], message: str) -> None:

@@ -22,7 +22,8 @@ class ClassifierConfig(Section):
     num_negatives: int = Field(default=500_000, ge=1)
     """Negatives likewise."""
     negatives: Literal["random", "exclude_selected"] = "exclude_selected"
-    """From round 2 on: any pages but the positives, or none that the round before selected or that lie under accepted paths."""
+    """From round 2 on: any pages but the positives; or none under accepted paths, and of what the round before selected only what people
+    have rejected."""
     dim: int = Field(default=256, ge=1, le=4096)
     """Width of the vectors. Costs time in training alone: for scoring the model is folded."""
     lr: float = Field(default=0.1, gt=0, le=10)
@@ -53,7 +54,8 @@ class ClassifierConfig(Section):
     """Keep fastText's own model beside the folded one, ``4 * dim * (bucket + words)`` bytes on disk for every round, 2 GB by default: for
     looking at words and their neighbours with the library. Nothing here reads it."""
     bytes_per_token: float = Field(default=4.0, ge=1.0, le=16.0)
-    """Of UTF-8: turns a page's length into tokens. Measure it with :func:`reasonforge.corpus.classifier.score.bytes_per_token`."""
+    """Of UTF-8: turns a page's length into tokens for the budgets. A run that packs says at its end how many the mined pages have by the
+    tokenizer, and so does ``corpus status``."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,23 +96,6 @@ def estimated_tokens(texts: pl.Series, bytes_per_token: float) -> np.ndarray:
     """
     num_bytes = texts.str.len_bytes().fill_null(0).to_numpy()
     return np.minimum(np.ceil(num_bytes / bytes_per_token), np.iinfo(np.uint32).max).astype(np.uint32)
-
-
-def bytes_per_token(texts: Iterable[str], count_tokens: Callable[[str], int]) -> float:
-    """Measure the figure on a sample.
-
-    Args:
-        texts: some thousand pages.
-        count_tokens: of the tokenizer that the corpus is packed by.
-
-    Raises:
-        DataError: the sample has no tokens.
-    """
-    sizes = [(len(text.encode("utf-8", "replace")), count_tokens(text)) for text in texts]
-    num_tokens = sum(tokens for _, tokens in sizes)
-    if not num_tokens:
-        raise DataError(f"the sample of {len(sizes)} texts has no tokens: bytes per token cannot be measured. Give bytes_per_token")
-    return math.fsum(size for size, _ in sizes) / num_tokens
 
 
 def _reasons(masks: Sequence[str]) -> pl.DataFrame:

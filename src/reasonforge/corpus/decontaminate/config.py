@@ -117,6 +117,8 @@ class DecontaminateConfig(Section):
             raise ValueError("short_match has no effect where min_n = n: no short texts are looked for")
         if self.min_n == self.n and self.short_min_words != type(self).model_fields["short_min_words"].default:
             raise ValueError("short_min_words has no effect where min_n = n: no short texts are looked for")
+        if self.min_n == self.n and isinstance(self.action, DropSegment) and self.action.short_drops_page:
+            raise ValueError("action.short_drops_page has no effect where min_n = n: no short texts are looked for")
         if self.min_n < self.n <= self.short_min_words:
             raise ValueError(
                 f"short_min_words = {self.short_min_words} leaves no text of fewer than n = {self.n} grams to look for: lower it, "

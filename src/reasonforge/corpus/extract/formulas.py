@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Literal, NamedTuple
+
+from reasonforge.corpus.extract.padding import PAD
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"
 RESERVED = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
@@ -36,12 +39,12 @@ class Formulas:
         """Keep a formula and return its mark; an empty or overlong one is nothing."""
         if len(latex) > 4 * self.max_chars:  # not even tidied: that costs more than to measure it
             return ""
-        latex = tidy(latex)
+        latex = tidy(latex.replace(PAD, ""))
         return self.keep("display" if display else "inline", latex) if latex and len(latex) <= self.max_chars else ""
 
     def keep(self, kind: Kind, text: str) -> str:
         """Keep something as it is and return its mark."""
-        self.entries.append(Entry(kind, text))
+        self.entries.append(Entry(kind, text.replace(PAD, "")))
         return f"{OPEN}{len(self.entries) - 1}{CLOSE}"
 
     def expand(self, text: str) -> str:
@@ -49,7 +52,9 @@ class Formulas:
         return MARK.sub(lambda mark: self.entries[int(mark[1])].text if int(mark[1]) < len(self.entries) else "", text)
 
 
-_COMMENT = re.compile(r"(?<!\\)%[^\n]*(?:\n|$)")
+_COMMENT = re.compile(r"(?<!\\)%[^\n]*\n|(?<!\\)%\s*$")
+_LAST_COMMENT = re.compile(r"(?<!\\)%(?=[^\n]*$)")
+_ENTITY = re.compile(r"&(?:lt|gt|amp|nbsp|quot|#0?39|#x27);")
 _SPACE = re.compile(r"\s+")
 _SHELL = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"), ("[tex]", "[/tex]"), ("[latex]", "[/latex]"), ("[math]", "[/math]"))
 _STYLES = re.compile(
@@ -67,8 +72,12 @@ def tidy(latex: str) -> str:
     >>> tidy("{\\displaystyle  x^{2}\n + 1}")
     'x^{2} + 1'
     """
+    if "&" in latex and ";" in latex:  # references to characters that were escaped twice
+        latex = _ENTITY.sub(_character, latex.replace("&amp;", "&"))
     if "%" in latex:
         latex = _COMMENT.sub("\n", latex.replace("<![CDATA[", "").replace("]]>", ""))
+        if "%" in latex:  # nobody knows where this one ended: its line ends may be gone, and the formula would be, too
+            latex = _LAST_COMMENT.sub(r"\\%", latex)
     latex = _SPACE.sub(" ", latex).strip()
     latex = unwrapped(latex)
     if latex.startswith(("{\\displaystyle", "{\\textstyle")) and closes_at_end(latex):
@@ -85,6 +94,10 @@ def tidy(latex: str) -> str:
     if latex.endswith("\\") and (len(latex) - len(latex.rstrip("\\"))) % 2:
         latex += " "  # "\ " at the end: its backslash must not reach the closing dollar
     return "" if latex.strip("{}~ \\,;:!") == "" else latex
+
+
+def _character(found: re.Match[str]) -> str:
+    return unescape(found[0]).replace("\xa0", " ")
 
 
 def unwrapped(latex: str) -> str:

@@ -19,6 +19,7 @@ from reasonforge.corpus.extract.config import ExtractConfig
 from reasonforge.corpus.extract.delimiters import mark_delimited
 from reasonforge.corpus.extract.flat import flat_text
 from reasonforge.corpus.extract.formulas import Formulas
+from reasonforge.corpus.extract.padding import PAD, pad
 from reasonforge.corpus.extract.render import plain, render
 from reasonforge.corpus.extract.sketch import Sketch, sketch
 from reasonforge.corpus.pages import Flag
@@ -82,9 +83,9 @@ def extract_html(html: str, *, config: ExtractConfig | None = None) -> Extracted
 
 
 def _through_tree(html: str, seen: Sketch, formulas: Formulas, *, main_content: bool) -> tuple[str, str]:
-    tree = HTMLTree.parse(html)
+    tree = HTMLTree.parse(pad(html) if main_content else html)
     document = tree.document
-    title = tree.title or ""
+    title = (tree.title or "").replace(PAD, "")
     if document is None:
         return title, ""
     convert_all(MarkupPage(document=document, formulas=formulas, seen=seen))
@@ -98,4 +99,4 @@ def _through_tree(html: str, seen: Sketch, formulas: Formulas, *, main_content: 
         everything = extract_plain_text(tree, main_content=False)
         if len(text) < _MIN_MAIN_SHARE * len(everything) or not text:
             text = everything
-    return title, text
+    return title, text.replace(PAD, "")

@@ -48,6 +48,8 @@ def render(text: str, formulas: Formulas, *, max_chars: int) -> Rendered:
     size = count = 0
     cut = False
     for index, piece in enumerate(pieces):
+        if not piece:
+            continue
         if index % 2:
             if int(piece) >= len(entries):
                 continue
@@ -55,6 +57,8 @@ def render(text: str, formulas: Formulas, *, max_chars: int) -> Rendered:
             if kind in ("inline", "display"):
                 delimiter = "$" if kind == "inline" else "$$"
                 out = f"{delimiter}{source}{delimiter}"
+                if parts and parts[-1].endswith("$") and not parts[-1].endswith("\\$"):
+                    out = f" {out}"  # two dollars beside each other would be one delimiter
             elif kind == "block":
                 fence = "````" if "```" in source else "```"
                 out = f"{fence}\n{source}\n{fence}"

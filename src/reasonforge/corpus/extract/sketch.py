@@ -19,6 +19,7 @@ _VALUES = tuple(re.compile(rf"""{name}\s*+=\s*+(?=("[^"]*+|'[^']*+|[^\s>="']++))
 # kind, the latest where the next value begins: what is read stays within twice the page.
 _BETWEEN_WORDS = str.maketrans("\"'=<>", "     ")
 _DATA = re.compile(r"data-(tex|latex|formula|equation|math|mathml|katex|value|src|original|actualsrc|lazy-src)(?![\w-])")
+_LABELS = re.compile(r"""aria-label\s*+=\s*+(?:"[^"<>\\^_]*+[\\^_]|'[^'<>\\^_]*+[\\^_])""")
 _ADDRESSES = re.compile(r"""src\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]*+)""")
 
 
@@ -38,6 +39,10 @@ class Sketch:
     """Those of the ``data-`` attributes that may hold a formula or the address of its image, without ``data-``."""
     addresses: str
     """Values of ``src`` and of attributes whose name ends so, quotes included."""
+    labels: bool
+    """Whether an ``aria-label`` has a sign of TeX."""
+    latex_labels: bool
+    """Whether an image may say that its ``alt`` is LaTeX."""
 
     def has_tag(self, *names: str) -> bool:
         """Say whether elements of one of these names may be there."""
@@ -68,4 +73,6 @@ def sketch(html: str) -> Sketch:
         tokens=frozenset(names.split()),
         data=frozenset(_DATA.findall(html)),
         addresses="\n".join(_ADDRESSES.findall(html)) if "img" in tags or "image" in tags else "",
+        labels="aria-label" in html and _LABELS.search(html) is not None,
+        latex_labels="latex:" in html and ("img" in tags or "image" in tags),
     )

@@ -23,8 +23,8 @@ _LETTERS = _table(
     "neg;⊤ top;⊥ perp;"
     "∠ angle;∡ measuredangle;△ triangle;□ square;◊ lozenge;♯ sharp;♭ flat;♮ natural;… ldots;⋯ cdots;⋮ vdots;⋱ ddots;′ prime;″ prime\\prime;"
     "‴ prime\\prime\\prime;° circ;† dagger;‡ ddagger;§ S;∆ Delta;Å mathring{A};∎ blacksquare;■ blacksquare;★ star;ı imath;ȷ jmath;"
-    "‖ |;∥ parallel;"
-    "∦ nparallel;∣ mid;∤ nmid"
+    "‖ |;∥ |;"
+    "∦ nparallel;∤ nmid"
 )
 _OPERATORS = _table(
     "± pm;∓ mp;× times;÷ div;⋅ cdot;· cdot;∗ ast;⋆ star;∘ circ;• bullet;⊕ oplus;⊖ ominus;⊗ otimes;⊘ oslash;⊙ odot;∧ wedge;∨ vee;∩ "
@@ -64,7 +64,7 @@ ESCAPES = {
     "~": "\\sim",
     "^": "\\wedge",
 }
-MINUS = {"−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "∕": "/", "⁄": "/", "∶": ":", "＝": "=", "＋": "+"}
+MINUS = {"−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "∕": "/", "⁄": "/", "∶": ":", "∣": "|", "＝": "=", "＋": "+"}
 INVISIBLE = dict.fromkeys("\u2061\u2062\u2063\u2064\u200b\u200c\u200d\u2060\ufeff", "")
 SPACES = {
     "\u00a0": "\\ ",

@@ -15,21 +15,30 @@ from typing import Any, Final
 
 from pyarrow import parquet
 
-from reasonforge.core.errors import RecipeError
+from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.files import fsync_dir, storage_errors, write_durable
-from reasonforge.corpus.ingest.config import IngestConfig
-from reasonforge.corpus.ingest.units import plan_pages
+from reasonforge.corpus.ingest.columns import has_no_page, why_no_page
+from reasonforge.corpus.ingest.config import IngestConfig, JsonlFiles, ParquetFiles
+from reasonforge.corpus.ingest.survey import Survey, by_place
+from reasonforge.corpus.ingest.units import FILES, plan_pages
 from reasonforge.corpus.ingest.writer import PageWriter
 from reasonforge.corpus.pages import PAGES, Page
 from reasonforge.corpus.pool import Executor, run_all
-from reasonforge.corpus.units import Counts, Receipt, Store, total
+from reasonforge.corpus.units import Counts, Receipt, Store, resolve, total
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 _NAMES = tuple(entry.name for entry in fields(Page))
 _CHUNK_ROWS = 256
 
 
-def extract_files(config: IngestConfig, out: Path, executor: Executor, *, on_done: Callable[[Receipt], None] | None = None) -> Counts:
+def extract_files(
+    config: IngestConfig,
+    out: Path,
+    executor: Executor,
+    *,
+    on_done: Callable[[Receipt], None] | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Counts:
     """Write the pages of all files into one, in the order of the files, and return what became of every capture.
 
     Args:
@@ -38,9 +47,10 @@ def extract_files(config: IngestConfig, out: Path, executor: Executor, *, on_don
             compressed, or Parquet with the columns of ``corpus.pages``. It is there when all is done, or not at all.
         executor: does the units.
         on_done: told of every file that is done.
+        warn: told in a line of files that are named twice, and of rows none of which is a page.
 
     Raises:
-        DataError: a file is missing, empty, cut or of another kind.
+        DataError: a file is missing, empty, cut or of another kind; or no row of any of them has a URL and a page.
         RecipeError: nothing is known to be written under such a name.
         StorageError: the disk refused.
     """
@@ -51,10 +61,24 @@ def extract_files(config: IngestConfig, out: Path, executor: Executor, *, on_don
         folder = tempfile.TemporaryDirectory(prefix=".tmp-extract-", dir=out.parent)
     with folder as name:
         store = Store(Path(name))
-        receipts = run_all(plan_pages(config, store), store, executor, on_done)
-        once = {receipt.key: receipt for receipt in receipts}.values()
-        _write(out, [store.output(receipt, PAGES) for receipt in once])
-        return total(once)
+        # Nobody looks for these units again: what is in a file need not be known before it is read.
+        units = plan_pages(config, store, survey=Survey(store, identify=by_place), warn=warn)
+        receipts = run_all(units, store, executor, on_done)
+        wrong = [receipt for receipt in receipts if has_no_page(receipt.counts)]
+        lines = [_why_no_page(receipt, store) for receipt in wrong]
+        if wrong and len(wrong) == len(receipts):
+            raise DataError("\n".join(lines))
+        for line in lines:
+            warn(line)
+        _write(out, [store.output(receipt, PAGES) for receipt in receipts])
+        return total(receipts)
+
+
+def _why_no_page(receipt: Receipt, store: Store) -> str:
+    path = resolve(receipt.unit.inputs[0].path, store.root)
+    source = FILES.validate_python({**receipt.unit.settings["source"], "paths": [path]})
+    assert isinstance(source, (JsonlFiles, ParquetFiles)), "only they have rows"
+    return why_no_page(path, source)
 
 
 def _write(out: Path, parts: Sequence[Path]) -> None:

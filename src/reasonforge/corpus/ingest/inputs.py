@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import glob
 import io
-import json
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import xxhash
 
 from reasonforge.core.errors import DataError
-from reasonforge.core.files import storage_errors
 from reasonforge.corpus.ingest.remote import file_system, is_url, url_errors
 from reasonforge.corpus.units import Input, file_input
 from reasonforge.tasks.files import refuse_placeholder
@@ -23,11 +20,6 @@ from reasonforge.tasks.files import refuse_placeholder
 _MAGIC = "*?["
 _VERSIONS = ("ETag", "etag", "md5Hash", "md5", "checksum", "crc32c", "LastModified", "last_modified", "updated", "mtime", "created")
 """What file systems call the thing that changes when a file does, best first."""
-DIGESTS = "digests.jsonl"
-"""Name of the file in the corpus folder that remembers digests of inputs: a line per file. It may be deleted."""
-
-_SETTLED_SECONDS = 2.0
-"""A file that changed later may change again within the same tick of the file system's clock."""
 _READ_BLOCK = 8 << 20
 """Bytes per request for a remote file, which is read from front to back."""
 
@@ -87,63 +79,39 @@ def _fixed_part(pattern: str) -> str:
 
 
 def as_input(found: Found, root: Path) -> Input:
-    """Return a file as the input of a unit: a local one by its bytes, a remote one by what its server says of them.
+    """Return a file as the input of a unit: a local one by its bytes, all of which are read for it, a remote one by what its server says.
 
     Raises:
         DataError: it cannot be read, or is empty.
+        UnavailableError: its server cannot be reached.
     """
     if not is_url(found.path):
         if os.path.getsize(found.path) == 0:
             raise DataError(f"{found.path}: is empty")
         return file_input(Path(found.path), root)
     with url_errors(found.path):
-        system, path = file_system(found.path)
+        return remote_input(found.path, *file_system(found.path))
+
+
+def remote_input(url: str, system: Any, path: str) -> Input:
+    """Return a remote file as the input of a unit, by what its server says of it.
+
+    Args:
+        url: of the file.
+        system: that has it.
+        path: of the file in the system.
+
+    Raises:
+        DataError: it is not there, or is empty.
+        UnavailableError: the server cannot be reached.
+    """
+    with url_errors(url):
         about: dict[str, Any] = system.info(path)
     size = about.get("size")
     if size == 0:
-        raise DataError(f"{found.path}: is empty")
+        raise DataError(f"{url}: is empty")
     version = next((f"{name}={about[name]}" for name in _VERSIONS if about.get(name)), "")
-    digest = xxhash.xxh3_128_hexdigest(f"{found.path}\n{size}\n{version}".encode("utf-8", "surrogateescape"))
-    return Input(found.path, digest)
-
-
-class Digests:
-    """Digests of local files, remembered in the corpus folder: a plan is made at every start, and must not read terabytes each time.
-
-    A file is known by path, size, inode and time of change to the nanosecond.
-    """
-
-    def __init__(self, root: Path) -> None:
-        """Load what a corpus folder remembers; nothing is written into a folder that is not there yet."""
-        self._root = root
-        self._known: dict[str, str] = {}
-        with suppress(FileNotFoundError):
-            for line in (root / DIGESTS).read_text(encoding="utf-8", errors="replace").splitlines():
-                with suppress(ValueError, KeyError, TypeError):  # a line that a kill cut off
-                    entry = json.loads(line)
-                    self._known[str(entry["file"])] = str(entry["digest"])
-
-    def as_input(self, found: Found) -> Input:
-        """Return a file as the input of a unit, as :func:`as_input` does."""
-        if is_url(found.path):
-            return as_input(found, self._root)
-        try:
-            about = os.stat(found.path)
-        except OSError as error:
-            raise DataError(f"{found.path}: cannot be read: {error.strerror or error}") from error
-        key = f"{found.path} {about.st_size} {about.st_ino} {about.st_mtime_ns}"
-        if (digest := self._known.get(key)) is not None and about.st_size:
-            path = Path(found.path)
-            return Input(path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else found.path, digest)
-        given = as_input(found, self._root)
-        is_settled = time.time() - about.st_mtime > _SETTLED_SECONDS
-        if is_settled and self._root.is_dir():
-            path = self._root / DIGESTS
-            line = json.dumps({"file": key, "digest": given.digest}) + "\n"
-            with storage_errors(path), path.open("a", encoding="utf-8") as file:
-                file.write(line)
-        self._known[key] = given.digest
-        return given
+    return Input(url, xxhash.xxh3_128_hexdigest(f"{url}\n{size}\n{version}".encode("utf-8", "surrogateescape")))
 
 
 @contextmanager

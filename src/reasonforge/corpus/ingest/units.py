@@ -14,7 +14,8 @@ from reasonforge.corpus.extract.config import ExtractConfig
 from reasonforge.corpus.ingest.captures import Capture, Content, Left, captures
 from reasonforge.corpus.ingest.config import Files, IngestConfig, Limits
 from reasonforge.corpus.ingest.dropped import DROPPED_CAPTURES, MAX_URL_CHARS, Dropped, url_hash
-from reasonforge.corpus.ingest.inputs import Digests, find, opened
+from reasonforge.corpus.ingest.inputs import opened
+from reasonforge.corpus.ingest.survey import Survey
 from reasonforge.corpus.ingest.writer import DroppedWriter, PageWriter
 from reasonforge.corpus.pages import PAGES, Flag, Page, page_id
 from reasonforge.corpus.units import KILLS_WORKER, Counts, Input, Store, Unit, Work
@@ -26,7 +27,7 @@ STAGE = "pages"
 VERSION = 3
 """Raised when the same files give other pages, or other drops."""
 
-_FILES: TypeAdapter[Files] = TypeAdapter(Files)
+FILES: TypeAdapter[Files] = TypeAdapter(Files)
 _NOT_FOUND = re.compile(
     r"(?:error\s*)?404\b|not found\b|(?:page|file|document|url|site) (?:(?:was|is|could|can) ?)?(?:not be |not )?(?:found|missing)\b",
     re.IGNORECASE,
@@ -36,25 +37,35 @@ _SOFT_404_CHARS = 1_500
 _FLAG_NAMES = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
 
 
-def plan_pages(config: IngestConfig, store: Store) -> list[Unit]:
+def plan_pages(
+    config: IngestConfig, store: Store, *, survey: Survey | None = None, warn: Callable[[str], None] = lambda line: None
+) -> list[Unit]:
     """Return one unit per file that the configuration names.
 
     Args:
         config: which files, and what of them is too much.
         store: the corpus folder; files below it are named relative to it.
+        survey: knows the files; None = every local one is read for its digest here and now.
+        warn: told in a line of every file that is named more than once; it is read once.
 
     Raises:
         DataError: a file is missing or empty, a pattern matches none, or two files could not be told apart by their names.
     """
-    units: list[Unit] = []
+    survey = survey or Survey(store)
+    units: dict[str, Unit] = {}
     known: dict[str, Input] = {}
-    digests = Digests(store.root)
+    paths: dict[str, str] = {}
     for source in config.inputs:
         # Not the paths: a file is known by its bytes and its name, wherever it lies.
         about = source.model_dump(mode="json", exclude={"paths"})
         for pattern in source.paths:
-            for found in find(pattern):
-                given = digests.as_input(found)
+            again: list[str] = []
+            for found in survey.find(pattern):
+                if found.path in paths:
+                    again.append(found.path)
+                    continue
+                paths[found.path] = pattern
+                given = survey.input(found)
                 other = known.setdefault(found.name, given)
                 if other.digest != given.digest:
                     raise DataError(
@@ -68,8 +79,15 @@ def plan_pages(config: IngestConfig, store: Store) -> list[Unit]:
                     "extract": config.extract.model_dump(mode="json"),
                 }
                 function = f"{__name__}:extract_pages"
-                units.append(Unit(stage=STAGE, function=function, version=VERSION, settings=settings, inputs=(given,)))
-    return units
+                unit = Unit(stage=STAGE, function=function, version=VERSION, settings=settings, inputs=(given,))
+                if units.setdefault(unit.key, unit) is not unit:
+                    warn(f"{found.path}: a copy of {other.path}, by its name and its bytes: read once")
+            if again:
+                first = paths[again[0]]
+                by = "twice" if first == pattern else f"by {first} too"
+                which = f"{again[0]} and {len(again) - 1} more are" if len(again) > 1 else f"{again[0]} is"
+                warn(f"{pattern}: {which} named {by}: read once, as named first")
+    return list(units.values())
 
 
 def extract_pages(work: Work) -> None:
@@ -81,7 +99,7 @@ def extract_pages(work: Work) -> None:
     """
     (path,) = work.inputs
     settings = work.settings
-    source = _FILES.validate_python({**settings["source"], "paths": [path]})
+    source = FILES.validate_python({**settings["source"], "paths": [path]})
     with PageWriter(work.output(PAGES)) as writer, DroppedWriter(work.output(DROPPED_CAPTURES)) as dropped:
         for page in pages(
             path,

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reasonforge.core.errors import ReasonforgeError, RecipeError, UnavailableError
+from reasonforge.core.files import storage_errors
 from reasonforge.corpus.loop.ledger import LOCK, Ledger
-from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits, title_of
+from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits, title_of, with_benchmark_text
 from reasonforge.corpus.pool import Executor, share
 from reasonforge.corpus.units import Receipt, Store, Unit, digest_of, total
+from reasonforge.corpus.versions import mixture
 from reasonforge.runs.console import Console
 from reasonforge.runs.lock import RunLock
 from reasonforge.runs.signals import StopRequest
@@ -62,6 +64,8 @@ class Outcome:
     """Says that the stage that was asked for will not come: the rounds ended before. None = it came, or may come."""
     left: int = 0
     """Units of the stage that other ranks still have to do."""
+    left_in: tuple[str, ...] = ()
+    """Folders of the step that these units are of."""
     done: int = 0
     """Units that this call did."""
     found: int = 0
@@ -137,7 +141,7 @@ def run_graph(
         receipts, left = walk.do(step, asked_for=reached is not None)
         if left:
             graph.close()
-            return walk.outcome(stopped_after=_titled(step), left=left)
+            return walk.outcome(stopped_after=_titled(step), left=left, left_in=tuple(sorted({unit.stage for unit in step.units})))
         answer = receipts
 
 
@@ -170,6 +174,7 @@ class _Walk:
         self._store, self._executor, self._until = store, executor, until
         self._outline, self._ledger, self._console, self._stop = outline, ledger, console, stop
         self._tally = _Tally()
+        self._mixed: set[str] = set()
         self.seen: list[tuple[str, int | None]] = []
 
     def outcome(
@@ -180,6 +185,7 @@ class _Walk:
         stopped_after: str | None = None,
         never: str | None = None,
         left: int = 0,
+        left_in: tuple[str, ...] = (),
     ) -> Outcome:
         tally = self._tally
         return Outcome(
@@ -188,6 +194,7 @@ class _Walk:
             stopped_after=stopped_after,
             never=never,
             left=left,
+            left_in=left_in,
             done=tally.done,
             found=tally.found,
             steps=tally.steps,
@@ -212,6 +219,9 @@ class _Walk:
     def do(self, step: Step, *, asked_for: bool) -> tuple[list[Receipt], int]:
         """Do a step; return the receipts of its units, or how many of them only other ranks can do."""
         self._note(step)
+        if self._console is not None:
+            for line in step.warnings:
+                self._console.warn(line)
         units = list({unit.key: unit for unit in step.units}.values())
         there = self._there(units)
         missing = [unit for unit in units if unit.key not in there]
@@ -251,10 +261,22 @@ class _Walk:
         return {unit.key: receipt for unit in units if (receipt := self._store.receipt(unit)) is not None}
 
     def _receipts(self, step: Step, units: Sequence[Unit], there: Mapping[str, Receipt]) -> list[Receipt]:
-        for unit in units:
+        for unit in units if step.is_content else ():
             # A sum, not a hash of a list: millions of receipts need not be held for it.
             self._tally.digest = (self._tally.digest + int(digest_of([there[unit.key]]), 16)) % (1 << 128)
+        self._say_mixture(step, [there[unit.key] for unit in units])
         return [there[unit.key] for unit in step.units]
+
+    def _say_mixture(self, step: Step, receipts: Sequence[Receipt]) -> None:
+        """Say that libraries of different versions made a stage, once for each."""
+        if self._console is None or not step.is_content or step.title in self._mixed:
+            return
+        for folder in dict.fromkeys(receipt.unit.stage for receipt in receipts):
+            line = mixture((receipt for receipt in receipts if receipt.unit.stage == folder), self._store.root / folder)
+            if line is not None:
+                self._mixed.add(step.title)
+                self._console.warn(f"{step.title}: {line}")
+                return
 
     def _run(self, step: Step, units: list[Unit], num_units: int, num_before: int) -> dict[str, Receipt]:
         console, found = self._console, dict[str, Receipt]()
@@ -293,8 +315,11 @@ def _place(outline: Sequence[tuple[str, int | None]], step: Step) -> int | None:
 
 def _titled(step: Step) -> str:
     """Return the title of a step; of a stage of several steps with the part that this one is, as its units' folder says."""
-    _, _, part = step.units[0].stage.rpartition("/")
-    is_part = "/" in step.units[0].stage and part != step.stage
+    folders = {unit.stage for unit in step.units}
+    folder = folders.pop()
+    _, _, part = folder.rpartition("/")
+    # Units of several folders are of several sources: none of them gives the step its name.
+    is_part = not folders and "/" in folder and part != step.stage
     return f"{step.title} ({part.replace('-', ' ')})" if is_part else step.title
 
 
@@ -303,10 +328,13 @@ def _counted(receipts: Sequence[Receipt]) -> str:
     if not counts.taken:
         return "done"
     dropped = sum(counts.dropped.values())
+    cut = with_benchmark_text(counts.dropped, counts.noted)
+    remark = f"; {cut:,} with benchmark text" if cut else ""
     if not dropped:
-        return f"{format_number(counts.kept)} kept"
+        return f"{format_number(counts.kept)} kept{remark}"
     most = sorted(counts.dropped.items(), key=lambda entry: (-entry[1], entry[0]))[:3]
-    return f"{counts.kept:,} of {counts.taken:,} kept; dropped: " + ", ".join(f"{number:,} {reason}" for reason, number in most)
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in most)
+    return f"{counts.kept:,} of {counts.taken:,} kept; dropped: {reasons}{remark}"
 
 
 def _no_such_stage(until: Until, seen: list[tuple[str, int | None]]) -> str:
@@ -325,7 +353,8 @@ def driving(root: Path) -> Iterator[Ledger]:
     Raises:
         UnavailableError: another driver holds it.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    with storage_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
     lock = RunLock(root / LOCK)
     try:
         _sweep_own(root)

@@ -10,32 +10,37 @@ from typing import TypeVar
 from reasonforge.core.seeds import derive_seed
 from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe, PackConfig
 from reasonforge.corpus.decontaminate.units import ACTIONS, Documents, decontaminate
-from reasonforge.corpus.ingest.inputs import Digests, find
+from reasonforge.corpus.ingest.survey import Survey
 from reasonforge.corpus.loop.shards import TOKENIZER
 from reasonforge.corpus.loop.steps import PageFile, Step
 from reasonforge.corpus.neardup.units import near_dedup
+from reasonforge.corpus.packing.batches import tokens_by_size
 from reasonforge.corpus.packing.units import PackInput, plan_pack
 from reasonforge.corpus.roles import unit_of
-from reasonforge.corpus.units import Input, Receipt, Store, Unit
+from reasonforge.corpus.units import Input, Receipt, Store, Unit, resolve
 from reasonforge.corpus.urls.dedup import DROPPED
 from reasonforge.text.config import FolderTokenizer
 
 T = TypeVar("T")
 
 
-def finish(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Generator[Step, list[Receipt], dict[str, list[Receipt]]]:
+def finish(
+    recipe: CorpusRecipe, store: Store, files: Sequence[PageFile], survey: Survey | None = None
+) -> Generator[Step, list[Receipt], dict[str, list[Receipt]]]:
     """Make shards of the pages that the last round selected; return the receipts of each source.
 
     Args:
         recipe: what to make.
         store: the corpus folder.
         files: the crawl, each file with its selection.
+        survey: knows the files of the sources; None = they are read for their digests here and now.
     """
+    survey = survey or Survey(store)
     if recipe.near_duplicates.where == "selection":
         files = yield from without_near_duplicates(recipe, store, files)
-    mined = [PackInput(file=file.pages, keep=file.keep, drop=file.masks) for file in files]
+    mined = [PackInput(file=file.pages, keep=file.keep, drop=file.masks, tokens=file.num_tokens) for file in files]
     sources = {} if recipe.pack is None else recipe.pack.sources
-    others = {name: _documents(source.paths, source.text_field, store) for name, source in sources.items()}
+    others = {name: _documents(source.paths, source.text_field, store, survey) for name, source in sources.items()}
     if recipe.decontamination is not None:
         checked = [(name, entry) for name, inputs in others.items() if sources[name].decontaminate for entry in inputs]
         documents = [Documents(source=name, file=entry.file, text_field=entry.text_field) for name, entry in checked]
@@ -54,7 +59,8 @@ def finish(recipe: CorpusRecipe, store: Store, files: Sequence[PageFile]) -> Gen
     tokenizer = yield from _tokenizer(recipe.pack, recipe.seed, store, mined)
     packed: dict[str, list[Receipt]] = {}
     for name, inputs in {OWN_SOURCE: mined, **others}.items():
-        packed[name] = yield Step(stage="pack", units=plan_pack(inputs, tokenizer, stage=f"pack/{name}", root=store.root))
+        units = plan_pack(inputs, tokenizer, stage=f"pack/{name}", root=store.root, shard_tokens=recipe.pack.shard_tokens)
+        packed[name] = yield Step(stage="pack", units=units)
     return packed
 
 
@@ -117,8 +123,10 @@ def _tokenizer(config: PackConfig, seed: int, store: Store, mined: Sequence[Pack
     return store.folder(receipt.unit) / TOKENIZER
 
 
-def _documents(patterns: Sequence[str], text_field: str, store: Store) -> list[PackInput]:
-    digests = Digests(store.root)
-    found = {file.path: digests.as_input(file) for pattern in patterns for file in find(pattern)}
+def _documents(patterns: Sequence[str], text_field: str, store: Store, survey: Survey) -> list[PackInput]:
+    found = {file.path: survey.input(file) for pattern in patterns for file in survey.find(pattern)}
     # Ids of strangers' files may be missing, repeated or anything at all: documents are named by their row.
-    return [PackInput(file=given, text_field=text_field, id_field=None) for given in found.values()]
+    return [
+        PackInput(file=given, text_field=text_field, id_field=None, tokens=tokens_by_size(resolve(given.path, store.root)))
+        for given in found.values()
+    ]

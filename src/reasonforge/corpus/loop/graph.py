@@ -16,6 +16,8 @@ from reasonforge.corpus.annotate.journal import ANNOTATIONS, Journal
 from reasonforge.corpus.classifier.score import HISTOGRAM, SCORES, plan_scores
 from reasonforge.corpus.classifier.train import FOLDED, MANIFEST, plan_train
 from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.ingest.config import IngestConfig
+from reasonforge.corpus.ingest.survey import Survey
 from reasonforge.corpus.ingest.units import plan_pages
 from reasonforge.corpus.loop import seeds as seed_hashes
 from reasonforge.corpus.loop import units as loop_units
@@ -47,8 +49,10 @@ def corpus_graph(recipe: CorpusRecipe, store: Store) -> Graph:
         recipe: what to make.
         store: the corpus folder.
     """
-    pages = yield Step(stage="pages", units=plan_pages(recipe.crawl, store))
-    seeds = yield Step(stage="seed", units=plan_pages(recipe.seed_documents, store))
+    survey = Survey(store)
+    survey.learn((yield Step(stage="inputs", units=survey.plan(_files_of(recipe)), is_content=False)))
+    pages = yield _reading("pages", recipe.crawl, store, survey)
+    seeds = yield _reading("seed", recipe.seed_documents, store, survey)
     masks = yield from chained("urls", url_dedup(pages, store, recipe.urls))
     crawl = [
         PageFile(receipt=page, pages=store.input(page, PAGES), num_pages=page.counts.kept).masked(store.input(mask, DROPPED), dropped(mask))
@@ -60,9 +64,22 @@ def corpus_graph(recipe: CorpusRecipe, store: Store) -> Graph:
     num_seeds = sum(receipt.counts.kept for receipt in seeds)
     mining = _Mining(recipe, store, crawl, seed_pages, num_seeds)
     mined = yield from mining.rounds()
-    chosen = [file.kept_only(store.input(kept, SELECTED), kept.counts.kept) for file, kept in zip(crawl, mined.selected, strict=True)]
-    packed = yield from finish(recipe, store, chosen)
+    chosen = [file.kept_only(store.input(kept, SELECTED), kept.counts) for file, kept in zip(crawl, mined.selected, strict=True)]
+    packed = yield from finish(recipe, store, chosen, survey)
     return Ended(rounds=mined.number, reason=mined.reason, overlap=mined.overlap, packed=packed)
+
+
+def _files_of(recipe: CorpusRecipe) -> list[str]:
+    """Return the patterns of all files that are read, but for benchmarks."""
+    sources = () if recipe.pack is None else recipe.pack.sources.values()
+    return [path for files in (*recipe.crawl.inputs, *recipe.seed_documents.inputs, *sources) for path in files.paths]
+
+
+def _reading(stage: str, config: IngestConfig, store: Store, survey: Survey) -> Step:
+    """Return the step that makes pages of files."""
+    warnings: list[str] = []
+    units = plan_pages(config, store, survey=survey, warn=warnings.append)
+    return Step(stage=stage, units=units, warnings=tuple(warnings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

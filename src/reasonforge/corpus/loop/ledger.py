@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.files import storage_errors, write_atomic
@@ -23,6 +23,9 @@ LOCK = "corpus.lock"
 _PLAN = "plan"
 _END = "end.json"
 _TYPED = "command_line.json"
+
+ABSENT: Final = object()
+"""In place of a setting that a table of another type does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,13 +144,16 @@ def stored_recipe(root: Path) -> dict[str, Any] | None:
 
 
 def differences(before: Any, now: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
-    """Return where two trees of settings differ: dotted key -> (before, now)."""
+    """Return where two trees of settings differ: dotted key -> (before, now). :data:`ABSENT` stands where one has no such setting, and is
+    no other value than none.
+    """
     if isinstance(before, dict) and isinstance(now, dict):
         found: dict[str, tuple[Any, Any]] = {}
         for key in sorted({*before, *now}):
-            found |= differences(before.get(key), now.get(key), f"{prefix}.{key}" if prefix else key)
+            found |= differences(before.get(key, ABSENT), now.get(key, ABSENT), f"{prefix}.{key}" if prefix else key)
         return found
-    return {} if before == now else {prefix: (before, now)}
+    is_same = before == now or {id(before), id(now)} == {id(ABSENT), id(None)}
+    return {} if is_same else {prefix: (before, now)}
 
 
 def done(receipts: Sequence[Receipt | None]) -> list[Receipt]:

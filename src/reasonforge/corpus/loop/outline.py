@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from reasonforge.core.errors import RecipeError
-from reasonforge.corpus.config import CorpusRecipe
+from collections.abc import Sequence
 
-BEFORE = ("pages", "seed", "urls", "near_duplicates")
+from reasonforge.core.errors import RecipeError
+from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe
+
+BEFORE = ("inputs", "pages", "seed", "urls", "near_duplicates")
 MINE = ("sample", "train", "score", "select", "domains")
 """Stages of every round."""
 GROW = ("worklist", "annotate", "expand")
 """Stages of every round but the last."""
 AFTER = ("near_duplicates", "decontaminate", "pack")
+
+_LAST_FOLDER = {"near_duplicates": "neardup", "domains": "judged"}
+"""Of a stage of several steps the folder of the last one's units, where it is not called as the stage."""
+_ONE_STEP = ("inputs", "pages", "seed", "train", "score", *GROW)
 
 STAGES = tuple(dict.fromkeys((*BEFORE, *MINE, *GROW, *AFTER)))
 
@@ -29,6 +35,23 @@ def outline(recipe: CorpusRecipe) -> list[tuple[str, int | None]]:
     last = recipe.rounds.max_rounds
     rounds = [(stage, number) for number in range(1, last + 1) for stage in (*MINE, *(GROW if number < last else ()))]
     return [*before, *rounds, *after]
+
+
+def ends_stage(recipe: CorpusRecipe, stage: str, folders: Sequence[str]) -> bool:
+    """Say whether a step is the last one of its stage.
+
+    Args:
+        recipe: says which sources are packed.
+        stage: that the step is of.
+        folders: of the step's units.
+    """
+    if stage in _ONE_STEP:
+        return True
+    if stage == "pack":
+        sources = [OWN_SOURCE, *(recipe.pack.sources if recipe.pack is not None else ())]
+        return f"pack/{sources[-1]}" in folders
+    # Of a round: round-2/select.
+    return any(folder.removeprefix("round-").lstrip("0123456789").lstrip("/") == _LAST_FOLDER.get(stage, stage) for folder in folders)
 
 
 def check_stage(recipe: CorpusRecipe, stage: str, number: int | None, *, one_round: bool) -> None:

@@ -56,7 +56,9 @@ def check_inputs(recipe: CorpusRecipe, root: Path) -> None:
     if recipe.pack is not None:
         if isinstance(recipe.pack.tokenizer, FolderTokenizer):
             with checks.of("pack.tokenizer.path"):
-                _check_tokenizer(Path(recipe.pack.tokenizer.path).expanduser())
+                from reasonforge.corpus.packing.units import load_tokenizer
+
+                load_tokenizer(Path(recipe.pack.tokenizer.path))
         for name, source in recipe.pack.sources.items():
             _check_source(checks, f"pack.sources.{name}", source)
     checks.finish()
@@ -180,14 +182,12 @@ def _parquet_columns(path: str) -> list[str]:
 
 
 def _check_truth(path: Path) -> None:
-    from reasonforge.corpus.loop.reader import read_known
-    from reasonforge.tasks.files import refuse_placeholder
+    from reasonforge.corpus.loop.reader import TRUTH_SCHEMA
+    from reasonforge.corpus.pages import read_table
 
     if not path.is_file():
         raise DataError(f"{path}: no such file. Leave truth out where nothing is known of the pages")
-    with path.open("rb") as file:
-        refuse_placeholder(path, file.read(256))
-    read_known(path)
+    read_table(path, list(TRUTH_SCHEMA))
 
 
 def _check_annotations(recipe: CorpusRecipe, root: Path) -> None:
@@ -223,14 +223,6 @@ def _check_benchmarks(checks: _Checks, config: DecontaminateConfig) -> None:
     if whole and not looked_for:
         with checks.of("decontamination"):
             raise DataError(f"none of the {num_texts} benchmark texts has {config.min_n} words: check sources and fields")
-
-
-def _check_tokenizer(folder: Path) -> None:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder. A tokenizer is a folder with tokenizer.json: that of the model that is to be trained")
-    from reasonforge.corpus.packing.units import load_tokenizer
-
-    load_tokenizer(folder)
 
 
 def _check_source(checks: _Checks, name: str, source: SourceConfig) -> None:

@@ -22,7 +22,7 @@ from reasonforge.corpus.loop.units import AUTHORS, DOMAINS, LABELS, OVERLAP, POS
 from reasonforge.corpus.pages import PAGES, read_table
 from reasonforge.corpus.units import Receipt, Store, resolve
 
-_TRUTH_SCHEMA = {"url": pl.String, "is_math": pl.Boolean, "kind": pl.String, "duplicate_of": pl.String}
+TRUTH_SCHEMA = {"url": pl.String, "is_math": pl.Boolean, "kind": pl.String, "duplicate_of": pl.String}
 
 
 class Selection(NamedTuple):
@@ -233,7 +233,7 @@ class CorpusReader:
         path = self.recipe.truth
         if path is None or not path.expanduser().is_file():
             return None
-        known = read_table(path.expanduser(), list(_TRUTH_SCHEMA)).rename({"url": "found_url"})
+        known = read_table(path.expanduser(), list(TRUTH_SCHEMA)).rename({"url": "found_url"})
         return self.crawl.join(known, on="found_url", how="inner", maintain_order="left")
 
     def quality(self, number: int) -> dict[str, float] | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from reasonforge.config.keys import parse_dotted
 from reasonforge.config.loader import LoadedRecipe
 from reasonforge.config.overrides import COMMAND_LINE
-from reasonforge.core.errors import UnavailableError
+from reasonforge.core.errors import InterruptedRun, ReasonforgeError, StorageError, UnavailableError
 from reasonforge.corpus.config import OWN_SOURCE, CorpusRecipe
 from reasonforge.corpus.loop.ledger import RESOLVED, Ledger, Planned, differences, done, stored_recipe
-from reasonforge.corpus.loop.outline import check_stage, outline
+from reasonforge.corpus.loop.outline import check_stage, ends_stage, outline
 from reasonforge.corpus.loop.places import anchored
 from reasonforge.runs.console import Console
 from reasonforge.runs.signals import StopRequest
@@ -70,7 +70,7 @@ def run_corpus(loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Callabl
     _check_stage(loaded.recipe, options)
     stored_recipe(root)
     loaded = anchored(loaded, Path.cwd())
-    from reasonforge.corpus.loop.checks import check_inputs
+    from reasonforge.corpus.loop.preflight import check_inputs
 
     check_inputs(loaded.recipe, root)
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console, StopRequest() as stop:
@@ -97,23 +97,47 @@ def _check_stage(recipe: CorpusRecipe, options: RunOptions) -> None:
 
 
 def print_plan(loaded: LoadedRecipe[CorpusRecipe], root: Path, options: RunOptions) -> int:
-    """Print what the recipe would do, and what of it is done already; return exit code 0. Looks at no page."""
+    """Print what the recipe would do, and what of it is done already, and check what it names; return exit code 0. Makes nothing.
+
+    Raises:
+        ReasonforgeError: what :func:`run_corpus` would raise before its first unit.
+    """
     _check_stage(loaded.recipe, options)
+    before = stored_recipe(root)
     loaded = anchored(loaded, Path.cwd())
     recipe = loaded.recipe
     with Console(quiet=options.quiet, log="json" if options.log == "json" else "auto") as console:
         console.banner(recipe.name, _facts(recipe, root))
-        before = stored_recipe(root)
-        steps = Ledger(root).steps() if before is not None else []
-        has_changed = before is not None and _say_changes(console, differences(before, loaded.resolved))
+        changes = _relevant(differences(before, loaded.resolved)) if before is not None else {}
+        _say_changes(console, changes)
         _say_sticky(console, loaded, _sticky(loaded, root))
-        stages = [(number, stage, *_done_of(root, steps, stage, number)) for stage, number in outline(recipe)]
-        rows = [("" if number is None else str(number), stage, f"{have} of {all_}" if all_ else "") for number, stage, have, all_ in stages]
-        console.table("plan", ("round", "stage", "units done before" + (" the change" if has_changed else "")), rows)
+        _print_stages(console, recipe, root, changes)
+        from reasonforge.corpus.loop.preflight import check_inputs
+
+        check_inputs(recipe, root)
         given = [argument for argument in options.argv[1:] if argument != "--dry-run"]
         command = f"{program_name()} {shlex.join(given)}" if given else _command("run --out", root)
         console.end("nothing was done: this was a dry run", [], [command])
     return 0
+
+
+def _print_stages(console: Console, recipe: CorpusRecipe, root: Path, changes: Mapping[str, tuple[Any, Any]]) -> None:
+    """Print the stages, how much of each is done, and what the changes mean for that."""
+    from reasonforge.corpus.loop.changes import redone
+
+    steps = Ledger(root).steps() if stored_recipe(root) is not None else []
+    again = redone(recipe, changes)
+    rows: list[tuple[str, ...]] = []
+    for stage, number in outline(recipe):
+        have, units = _done_of(root, steps, stage, number)
+        now = ("again" if (stage, number) in again else "stays") if have else ""
+        rows.append(("" if number is None else str(number), stage, f"{have} of {units}" if units else "", now))
+    if changes:
+        console.table("plan", ("round", "stage", "units done before the change", "with the change"), rows)
+        if any(now == "again" for *_, now in rows):
+            console.note("again: units that read the same as before stay there, too")
+    else:
+        console.table("plan", ("round", "stage", "units done before"), [row[:3] for row in rows])
 
 
 def _done_of(root: Path, steps: list[Planned], stage: str, number: int | None) -> tuple[int, int]:
@@ -157,9 +181,10 @@ def _share(
     if outcome.waits is not None:
         raise UnavailableError(f"{outcome.waits.message}, and {options.stage} needs it. Run: {_command('annotate', root)}")
     if outcome.left:
-        # A stage of several steps (urls, say) stops at each: the units of the next follow from what all ranks have left of this one.
-        left = f"{counted(outcome.left, 'unit')} of {outcome.stopped_after} left to other ranks"
-        rest = f"{left}; then call all again, for the rest of the stage"
+        rest = f"{counted(outcome.left, 'unit')} of {outcome.stopped_after} left to other ranks"
+        if not ends_stage(loaded.recipe, options.stage or "", outcome.left_in):
+            # A stage of several steps (urls, say) stops at each: the units of the next follow from what all ranks have left of this one.
+            rest += "; then call all again, for the rest of the stage"
     else:
         rest = outcome.never or "the stage is done"
     console.end(f"rank {options.rank} of {options.world_size}", [("did", counted(outcome.done, "unit")), ("now", rest)])
@@ -178,24 +203,40 @@ def _drive(
     with driving(root) as ledger:
         console.banner(recipe.name, _facts(recipe, root))
         _begin(ledger, loaded, console)
-        outcome = run_graph(
-            corpus_graph(recipe, store),
-            store,
-            executor,
-            until=Until(stage=options.stage, round=options.round, only=options.only),
-            outline=outline(recipe),
-            ledger=ledger,
-            console=console,
-            stop=stop,
-            look_ahead=True,
-        )
-        whole = outcome.ended is not None or outcome.waits is not None
-        _publish(recipe, store, outcome, console)
+        with _failures_noted(ledger):
+            outcome = run_graph(
+                corpus_graph(recipe, store),
+                store,
+                executor,
+                until=Until(stage=options.stage, round=options.round, only=options.only),
+                outline=outline(recipe),
+                ledger=ledger,
+                console=console,
+                stop=stop,
+                look_ahead=True,
+            )
+            whole = outcome.ended is not None or outcome.waits is not None
+            _publish(recipe, store, outcome, console)
         ledger.end(outcome.steps if whole else None, **_end_of(outcome))
         if outcome.ended is not None:
             write_corpus_report(root)
     _tell(root, outcome, console, quiet=options.quiet)
     return 0
+
+
+@contextmanager
+def _failures_noted(ledger: Ledger) -> Iterator[None]:
+    """Keep the line of an error where ``status`` finds it. A signal is none: the corpus is interrupted then."""
+    try:
+        yield
+    except InterruptedRun:
+        raise
+    except Exception as error:
+        line = next(iter(str(error).splitlines()), "")
+        words = line if isinstance(error, ReasonforgeError) else f"a bug: {type(error).__name__}: {line}"
+        with suppress(StorageError):  # what went wrong is what the user is to see
+            ledger.end(None, state="failed", message=words)
+        raise
 
 
 def _begin(ledger: Ledger, loaded: LoadedRecipe[CorpusRecipe], console: Console) -> None:
@@ -240,6 +281,7 @@ def _publish(recipe: CorpusRecipe, store: Store, outcome: Outcome, console: Cons
     """Put packed shards where training looks for them, and take away those of sources that are none any more."""
     if outcome.ended is None:
         return
+    from reasonforge.corpus.loop.measured import bytes_per_token
     from reasonforge.corpus.loop.shards import publish_all, publish_tokenizer, retire
     from reasonforge.corpus.mixing.mixture import plan_mixture
 
@@ -266,19 +308,27 @@ def _publish(recipe: CorpusRecipe, store: Store, outcome: Outcome, console: Cons
             console.warn(
                 f"{name} would be read {epochs:.2f} times, pack.max_epochs is {pack.max_epochs:g}: pack more of it, or lower its weight"
             )
+    if (measured := bytes_per_token(outcome.ended.packed.get(OWN_SOURCE, ()), recipe)) is not None:
+        (console.note if measured.is_near else console.warn)(measured.words())
 
 
-def _say_changes(console: Console, changes: dict[str, tuple[object, object]]) -> bool:
-    """Say what changed in the recipe; return whether anything did that a unit may depend on."""
-    changes = {key: change for key, change in changes.items() if key not in _ABOUT_NOTHING}
+def _relevant(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
+    """Return the changes of settings that are worth telling."""
+    return {key: change for key, change in changes.items() if key not in _ABOUT_NOTHING}
+
+
+def _say_changes(console: Console, changes: Mapping[str, tuple[Any, Any]]) -> None:
+    """Say what changed in the recipe."""
+    changes = _relevant(changes)
     if not changes:
-        return False
+        return
+    from reasonforge.corpus.loop.changes import in_words
+
     console.note("the recipe has changed since the last call; what depends on the change is done again, the rest stays:")
     for key, (before, now) in list(changes.items())[:_MOST_CHANGES]:
-        console.note(f"  {key}: {before} -> {now}")
+        console.note(f"  {key}: {in_words(before)} -> {in_words(now)}")
     if len(changes) > _MOST_CHANGES:
         console.note(f"  and {len(changes) - _MOST_CHANGES} more")
-    return True
 
 
 def _tell(root: Path, outcome: Outcome, console: Console, *, quiet: bool) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reasonforge.corpus.loop.ledger import LOCK
+from reasonforge.corpus.loop.measured import BytesPerToken, bytes_per_token
 from reasonforge.corpus.loop.reader import CorpusReader
+from reasonforge.corpus.loop.steps import with_benchmark_text
 from reasonforge.corpus.reasons import sentence
 from reasonforge.corpus.units import Counts, total
 from reasonforge.runs.lock import is_locked
@@ -35,7 +37,9 @@ def status_of(root: Path) -> dict[str, Any]:
         # Of another stage of several steps the last one tells what became of the pages.
         entry["counts"] = counts
     for entry in stages.values():
-        entry |= asdict(entry.pop("counts"))
+        counts = entry.pop("counts")
+        entry |= asdict(counts) | {"with_benchmark_text": with_benchmark_text(counts.dropped, counts.noted)}
+    measured = bytes_per_token(reader.receipts("pack"), reader.recipe) if reader.is_done("pack") else None
     return {
         "name": reader.recipe.name,
         "folder": str(root),
@@ -45,6 +49,7 @@ def status_of(root: Path) -> dict[str, Any]:
         "waiting": _waiting(reader, ended),
         "stages": list(stages.values()),
         "rounds": [_round(reader, number) for number in reader.rounds],
+        "bytes_per_token": None if measured is None else measured._asdict(),
     }
 
 
@@ -95,12 +100,17 @@ def status_text(status: dict[str, Any]) -> str:
             f"{entry['taken']:,}",
             f"{entry['kept']:,}",
             _reasons(entry["dropped"]),
+            f"{entry['with_benchmark_text']:,} with benchmark text" if entry["with_benchmark_text"] else "",
         )
         for entry in status["stages"]
     ]
-    lines += text_table(("round", "stage", "units", "taken", "kept", "dropped"), rows)
+    header = ("round", "stage", "units", "taken", "kept", "dropped", "noted")
+    shown = len(header) if any(row[-1] for row in rows) else len(header) - 1
+    lines += text_table(header[:shown], [row[:shown] for row in rows])
     if status["rounds"]:
         lines += ["", *text_table(_HEADER, [_row(entry) for entry in status["rounds"]])]
+    if status["bytes_per_token"] is not None:
+        lines += ["", BytesPerToken(**status["bytes_per_token"]).words()]
     matrix = [entry for entry in status["rounds"] if entry["overlap_pages"] is not None]
     if len(matrix) > 1:
         header = ("of the pages (tokens) of", *(f"in round {entry['round']}" for entry in matrix))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reasonforge.corpus.units import Input, Receipt, Unit
+from reasonforge.corpus.reasons import BENCHMARK_TEXT
+from reasonforge.corpus.units import Counts, Input, Receipt, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,10 @@ class Step:
     units: Sequence[Unit]
     round: int | None = None
     """Counted from 1; None = the stage stands outside the rounds."""
+    is_content: bool = True
+    """What its units leave is part of the corpus. False = it is about this machine's files, and no part of the digest of a run."""
+    warnings: tuple[str, ...] = ()
+    """Lines that are to be said before it is done."""
 
     @property
     def title(self) -> str:
@@ -31,6 +36,11 @@ class Step:
 def title_of(stage: str, number: int | None) -> str:
     """Return how a stage of a round is called on screen."""
     return stage if number is None else f"round {number}: {stage}"
+
+
+def with_benchmark_text(dropped: Mapping[str, int], noted: Mapping[str, int]) -> int:
+    """Return how many pages and documents of decontaminated files held benchmark text: dropped or cut. 0 of any other stage."""
+    return dropped.get(BENCHMARK_TEXT, 0) + noted.get("pages_cut", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +64,21 @@ class PageFile:
     """Table of the only pages that count; None = all."""
     num_pages: int
     """That are left."""
+    num_tokens: int | None = None
+    """Of the pages that were selected, estimated; None = nothing was selected yet."""
 
     def masked(self, mask: Input, num_dropped: int) -> PageFile:
         """Return it with one mask more, which drops so many of the pages that are left."""
         return replace(self, masks=(*self.masks, mask), num_pages=self.num_pages - num_dropped)
 
-    def kept_only(self, keep: Input, num_pages: int) -> PageFile:
-        """Return it with only these pages."""
-        return replace(self, keep=keep, num_pages=num_pages)
+    def kept_only(self, keep: Input, selected: Counts) -> PageFile:
+        """Return it with only the pages of a selection.
+
+        Args:
+            keep: their table.
+            selected: what the unit counted that wrote it.
+        """
+        return replace(self, keep=keep, num_pages=selected.kept, num_tokens=selected.noted.get("tokens", 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

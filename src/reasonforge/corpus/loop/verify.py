@@ -1,4 +1,5 @@
-"""Read a corpus folder whole: every file that a unit left, and every shard that was published, against the digest it was written with.
+"""Read a corpus folder whole: every file that a unit left, and every shard and tokenizer that was published, against the digest it was
+written with.
 
 A run looks at sizes alone, which is a matter of seconds; a byte that a disk or a copy has changed is found here.
 """
@@ -8,14 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reasonforge.core.errors import DataError
 from reasonforge.corpus.loop.ledger import Ledger
-from reasonforge.corpus.loop.shards import PACK, SHARDS
+from reasonforge.corpus.loop.shards import PACK, SHARDS, TOKENIZER
 from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
-from reasonforge.corpus.units import RECEIPT, Receipt, file_digest
+from reasonforge.corpus.units import RECEIPT, Output, Receipt, file_digest
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _CHANGED = "its bytes are not those that were written"
@@ -28,7 +30,7 @@ class Damage:
     path: Path
     what: str
     remove: Path
-    """The folder that a run makes again once it is gone."""
+    """What a run makes again once it is gone: mostly a folder."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Verification:
         ledger = Ledger(self.root)
         planned = dict.fromkeys(unit for step in ledger.steps() for unit in step.units)
         is_complete = ledger.ended().get("state") == "complete"
+        learns = is_complete and any(stage == TOKENIZER for stage, _ in planned)
         sources = {stage.removeprefix(f"{PACK}/") for stage, _ in planned if is_complete and stage.startswith(f"{PACK}/")}
         for folder in unit_folders(self.root):
             planned.pop((folder.parent.relative_to(self.root).as_posix(), folder.name), None)
@@ -59,6 +62,9 @@ class Verification:
         sources |= {folder.name for folder in _published(self.root) if (folder / MANIFEST).exists()}
         for name in sorted(sources):
             yield from self._of_shards(self.root / SHARDS / name)
+        for name, output in published_tokenizer(self.root, is_expected=learns).items():
+            path = self.root / TOKENIZER / name
+            yield from self._of_file(path, output.size, output.xxh3, path)
         for folder in (self.root / stage / key for stage, key in planned if is_complete):
             yield Damage(path=folder, what="is missing", remove=folder)
 
@@ -119,8 +125,31 @@ def unit_folders(root: Path) -> Iterator[Path]:
 def bytes_of(root: Path) -> int:
     """Return how many bytes :class:`Verification` will have counted at the end."""
     folders = [*unit_folders(root), *_published(root)]
-    files = (path for folder in folders for path in folder.rglob("*") if path.name not in (RECEIPT, MANIFEST) and path.is_file())
-    return sum(path.stat().st_size for path in files)
+    files = (path for folder in folders for path in folder.rglob("*") if path.name not in (RECEIPT, MANIFEST))
+    tokenizer = (root / TOKENIZER / name for name in published_tokenizer(root))
+    return sum(path.stat().st_size for path in (*files, *tokenizer) if path.is_file())
+
+
+def published_tokenizer(root: Path, *, is_expected: bool = False) -> dict[str, Output]:
+    """Return the files that the published copy of the learned tokenizer is to have, by name; none = nothing was published.
+
+    Of several tokenizers that were learned it is a copy of the one that it is most like.
+
+    Args:
+        root: the corpus folder.
+        is_expected: it has to be there.
+    """
+    folder = root / TOKENIZER
+    learned: list[dict[str, Output]] = []
+    for path in sorted(folder.glob(f"*/{RECEIPT}")):
+        with suppress(DataError, OSError):  # a damage of that unit
+            outputs = Receipt.from_json(path.read_bytes(), path).outputs
+            learned.append({name.removeprefix(f"{TOKENIZER}/"): outputs[name] for name in outputs if name.startswith(f"{TOKENIZER}/")})
+    there = {name for names in learned for name in names if (folder / name).is_file()}
+    if not learned or not (there or is_expected):
+        return {}
+    digests = {name: file_digest(folder / name) for name in there} if len(learned) > 1 else {}
+    return max(learned, key=lambda files: sum(digests.get(name) == output.xxh3 for name, output in files.items()))
 
 
 def _published(root: Path) -> list[Path]:

@@ -41,7 +41,8 @@ class Use:
     share: float
     windows: int
     tokens: int
-    """That are predicted: ``seq_len`` a window."""
+    """That are read: ``seq_len`` a window. Every one is predicted, except where attention begins anew at documents: the first token of a
+    document that begins inside a window is predicted by nothing."""
     epochs: float
     """Times the source is read: 2.5 = twice whole and half of it once more."""
 

@@ -75,7 +75,7 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
     Raises:
         DataError: the file is missing, cut or corrupt, has no such column, or a mask decides by ids that the file does not have.
     """
-    found = False
+    found, number = False, -1
     columns = (text_field,) if id_field is None else (text_field, id_field)
     for number, row in enumerate(rows_of(path, columns)):
         counts.taken += 1
@@ -99,7 +99,7 @@ def documents(path: str, masks: Masks, counts: Counts, *, text_field: str, id_fi
             counts.drop(CONTAMINATED)
         else:
             yield Text(identity or str(number), left)
-    if counts.taken and not found:
+    if number >= 0 and not found:  # counts may be those of several files
         raise no_column(path, text_field)
 
 

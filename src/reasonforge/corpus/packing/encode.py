@@ -31,6 +31,8 @@ class Encoded:
     lengths: NDArray[np.int64]
     """Of each document, with the token that closes it."""
     num_characters: int
+    num_bytes: int
+    """Of the text as UTF-8."""
 
 
 def encode_documents(
@@ -52,7 +54,7 @@ def encode_documents(
     for batch in _batches(texts):
         if len(batch) == 1 and len(batch[0].text) > _BATCH_CHARACTERS and not begin(batch[0].id):
             continue
-        rows, num_characters = _encode([document.text for document in batch], tokenizer, counts)
+        rows, num_characters, num_bytes = _encode([document.text for document in batch], tokenizer, counts)
         begin("")
         if not rows:
             continue
@@ -65,7 +67,7 @@ def encode_documents(
         tokens = np.frombuffer(joined, np.uint32)
         # A type that is too small would wrap round in silence.
         assert int(tokens.max()) < tokenizer.vocab_size
-        yield Encoded(tokens=tokens.astype(dtype), lengths=lengths, num_characters=num_characters)
+        yield Encoded(tokens=tokens.astype(dtype), lengths=lengths, num_characters=num_characters, num_bytes=num_bytes)
 
 
 def eos_of(tokenizer: Tokenizer) -> int:
@@ -79,18 +81,24 @@ def eos_of(tokenizer: Tokenizer) -> int:
     return tokenizer.eos_id
 
 
-def _encode(texts: list[str], tokenizer: Tokenizer, counts: Counts) -> tuple[list[list[int]], int]:
+def _encode(texts: list[str], tokenizer: Tokenizer, counts: Counts) -> tuple[list[list[int]], int, int]:
+    """Return ids of each text that the tokenizer takes, and the characters and bytes of those."""
     try:
-        return tokenizer.encode_batch(texts), sum(map(len, texts))
+        return tokenizer.encode_batch(texts), *_sizes(texts)
     except DataError:
-        rows, num_characters = [], 0
+        rows: list[list[int]] = []
+        taken: list[str] = []
         for text in texts:
             try:
                 rows.append(tokenizer.encode(text))
-                num_characters += len(text)
+                taken.append(text)
             except DataError:
                 counts.drop(NOT_ENCODABLE)
-        return rows, num_characters
+        return rows, *_sizes(taken)
+
+
+def _sizes(texts: list[str]) -> tuple[int, int]:
+    return sum(map(len, texts)), sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 def _batches(texts: Iterable[Text]) -> Iterator[list[Text]]:

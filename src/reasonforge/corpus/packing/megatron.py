@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reasonforge.core.errors import DataError
 from reasonforge.core.files import fsync_dir, storage_errors, write_durable
+from reasonforge.corpus.packing.manifest import MANIFEST
 from reasonforge.corpus.packing.reader import Shards
 
 _MAGIC = b"MMIDIDX\x00\x00"
@@ -44,20 +45,25 @@ def export_megatron(shards: Shards, prefix: Path) -> Exported:
     """Write ``prefix.bin`` and ``prefix.idx``, read the index back, and compare. Memory does not grow with the corpus.
 
     Raises:
-        DataError: a file of that name is there already, or a document is longer than the format can say.
+        DataError: a file of that name is there already, the folder is one of shards, a shard is damaged, or a document is longer than the
+            format can say. Nothing is left then.
         StorageError: the disk refused.
     """
+    if (prefix.parent / MANIFEST).exists():
+        raise DataError(f"{prefix.parent}: holds shards, and an export among them would stand in their way: give it a folder of its own")
     paths = Path(f"{prefix}.bin"), Path(f"{prefix}.idx")
     for path in paths:
         if path.exists():
             raise DataError(f"{path}: is there already: choose another name, or remove it first")
     code = 8 if shards.vocab_size <= 1 << 16 else 4
-    temporary = [path.parent / f".tmp-{path.name[:40]}-{uuid.uuid4().hex[:16]}" for path in paths]
+    unfinished = prefix.parent / f".tmp-{prefix.name[:40]}-{uuid.uuid4().hex[:16]}"
+    temporary = Path(f"{unfinished}.bin"), Path(f"{unfinished}.idx")
     with storage_errors(prefix):
         prefix.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_durable(temporary[0], _tokens(shards, code))
             write_durable(temporary[1], _index(shards, code))
+            check_megatron(unfinished)
             for path, there in zip(temporary, paths, strict=True):
                 path.rename(there)
             fsync_dir(prefix.parent)
@@ -65,7 +71,6 @@ def export_megatron(shards: Shards, prefix: Path) -> Exported:
             for path in temporary:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
-    check_megatron(prefix)
     return Exported(*paths, num_tokens=shards.num_tokens, num_documents=shards.num_documents)
 
 
@@ -119,8 +124,8 @@ def _check(file: IO[bytes], path: Path, data_bytes: int) -> tuple[int, int]:
 
 
 def _tokens(shards: Shards, code: int) -> Iterator[memoryview]:
-    for start in range(0, shards.num_tokens, _PART_TOKENS):
-        yield shards.tokens(start, min(start + _PART_TOKENS, shards.num_tokens)).astype(_TYPES[code]).data
+    for piece in shards.checked_tokens(_PART_TOKENS):
+        yield piece.astype(_TYPES[code]).data
 
 
 def _index(shards: Shards, code: int) -> Iterator[bytes | memoryview]:

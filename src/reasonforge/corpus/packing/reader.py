@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,13 +44,14 @@ class Shards:
     """The documents of one source, packed into one folder or several, as one stream of tokens."""
 
     def __init__(self, folders: Path | Sequence[Path]) -> None:
-        """Open folders; their sizes are checked, their bytes are not (:meth:`verify` does that).
+        """Open folders; sizes and the order of the documents' ends are checked, the tokens are not (:meth:`verify` does that).
 
         Args:
             folders: in this order. All must be packed by one tokenizer.
 
         Raises:
-            DataError: a folder is no folder of shards, a file has another size than its manifest says, or the folders do not go together.
+            DataError: a folder is no folder of shards, a file has another size than its manifest says, an index does not count up to its
+                shard's tokens, or the folders do not go together.
         """
         self.folders = tuple(path.expanduser() for path in ([folders] if isinstance(folders, Path) else folders))
         assert self.folders, "no folder"
@@ -96,9 +97,17 @@ class Shards:
         return self.manifests[0].eos_id
 
     def tokens(self, start: int, stop: int) -> Int32:
-        """Return the tokens from ``start`` to before ``stop``, counted over all shards."""
+        """Return the tokens from ``start`` to before ``stop``, counted over all shards.
+
+        Raises:
+            DataError: an id is outside the vocabulary: a model has no row for it.
+        """
         self._check_range(start, stop)
-        pieces = [self._bin(at)[low:high] for at, low, high in self._parts(start, stop)]
+        pieces: list[NDArray[Any]] = []
+        for at, low, high in self._parts(start, stop):
+            pieces.append(self._bin(at)[low:high])
+            if int(pieces[-1].max()) >= self.vocab_size:
+                raise self._outside(at, int(pieces[-1].max()))
         return np.concatenate(pieces).astype(np.int32) if pieces else np.empty(0, np.int32)
 
     def document_ends(self, start: int, stop: int) -> Int64:
@@ -128,28 +137,58 @@ class Shards:
             DataError: a byte is not what was packed.
             UnavailableError: the package that computes the digests is not there.
         """
-        try:
-            from reasonforge.corpus.units import file_digest
-        except ImportError:
-            raise UnavailableError("checking digests needs xxhash: pip install 'reasonforge[corpus]'") from None
-        for at, (folder, shard) in enumerate(self._shards):
-            for suffix, expected in ((".bin", shard.bin_xxh3), (".idx", shard.idx_xxh3)):
-                path = folder / f"{shard.name}{suffix}"
-                if file_digest(path) != expected:
-                    raise DataError(f"{path}: its bytes are not those that were packed: copy or pack it again")
-            self._verify_content(at, folder / f"{shard.name}.bin")
+        for at in range(len(self._shards)):
+            for _ in self._checked_tokens(at, _CHECKED_TOKENS):
+                pass
+            self._check_index(at)
+            self._verify_content(at)
 
-    def _verify_content(self, at: int, path: Path) -> None:
-        tokens, ends = self._bin(at), self._idx(at)
+    def checked_tokens(self, part: int) -> Iterator[NDArray[Any]]:
+        """Yield all tokens as they lie on disk, so many at a time. Whoever has come to the end has read what was packed, byte by byte.
+
+        Raises:
+            DataError: at the end of a shard whose bytes are not what was packed; that of an index at the beginning.
+            UnavailableError: the package that computes the digests is not there.
+        """
+        for at in range(len(self._shards)):
+            self._check_index(at)
+        for at in range(len(self._shards)):
+            yield from self._checked_tokens(at, part)
+
+    def _checked_tokens(self, at: int, part: int) -> Iterator[NDArray[Any]]:
+        digest, tokens = _digest(), self._bin(at)
+        for start in range(0, len(tokens), part):
+            piece = tokens[start : start + part]
+            digest.update(piece.data)
+            yield piece
+        if digest.hexdigest() != self._shards[at][1].bin_xxh3:
+            raise _changed(self._path(at, ".bin"))
+
+    def _check_index(self, at: int) -> None:
+        digest = _digest()
+        digest.update(self._idx(at).data)
+        if digest.hexdigest() != self._shards[at][1].idx_xxh3:
+            raise _changed(self._path(at, ".idx"))
+
+    def _path(self, at: int, suffix: str) -> Path:
+        folder, shard = self._shards[at]
+        return folder / f"{shard.name}{suffix}"
+
+    def _outside(self, at: int, token: int) -> DataError:
+        path = self._path(at, ".bin")
+        return DataError(f"{path}: id {token} is outside its vocabulary of {self.vocab_size} ids: copy or pack it again")
+
+    def _verify_content(self, at: int) -> None:
+        path, tokens, ends = self._path(at, ".bin"), self._bin(at), self._idx(at)
         closing = 0
         for start in range(0, len(tokens), _CHECKED_TOKENS):
             part = tokens[start : start + _CHECKED_TOKENS]
             if int(part.max()) >= self.vocab_size:
-                raise DataError(f"{path}: id {int(part.max())} is outside its vocabulary of {self.vocab_size} ids: pack it again")
+                raise self._outside(at, int(part.max()))
             closing += int((part == self.eos_id).sum())
         for start in range(0, len(ends), _CHECKED_TOKENS):
             part = ends[max(start - 1, 0) : start + _CHECKED_TOKENS]
-            if np.any(part[1:] <= part[:-1]) or np.any(tokens[part - np.uint64(1)] != self.eos_id):
+            if np.any(tokens[part - np.uint64(1)] != self.eos_id):
                 raise DataError(f"{path}: its documents do not end where its index says: pack it again")
         if closing != len(ends):
             raise DataError(f"{path}: {closing} tokens close a document, its index has {len(ends)} documents: pack it again")
@@ -237,7 +276,28 @@ def _check_sizes(folder: Path, shard: Shard, dtype: np.dtype[Any]) -> None:
             raise DataError(f"{path}: cannot read: {error.strerror or error}. Copy or pack the folder again") from None
         if found != size:
             raise DataError(f"{path}: has {found} bytes, its manifest says {size}: copy or pack it again")
-    path = folder / f"{shard.name}.idx"
-    last = int(np.fromfile(path, INDEX_TYPE, count=1, offset=expected[".idx"] - INDEX_TYPE.itemsize)[0]) if shard.num_documents else 0
+    _check_ends(folder / f"{shard.name}.idx", shard)
+
+
+def _check_ends(path: Path, shard: Shard) -> None:
+    """See that the ends count up to the shard's tokens. An index has eight bytes a document, where the tokens have thousands."""
+    last = 0
+    for start in range(0, shard.num_documents, _CHECKED_TOKENS):
+        ends = np.fromfile(path, INDEX_TYPE, count=min(_CHECKED_TOKENS, shard.num_documents - start), offset=start * INDEX_TYPE.itemsize)
+        if int(ends[0]) <= last or np.any(ends[1:] <= ends[:-1]):
+            raise DataError(f"{path}: its documents do not end one after the other: copy or pack it again")
+        last = int(ends[-1])
     if last != shard.num_tokens:
         raise DataError(f"{path}: its last document ends at token {last} of {shard.num_tokens}: copy or pack it again")
+
+
+def _digest() -> Any:
+    try:
+        import xxhash
+    except ImportError:
+        raise UnavailableError("checking digests needs xxhash: pip install 'reasonforge[corpus]'") from None
+    return xxhash.xxh3_128()
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(f"{path}: its bytes are not those that were packed: copy or pack it again")

@@ -1,4 +1,4 @@
-"""Packing as units of work: one input file, one shard; then the shards of a source in one folder with their manifest."""
+"""Packing as units of work: a batch of input files, one shard; then the shards of a source in one folder with their manifest."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ import xxhash
 
 from reasonforge.core.errors import DataError
 from reasonforge.core.files import fsync_dir, storage_errors, write_durable
-from reasonforge.corpus.packing.documents import documents, read_masks
+from reasonforge.corpus.packing.batches import SHARD_TOKENS, batches
+from reasonforge.corpus.packing.documents import Text, documents, read_masks
 from reasonforge.corpus.packing.encode import encode_documents, eos_of
 from reasonforge.corpus.packing.manifest import INDEX_TYPE, MANIFEST, Manifest, Shard, token_type
 from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work, total
 from reasonforge.runs.files import read_json, write_json
 from reasonforge.text.tokenizer import Tokenizer
 
-VERSION = 1
+VERSION = 2
 """Of what a unit writes."""
 
 BIN, IDX, FACTS = "shard.bin", "shard.idx", "shard.json"
@@ -49,16 +50,21 @@ class PackInput:
     """Column of the text."""
     id_field: str | None = "id"
     """Column of the ids that the tables name; may be missing where there is no table. None = they name documents by their row's number."""
+    tokens: float | None = None
+    """That it will give, about, as far as that is known without reading it. None = not known: it becomes a shard of its own."""
 
 
-def plan_pack(inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pack", root: Path | None = None) -> list[Unit]:
-    """Return one unit per file.
+def plan_pack(
+    inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pack", root: Path | None = None, shard_tokens: int = SHARD_TOKENS
+) -> list[Unit]:
+    """Return one unit per shard: of a large file, or of neighbours that are a shard together.
 
     Args:
-        inputs: in the order that the shards will have.
+        inputs: in the order that the documents will have.
         tokenizer: folder with ``tokenizer.json``; where the units run it must lie in the same place.
         stage: names the folder of the units.
         root: the corpus folder; a tokenizer below it is named relative to it, so that the folder can be moved.
+        shard_tokens: about what a shard is to have at most (:func:`reasonforge.corpus.packing.batches.batches`).
 
     Raises:
         DataError: the tokenizer cannot be read, or has no token that ends a document.
@@ -70,46 +76,38 @@ def plan_pack(inputs: Sequence[PackInput], tokenizer: Path, *, stage: str = "pac
     return [
         Unit(
             stage=stage,
-            function="reasonforge.corpus.packing.units:pack_file",
+            function="reasonforge.corpus.packing.units:pack_files",
             version=VERSION,
-            settings={
-                "text_field": given.text_field,
-                "id_field": given.id_field,
-                "keep": given.keep is not None,
-                "drop": len(given.drop),
-                "actions": given.actions is not None,
-            },
-            inputs=(encoder, given.file, *_beside(given)),
+            settings={"files": [_described(inputs[index]) for index in batch]},
+            inputs=(encoder, *(entry for index in batch for entry in _read(inputs[index]))),
         )
-        for given in inputs
+        for batch in batches([given.tokens for given in inputs], shard_tokens)
     ]
 
 
-def pack_file(work: Work) -> None:
-    """Write the shard of one file: ``shard.bin``, ``shard.idx``, and what is known of them in ``shard.json``."""
-    settings = work.settings
-    folder, file, *masks = work.inputs
+def num_files(unit: Unit) -> int:
+    """Return how many files a unit of :func:`plan_pack` packs: neighbours in the order of the plan."""
+    return len(unit.settings["files"])
+
+
+def pack_files(work: Work) -> None:
+    """Write the shard of some files: ``shard.bin``, ``shard.idx``, and what is known of them in ``shard.json``."""
+    folder, *paths = work.inputs
     expected = work.unit.inputs[0].digest
     tokenizer = _planned_tokenizer(folder, expected)
-    keep = masks.pop(0) if settings["keep"] else None
-    actions = masks.pop() if settings["actions"] else None
-    texts = documents(
-        file,
-        read_masks(keep=keep, drop=masks, actions=actions),
-        work.counts,
-        text_field=settings["text_field"],
-        id_field=settings["id_field"],
-    )
-    num_tokens = num_documents = num_characters = 0
+    num_tokens = num_documents = num_characters = num_bytes = 0
     with storage_errors(work.output(BIN)), work.output(BIN).open("wb") as bin_file, work.output(IDX).open("wb") as idx_file:
-        for encoded in encode_documents(texts, tokenizer, work.counts, begin=lambda name: _begin(work, name)):
-            encoded.tokens.tofile(bin_file)
-            (np.cumsum(encoded.lengths) + num_tokens).astype(INDEX_TYPE).tofile(idx_file)
-            num_tokens += len(encoded.tokens)
-            num_documents += len(encoded.lengths)
-            num_characters += encoded.num_characters
+        for name, texts in _texts(work, paths):
+            for encoded in encode_documents(texts, tokenizer, work.counts, begin=lambda document, name=name: _begin(work, document, name)):
+                encoded.tokens.tofile(bin_file)
+                (np.cumsum(encoded.lengths) + num_tokens).astype(INDEX_TYPE).tofile(idx_file)
+                num_tokens += len(encoded.tokens)
+                num_documents += len(encoded.lengths)
+                num_characters += encoded.num_characters
+                num_bytes += encoded.num_bytes
     work.counts.note("tokens", num_tokens)
     work.counts.note("characters", num_characters)
+    work.counts.note("bytes", num_bytes)
     facts: dict[str, Any] = {
         "dtype": token_type(tokenizer.vocab_size),
         "vocab_size": tokenizer.vocab_size,
@@ -253,15 +251,39 @@ def _with_tokens(receipts: Sequence[Receipt]) -> Iterator[Receipt]:
     return (receipt for receipt in receipts if receipt.outputs[BIN].size)
 
 
-def _beside(given: PackInput) -> tuple[Input, ...]:
-    return (*([given.keep] if given.keep else []), *given.drop, *([given.actions] if given.actions else []))
+def _described(given: PackInput) -> dict[str, Any]:
+    return {
+        "text_field": given.text_field,
+        "id_field": given.id_field,
+        "keep": given.keep is not None,
+        "drop": len(given.drop),
+        "actions": given.actions is not None,
+    }
 
 
-def _begin(work: Work, name: str) -> bool:
-    if not name:
+def _read(given: PackInput) -> tuple[Input, ...]:
+    """Return the file and what lies beside it, in the order in which :func:`_texts` takes them."""
+    return (given.file, *([given.keep] if given.keep else []), *given.drop, *([given.actions] if given.actions else []))
+
+
+def _texts(work: Work, paths: Sequence[str]) -> Iterator[tuple[str, Iterator[Text]]]:
+    """Yield the documents of each file, and what tells them from another file's of that id: nothing where there is one file."""
+    left = iter(paths)
+    files = work.settings["files"]
+    for number, file in enumerate(files):
+        path = next(left)
+        keep = next(left) if file["keep"] else None
+        drop = [next(left) for _ in range(file["drop"])]
+        masks = read_masks(keep=keep, drop=drop, actions=next(left) if file["actions"] else None)
+        texts = documents(path, masks, work.counts, text_field=file["text_field"], id_field=file["id_field"])
+        yield (f"{number}:" if len(files) > 1 else ""), texts
+
+
+def _begin(work: Work, document: str, file: str) -> bool:
+    if not document:
         work.end()
         return True
-    return work.begin(name)
+    return work.begin(f"{file}{document}")
 
 
 def _link(source: Path, target: Path) -> None:

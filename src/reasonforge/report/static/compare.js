@@ -14,6 +14,11 @@ const VERDICTS = {
   untested: "one seed",
 };
 
+const EFFORTS = {
+  rollouts: "Completions a run drew to learn from, mean over seeds",
+  tokens: "Tokens a run learned from, mean over seeds",
+};
+
 const row = (cells) => el("tr", {}, cells.map((cell) => el("td", {}, cell)));
 const head = (names) => el("thead", {}, el("tr", {}, names.map(([name, title]) => el("th", { scope: "col", title, class: title ? "explained" : null }, name))));
 const swatch = (i) => el("span", { class: `swatch ${colourOf(i)}` });
@@ -25,7 +30,7 @@ function figures(data) {
     ["spread", "Sample standard deviation over seeds"],
     ["before", "Of the model that all runs begin with, by the same evaluation"],
     ["seeds"],
-    ["rollouts", "Completions a run drew to learn from, mean over seeds"],
+    [data.effort, EFFORTS[data.effort]],
     ["length", "Mean tokens of the final evaluation's completions"],
     ["time", "Of a run, mean over seeds"],
     ["peak MiB", "Most memory of any seed: of the accelerator where there is one, otherwise of the whole process"],
@@ -35,7 +40,7 @@ function figures(data) {
     const { final } = recipe;
     const shown = final ? [fixed(final.mean), bounds(final.low, final.high)] : "–";
     const name = el("span", { class: "legend", title: recipe.description || null }, el("span", {}, swatch(i), recipe.label));
-    return row([name, shown, final ? fixed(final.deviation) : "–", fixed(recipe.before), String(recipe.runs.length), number(recipe.rollouts), number(recipe.length, 3), recipe.seconds === null ? "–" : duration(recipe.seconds), number(recipe.peak_memory_mb, 4), number(recipe.state_mb, 3)]);
+    return row([name, shown, final ? fixed(final.deviation) : "–", fixed(recipe.before), String(recipe.runs.length), number(recipe[data.effort]), number(recipe.length, 3), recipe.seconds === null ? "–" : duration(recipe.seconds), number(recipe.peak_memory_mb, 4), number(recipe.state_mb, 3)]);
   });
   const table = el("table", {}, head(names), el("tbody", {}, rows));
   return el("section", { id: "figures" }, el("h2", {}, "At the end"), el("div", { class: "scroll" }, table));
@@ -79,7 +84,7 @@ function dots(data) {
 
 function curves(data) {
   const drawn = data.recipes.map((recipe, i) => ({ recipe, i })).filter(({ recipe }) => recipe.curve.mean.length);
-  if (!drawn.length) return null;
+  if (!drawn.length || data.effort !== "rollouts") return null;
   const series = drawn.map(({ recipe, i }) => ({
     run: i,
     group: i,
@@ -136,8 +141,8 @@ function pairs(data) {
 }
 
 function seedTable(data) {
-  const rows = data.recipes.flatMap((recipe) => recipe.runs.map((run) => row([run.folder, String(run.seed), number(run.final), number(run.rollouts), number(run.length, 3), duration(run.seconds), number(run.peak_memory_mb), number(run.state_mb, 3)])));
-  const names = [["run"], ["seed"], [data.metric], ["rollouts"], ["length"], ["time"], ["peak MiB"], ["state MiB"]];
+  const rows = data.recipes.flatMap((recipe) => recipe.runs.map((run) => row([run.folder, String(run.seed), number(run.final), number(run[data.effort]), number(run.length, 3), duration(run.seconds), number(run.peak_memory_mb), number(run.state_mb, 3)])));
+  const names = [["run"], ["seed"], [data.metric], [data.effort], ["length"], ["time"], ["peak MiB"], ["state MiB"]];
   return el("details", { id: "seeds" }, el("summary", {}, plural(rows.length, "run")), el("div", { class: "scroll" }, el("table", {}, head(names), el("tbody", {}, rows))));
 }
 

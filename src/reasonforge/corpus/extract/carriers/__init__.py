@@ -16,6 +16,7 @@ CARRIERS = (
     katex.convert,
     math_elements.convert,
     images.convert,
+    marked.convert_labels,
     marked.convert_attributes,
     marked.convert_classes,
     subsup.convert,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 
@@ -33,6 +33,7 @@ _CLASSES = frozenset(
         "ql-img-displayed-equation",
         "latex_image",
         "math-image",
+        "equation_image",
     ]
 )
 _SOURCES = ("src", "data-src", "data-original", "data-actualsrc", "data-lazy-src")
@@ -40,6 +41,8 @@ _PARAMETER = re.compile(r"[?&](?:latex|tex|math|chl|from|formula|eq)=")
 _END = re.compile(r"&(?:amp;)?(?:bg|fg|s|c|size|zoom|format|dpi|cht|chf|chco|chs|color|inline|mode)=|#(?![0-9a-fA-F]{3,6}\})[A-Za-z]*$")
 _TEX_SIGN = re.compile(r"\\[A-Za-z,;!\[(]|[\^_]|\$")
 _WORD = re.compile(r"[A-Za-z]{4,}")
+_LABEL = "LaTeX:"
+"""What courseware puts before the formula in ``alt``."""
 _PATH_SOURCE = re.compile(r"(?:codecogs\.com/(?:gif|png|svg|pdf)\.latex/|upmath\.me/(?:svg|png)/)(.+)")
 
 
@@ -50,15 +53,15 @@ def convert(page: MarkupPage) -> None:
         return
     is_sure = "&#" not in seen.addresses and "original" not in seen.data  # that the sketch shows every address as it is
     renderers = [name for name in _RENDERERS if name in seen.addresses] if is_sure else _RENDERERS
-    if not renderers and not seen.has_name(_CLASSES):
+    if not renderers and not seen.has_name(_CLASSES) and not seen.latex_labels:
         return
     attributes = [name for name in _SOURCES if name == "src" or name.removeprefix("data-") in seen.data]
     wanted = [f'img[{attribute}*="{name}"]' for attribute in attributes for name in renderers] if is_sure else ["img"]
-    for element in page.select(", ".join(["img[class]", *wanted])):
+    for element in page.select(", ".join(["img[class]", f'img[alt^="{_LABEL}"]', *wanted])):
         source = next((value for name in attributes if (value := element.getattr(name)) and _is_of(renderers, value)), "")
         names: set[str] = set((element.getattr("class") or "").split())
-        if source or not names.isdisjoint(_CLASSES):
-            alt = (element.getattr("alt") or element.getattr("title") or "").strip()
+        if source or not names.isdisjoint(_CLASSES) or (element.getattr("alt") or "").startswith(_LABEL):
+            alt = (element.getattr("alt") or element.getattr("title") or "").removeprefix(_LABEL).strip()
             latex = _choose(source, alt)
             if latex:
                 page.replace(element, latex, display=_is_display(alt, names, element))
@@ -90,7 +93,8 @@ def _is_display(alt: str, names: set[str], element: Any) -> bool:
 def latex_in_address(address: str) -> str:
     r"""Return the formula in the address of a renderer; empty where it holds none.
 
-    A plus stays a plus, since most pages write it unencoded; where ``%2B`` stands too, the address is form-encoded and a plus is a space.
+    A plus stays a plus, since most pages write it unencoded; where ``%2B`` stands too, the address is form-encoded and a plus is a space, as
+    it always is for WordPress.
 
     >>> latex_in_address("https://latex.codecogs.com/gif.latex?a+%5Cfrac{b}{c}")
     'a+\\frac{b}{c}'
@@ -105,6 +109,5 @@ def latex_in_address(address: str) -> str:
             return ""
     if found := _END.search(query):
         query = query[: found.start()]
-    if "%2B" in query or "%2b" in query:
-        query = query.replace("+", " ")
-    return unquote(query).replace("&space;", " ").replace("&plus;", "+").replace("&amp;", "&").replace("&hash;", "#")
+    is_form = "%2B" in query or "%2b" in query or "latex.php" in address
+    return (unquote_plus if is_form else unquote)(query).replace("&space;", " ").replace("&plus;", "+").replace("&amp;", "&").replace("&hash;", "#")

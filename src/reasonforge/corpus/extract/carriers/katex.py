@@ -10,6 +10,7 @@ from typing import Any
 
 from reasonforge.corpus.extract.carriers.math_elements import latex_of
 from reasonforge.corpus.extract.carriers.page import MarkupPage
+from reasonforge.corpus.extract.padding import PAD
 from reasonforge.corpus.extract.symbols import symbols, text_in_formula
 from reasonforge.corpus.extract.tree import attached, children, class_of
 
@@ -60,7 +61,7 @@ class _Drawing:
         if depth > _MAX_DEPTH or self.left < 0:
             raise _Unreadable
         if node.tag == "#text":
-            return symbols((node.value or "").replace("\u200b", "").strip())
+            return symbols((node.value or "").replace("\u200b", "").replace(PAD, "").strip())
         names = frozenset((node.getattr("class") or "").split()) if node.tag == "span" else frozenset()
         if node.tag == "svg" or not names.isdisjoint(_SILENT):
             return ""
@@ -79,7 +80,7 @@ class _Drawing:
             return f"\\sqrt{{{self.rows(node, depth)[0]}}}"
         if not names.isdisjoint(_UNREADABLE):
             raise _Unreadable
-        text = node.text or ""
+        text = (node.text or "").replace(PAD, "")
         if "text" in names:
             return text_in_formula(text)
         if "mop" in names and text.isalpha() and len(text) > 1 and text.isascii():

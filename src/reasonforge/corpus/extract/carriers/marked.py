@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from reasonforge.corpus.extract.carriers.page import MarkupPage
-from reasonforge.corpus.extract.formulas import unwrapped
-from reasonforge.corpus.extract.tree import attached
+from reasonforge.corpus.extract.formulas import OPEN, unwrapped
+from reasonforge.corpus.extract.tree import attached, put_text
 
 _DATA = ("tex", "latex", "formula", "equation", "math", "katex", "value")
 _ATTRIBUTES = tuple(f"data-{name}" for name in _DATA)
@@ -21,6 +21,7 @@ _CLASSES = (
     "math-renderer, span.tex, "
     "div.tex, span.latex, div.latex, .mathquill-embedded-latex, .wp-katex-eq"
 )
+_DRAWINGS = frozenset({"svg", "img", "canvas"})
 _TEX_SIGN = re.compile(r"\\[A-Za-z,;!\[(]|[\^_]")
 _NAMES = re.compile(r"math|tex|formula|equation|katex|eq\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{4,}")
@@ -39,6 +40,19 @@ def convert_attributes(page: MarkupPage) -> None:
             page.replace(element, source, display=_is_display(element, source))
 
 
+def convert_labels(page: MarkupPage) -> None:
+    """Replace drawings whose label for screen readers is the source."""
+    if not page.seen.labels:
+        return
+    for element in page.select("[aria-label]"):
+        role = element.getattr("role")
+        if role != "math" and (element.tag not in _DRAWINGS or role not in (None, "img")):
+            continue
+        source = (element.getattr("aria-label") or "").strip()
+        if attached(element) and _TEX_SIGN.search(source) and OPEN not in (element.text or ""):
+            page.replace(element, source, display=_is_display(element, source))
+
+
 def convert_classes(page: MarkupPage) -> None:
     """Replace elements whose class says that their text is a formula."""
     if not page.seen.has_name(_NAMED) and not page.seen.has_tag("math"):
@@ -46,12 +60,28 @@ def convert_classes(page: MarkupPage) -> None:
     for element in page.select(_CLASSES):
         if not attached(element):
             continue
+        number = _taken_number(element)
         text = (element.text or "").strip()
         inner = unwrapped(text)
         nested = element.child_element_count and not (element.tag == "pre" and element.query_selector("code :first-child") is None)
         if inner == text and (nested or not _is_bare_source(text)):
+            if number:
+                element.append_child(page.document.create_text_node(f" {number}"))
             continue
-        page.replace(element, inner, display=_is_display(element, text))
+        if number:
+            put_text(page.document, element, f"{page.formulas.mark(inner, display=True)} {number}")
+        else:
+            page.replace(element, inner, display=_is_display(element, text))
+
+
+def _taken_number(element: Any) -> str:
+    """Take the number of an equation out of the element around it and its source, as Sphinx writes them."""
+    span = element.query_selector("span.eqno") if element.tag == "div" else None
+    if span is None:
+        return ""
+    number = (span.text or "").replace("\xb6", "").strip()
+    span.remove()
+    return number
 
 
 def _is_bare_source(text: str) -> bool:

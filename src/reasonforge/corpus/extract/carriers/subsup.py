@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.formulas import MARK
+from reasonforge.corpus.extract.padding import PAD
 from reasonforge.corpus.extract.symbols import symbol
 from reasonforge.corpus.extract.tree import attached, put_text
 
@@ -22,7 +23,7 @@ def convert(page: MarkupPage) -> None:
         text = element.text or ""
         if len(text) > 2 * _MAX_CHARS:
             continue
-        text = " ".join(text.split())
+        text = " ".join(text.replace(PAD, "").split())
         if not text:
             element.remove()
         elif element.query_selector("a") is None and text.lower() not in _WORDS and len(text) <= _MAX_CHARS and text[0] != "[":

@@ -43,7 +43,7 @@ def operator(walk: Walk, element: Any, depth: int) -> str:
     if text in PRIMES:
         return PRIMES[text]
     if text in BARS and len(text) == 1:
-        return "\\| " if text in "‖∥" else "|" if text == "|" else "\\mid "
+        return "\\| " if text in "‖∥" else "|"
     return symbols(text)
 
 
