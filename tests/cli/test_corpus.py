@@ -34,9 +34,46 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_dry_run_loads_nothing_heavy(path: Path, tmp_path: Path) -> None:
-    assert loaded_by("corpus", "run", str(path), "--dry-run", cwd=tmp_path) == (0, set())
+def test_a_dry_run_where_nothing_is_there_fails_and_makes_nothing(path: Path, tmp_path: Path) -> None:
+    code, heavy = loaded_by("corpus", "run", str(path), "--dry-run", cwd=tmp_path)
+    assert (code, heavy & {"torch", "transformers"}) == (65, set())
     assert not any(tmp_path.iterdir())
+
+
+def test_a_dry_run_checks_what_the_recipe_names_without_torch(recipe: Path, tmp_path: Path) -> None:
+    code, heavy = loaded_by("corpus", "run", str(recipe), "--dry-run", cwd=tmp_path)
+    assert (code, "torch" in heavy) == (0, False)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_dry_run_has_a_line_for_everything_that_is_missing(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["corpus", "run", str(RECIPES[0])]
+    code, text, errors = call(*given, "--dry-run")
+    assert (code, "next:" in text) == (65, False)
+    lines = errors.splitlines()
+    assert len(lines) == 10
+    assert all(line.startswith("error: ") for line in lines)
+    assert lines[0].startswith(f"error: crawl.inputs (1): {tmp_path}/corpus/web/warc/SYN-2025-02/*.warc.gz: no file matches")
+    assert call(*given, "--workers", "1")[::2] == (65, errors)
+
+
+def test_a_setting_that_the_command_line_changes_stands_in_the_next_command(call: Call, recipe: Path, tmp_path: Path) -> None:
+    given = f"corpus run {recipe} --out {tmp_path}/corpus --annotation.type human"
+    code, text, _ = call(*given.split(), "--dry-run")
+    assert (code, text.splitlines()[-1].endswith(f" {given}")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ("--annotation.type auto --annotation.path x", "annotation.path: no such setting. It belongs to type file, human"),
+        ("--crawl.inputs.0.allow_truncated true", "A list is set whole: write it in a file and name that behind the recipe"),
+    ],
+)
+def test_a_mistake_is_told_with_what_would_be_right(call: Call, recipe: Path, settings: str, line: str) -> None:
+    code, _, errors = call("corpus", "run", str(recipe), *settings.split())
+    assert (code, errors.rstrip().endswith(line)) == (2, True)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -206,9 +243,11 @@ def test_fetch_says_whom_it_asks_and_what_came(call: Call, tmp_path: Path, monke
     assert text == f"3 pages: {out}\n"
 
 
-def test_an_annotator_without_a_name_is_refused(call: Call, recipe: Path, tmp_path: Path) -> None:
+def test_an_annotator_without_a_name_is_refused(call: Call, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     out = str(tmp_path / "corpus")
     options = ["--annotation.type", "human", "--annotation.path", "none", "--until", "worklist", "--workers", "1", "--quiet"]
     assert call("corpus", "run", str(recipe), "--out", out, *options)[0] == 0
+    assert not (Path.cwd() / "none").exists()
     code, _, errors = call("corpus", "annotate", out, "--by", "", "--accept")
     assert (code, "expected human:NAME" in errors) == (65, True)

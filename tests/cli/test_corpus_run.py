@@ -79,7 +79,8 @@ def test_a_dry_run_ends_with_its_own_command(call: Call, crawl: Path, tmp_path: 
 def test_the_exit_code_of_status_says_whether_a_stage_is_whole(call: Call, crawl: Path, tmp_path: Path) -> None:
     recipe, out = str(crawl / "recipe-file.toml"), str(tmp_path / "corpus")
     assert call("corpus", "status", out, "--stage", "pages") == (1, f"pages: nothing is done: no corpus in {out} yet\n", "")
-    assert call("corpus", "run", recipe, "--out", out, "--stage", "pages", "--workers", "1", "-q") == (0, "", "")
+    for stage in ("inputs", "pages"):
+        assert call("corpus", "run", recipe, "--out", out, "--stage", stage, "--workers", "1", "-q") == (0, "", "")
     assert call("corpus", "status", out, "--stage", "pages") == (0, "pages: done\n", "")
     assert call("corpus", "status", out, "--stage", "seed") == (1, "seed: 1 unit left to do\n", "")
     code, text, _ = call("corpus", "status", out, "--stage", "train", "--round", "2", "--json")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,3 +159,22 @@ def test_who_stops_in_the_middle_leaves_no_worker_with_an_old_unit(tmp_path: Pat
         doing.close()
         receipts = run_all([unit_of("items", count=n) for n in (5, 1, 3, 2, 4)], store, pool)
     assert digest_of(receipts) == "2f00cabfab3802eef2a2bfb2db6ae095"
+
+
+def test_ctrl_c_while_a_worker_starts_leaves_it_silent_and_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    real = subprocess.Popen
+
+    def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        process = real[bytes](command, **options)
+        for _ in range(20):  # from its first instruction on, and while it imports
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    (receipt,) = run_all([unit_of("items", count=2)], Store(tmp_path), ProcessPool(1))
+    assert receipt.counts.kept == 2
+    assert capfd.readouterr().err == ""
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -12,7 +12,14 @@ from reasonforge.pipelines.compare_run import FailedRun
 
 
 def result(
-    label: str, seed: int, final: float, *, scores: Mapping[str, float] | None = None, recipe: int = 0, steps: int = 4, tokens: float | None = None
+    label: str,
+    seed: int,
+    final: float,
+    *,
+    scores: Mapping[str, float] | None = None,
+    recipe: int = 0,
+    steps: int = 4,
+    tokens: float | None = None,
 ) -> RunResult:
     """Return a run that drew rollouts, or one that learned from so many tokens of a text."""
     run = PlannedRun(

@@ -120,6 +120,7 @@ def test_without_an_evaluation_at_the_end_there_is_nothing_to_compare(tmp_path: 
         paths[-1].write_text(recipe.replace("group_size = 8\n", f"group_size = 8\n{more}"))
     with pytest.raises(RecipeError, match="no eval stage"):
         plan(tuple(paths))
+    assert [contender.evaluation for contender in plan(tuple(paths), metric="reward").contenders] == [None, None]
 
 
 def test_settings_of_the_command_line_hold_for_every_recipe(tmp_path: Path) -> None:

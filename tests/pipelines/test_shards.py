@@ -16,6 +16,7 @@ from reasonforge.corpus.pool import InProcess, run_all
 from reasonforge.corpus.units import Store, file_input
 from reasonforge.pipelines.config import Recipe
 from reasonforge.runs.directory import RunDirectory
+from reasonforge.runs.metrics import metric_of
 from reasonforge.stages.likelihood import LikelihoodTraining
 from reasonforge.stages.pretrain.config import PretrainConfig
 from reasonforge.tasks.config import DocumentMixture, ShardsSource, TaskSource
@@ -157,9 +158,55 @@ def test_windows_may_begin_anew_at_every_document(call: Call, root: Path, tmp_pa
     found = call("run", root / "recipe.toml", "--data.corpus.reset_at_documents=true", "--out", run, "--stages.pretrain.steps=2")
     assert found.code == 0, found.err
     rows = learned(run)
-    # The first token of a document that begins inside a window is predicted by nothing.
-    assert 0 < rows[-1]["num_tokens"] < rows[-1]["sources/short/tokens"] + rows[-1]["sources/long/tokens"]
+    # All are read; the first token of a document that begins inside a window is predicted by nothing.
+    read = rows[-1]["sources/short/tokens"] + rows[-1]["sources/long/tokens"]
+    assert 0 < rows[-1]["num_tokens"] < read == 2 * 192
+    assert "predict nothing" in metric_of("sources/short/tokens").help
     assert {"sources/short/loss", "sources/long/loss"} < rows[-1].keys()
+
+
+MEASURED = """
+[data.apart]
+type = "shards"
+path = "{root}/long"
+
+[stages.measured]
+type = "pretrain"
+data = "apart"
+steps = 1
+documents_per_step = 24
+training = {{ optimizer = {{ type = "adamw", lr = {lr} }} }}
+"""
+
+
+def test_a_step_measures_what_it_reads_before_it_learns_from_it(call: Call, root: Path, tmp_path: Path) -> None:
+    losses: list[float] = []
+    for lr in ("1e-9", "1.0"):
+        recipe = tmp_path / f"{lr}.toml"
+        recipe.write_text(recipe_of(root).partition("[stages.final]")[0] + MEASURED.format(root=root, lr=lr))
+        found = call("run", recipe, "--out", tmp_path / lr, "--stages.pretrain.steps=2", "--quiet")
+        assert found.code == 0, found.err
+        losses += [row["loss"] for row in RunDirectory.read(tmp_path / lr).metric_rows() if row["stage"] == "measured" and row["step"]]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.slow
+def test_corpora_are_compared_by_the_loss_of_held_out_text(call: Call, root: Path, tmp_path: Path) -> None:
+    recipes: list[Path] = []
+    for name in ("short", "long"):
+        recipes.append(tmp_path / f"{name}.toml")
+        text = recipe_of(root, f'path = "{root}/{name}"').partition("[stages.final]")[0].replace('name = "shards"', f'name = "{name}"')
+        recipes[-1].write_text(text + MEASURED.format(root=root, lr="1e-9"))
+    out = tmp_path / "out"
+    found = call("compare", *recipes, "--metric", "loss", "--seeds", 2, "--parallel", 2, "--out", out)
+    assert found.code == 0, found.err
+    data = json.loads((out / "compare.json").read_text())
+    for recipe in data["recipes"]:
+        rows = [RunDirectory.read(out / run["folder"]).metric_rows() for run in recipe["runs"]]
+        measured = [row["loss"] for run in rows for row in run if row["stage"] == "measured" and row["step"]]
+        assert [run["final"] for run in recipe["runs"]] == measured
+        assert recipe["tokens"] == 12 * 192 + 24 * 24
+    assert "rollouts" not in (out / "compare.txt").read_text()
 
 
 @pytest.mark.parametrize(

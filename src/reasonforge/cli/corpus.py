@@ -32,7 +32,7 @@ _EXAMPLE = "recipes/toy/corpus.toml"
 corpus_app = typer.Typer(
     name="corpus",
     help="From a web crawl to training shards: mining in rounds, decontaminated, packed, resumable at any point.",
-    epilog=f"Start with:  reasonforge corpus run {_EXAMPLE} --out corpus/toy --dry-run",
+    epilog=f"Start with:  reasonforge corpus synthesise --out corpus/web  ·  Then:  reasonforge corpus run {_EXAMPLE} --out corpus/toy",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -100,7 +100,7 @@ def run(
         Literal["local", "ray"], typer.Option(help="Where units run: here, or on a Ray cluster.", rich_help_panel=_HOW)
     ] = "local",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the recipe, print the plan, do nothing.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--dry-run", help="Check the recipe and what it names, print the plan, do nothing.", rich_help_panel=_OUTPUT)
     ] = False,
     settings: Annotated[
         bool, typer.Option("--settings", help="List every setting a recipe can have, or those under a name.", rich_help_panel=_OUTPUT)
@@ -198,11 +198,14 @@ def _stage_status(folder: Path, stage: str, round_number: int | None, *, as_json
 @_with_packages
 def explain(
     folder: Folder,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Of a page, in any spelling; or its id.", show_default=False)],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of a page or seed document, in any spelling; or its id.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     debug: Debug = False,
 ) -> int:
-    """Tell every decision about one page: which capture was kept, its scores, its domain and path, and where it went."""
+    """Tell every decision about one page: which capture was kept, its scores, its domain and path, and where it went.
+
+    Exit code 1: nothing is known of it.
+    """
     from reasonforge.corpus.loop.explain import explain_page, explained_text
 
     found = explain_page(folder.expanduser(), url)
@@ -212,7 +215,7 @@ def explain(
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         print(explained_text(found))
-    return 0
+    return 0 if found["captures"] else 1
 
 
 corpus_app.command("report", epilog="Example:  reasonforge corpus report corpus/toy", rich_help_panel="Look at a corpus")(
@@ -241,9 +244,9 @@ corpus_app.command(
     epilog="Example:  reasonforge corpus pack code.jsonl --tokenizer models/base --out shards/code",
     rich_help_panel="Shards",
 )(_with_packages(pack))
-corpus_app.command("export", epilog="Example:  reasonforge corpus export shards/code --format megatron --out megatron/code", rich_help_panel="Shards")(
-    _with_packages(export)
-)
+corpus_app.command(
+    "export", epilog="Example:  reasonforge corpus export shards/code --format megatron --out megatron/code", rich_help_panel="Shards"
+)(_with_packages(export))
 corpus_app.command("verify", epilog="Example:  reasonforge corpus verify corpus/toy", rich_help_panel="Look at a corpus")(
     _with_packages(verify)
 )

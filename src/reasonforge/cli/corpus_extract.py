@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from reasonforge.core.errors import RecipeError
+from reasonforge.core.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     from reasonforge.corpus.units import Counts
@@ -72,6 +72,7 @@ def extract(
     """
     from reasonforge.corpus.ingest.config import IngestConfig
     from reasonforge.corpus.ingest.export import extract_files
+    from reasonforge.corpus.ingest.units import ALLOW_TRUNCATED
     from reasonforge.corpus.pool import ProcessPool, usable_cores
     from reasonforge.corpus.units import Receipt
 
@@ -89,7 +90,10 @@ def extract(
             print(f"{receipt.unit.settings['name']}: {receipt.counts.kept} of {receipt.counts.taken} pages", flush=True)
 
     started = time.monotonic()
-    counts = extract_files(config, out, ProcessPool(workers or usable_cores()), on_done=say, warn=_warn)
+    try:
+        counts = extract_files(config, out, ProcessPool(workers or usable_cores()), on_done=say, warn=_warn)
+    except DataError as error:
+        raise DataError(str(error).replace(ALLOW_TRUNCATED, "--allow-truncated")) from error
     if as_json:
         import json
 

@@ -159,9 +159,13 @@ class CorpusRecipe(Section):
             kinds = {source.type for source in config.inputs}
             for number, source in enumerate(config.inputs):
                 if source.type == "parquet":
-                    _refuse_idle(source, ("allow_truncated",), "of a Parquet file that is cut nothing can be read", inside=f"{name}.inputs[{number}]")
+                    _refuse_idle(
+                        source, ("allow_truncated",), "of a Parquet file that is cut nothing can be read", inside=f"{name}.inputs[{number}]"
+                    )
             if not kinds & {"warc", "wet"}:
-                _refuse_idle(config.limits, Limits.model_fields, "it is about WARC and WET files, and there are none", inside=f"{name}.limits")
+                _refuse_idle(
+                    config.limits, Limits.model_fields, "it is about WARC and WET files, and there are none", inside=f"{name}.limits"
+                )
             if all(source.type == "wet" or (source.type != "warc" and source.text is not None) for source in config.inputs):
                 idle = [field for field in ExtractConfig.model_fields if field != "max_text_chars"]
                 _refuse_idle(config.extract, idle, "no file holds HTML", inside=f"{name}.extract")

@@ -68,8 +68,8 @@ class Contender:
     description: str
     stages: tuple[str, ...]
     """Those that follow the shared ones."""
-    evaluation: str
-    """The last evaluation: its figures are compared."""
+    evaluation: str | None
+    """The last evaluation: its figures are compared. None = it has none, and what training logs is compared."""
     rollouts: int | None
     """Completions that a run is to draw; None = not known beforehand."""
     loaded: LoadedRecipe[Recipe]
@@ -232,8 +232,11 @@ def _named(value: Any) -> Iterator[tuple[str, str]]:
 def _contender(options: CompareOptions, path: Path, label: str, loaded: LoadedRecipe[Recipe], shared: Sequence[str]) -> Contender:
     stages = tuple(name for name in loaded.recipe.stages if name not in shared)
     evaluation = next((name for name in reversed(stages) if loaded.recipe.stages[name].type == "eval"), None)
-    if evaluation is None:
-        raise RecipeError(f"{label}: after {stages[0]!r} it has no eval stage, whose figures could be compared: give it one, the last")
+    if evaluation is None and options.metric.startswith("eval/"):
+        raise RecipeError(
+            f"{label}: after {stages[0]!r} it has no eval stage, whose figures could be compared: give it one, the last, or compare what "
+            "training logs (--metric)"
+        )
     if options.rollouts is not None:
         loaded = _load(options, path, _budget(label, loaded.resolved, stages, options.rollouts))
     counts = [planned_rollouts(loaded.resolved["stages"][name]) for name in stages]
@@ -271,6 +274,7 @@ def _check_evaluations(contenders: Sequence[Contender], metric: str) -> None:
 
     def asked(contender: Contender) -> tuple[Any, Any]:
         resolved = contender.loaded.resolved
+        assert contender.evaluation is not None  # for such a metric
         config = resolved["stages"][contender.evaluation]
         return config, _data(resolved, config)
 

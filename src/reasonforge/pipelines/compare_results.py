@@ -78,7 +78,7 @@ def result_of(run: PlannedRun, contender: Contender, metric: str) -> RunResult:
     reader = RunReader(run.path)
     rows = reader.metric_rows()
     counts, total = _rollouts_at(run, rows)
-    evaluated = _read_figures(reader, contender.evaluation)
+    evaluated = {} if contender.evaluation is None else _read_figures(reader, contender.evaluation)
     evaluations = {name for name in run.stages if run.resolved["stages"][name]["type"] == "eval"}
     curve = [
         (row["stage"], row["step"], counts.get((row["stage"], row["step"]), total), row[metric])
@@ -97,7 +97,7 @@ def result_of(run: PlannedRun, contender: Contender, metric: str) -> RunResult:
     return RunResult(
         run=run,
         final=float(final),
-        scores=_problem_scores(reader, contender.evaluation) if metric == "eval/pass@1" else {},
+        scores=_problem_scores(reader, contender.evaluation) if metric == "eval/pass@1" and contender.evaluation is not None else {},
         curve=tuple(curve),
         rollouts=total,
         tokens=_tokens_of(run, rows),
@@ -359,6 +359,7 @@ def _before(plan: ComparePlan, contender: Contender) -> float | None:
     """The metric before training: what the last shared evaluation of the same kind found."""
     if plan.start is None or not plan.options.metric.startswith("eval/"):
         return None
+    assert contender.evaluation is not None  # for such a metric
     wanted = contender.loaded.resolved["stages"][contender.evaluation]
     same = [name for name in plan.shared if contender.loaded.resolved["stages"][name] == wanted]
     try:

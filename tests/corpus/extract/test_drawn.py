@@ -1,4 +1,4 @@
-"""Formulas of which a page has the drawing alone: read where it is plain, dropped where it is not, never left as characters."""
+"""Formulas of which a page has the drawing alone: read where it is plain, left as characters where it is not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ WORDS = "<p>There are enough words in this paragraph for any rule to see that it
 STRUT = '<span class="strut" style="height:0.8em"></span>'
 PSTRUT = '<span class="pstrut" style="height:2.7em"></span>'
 X = '<span class="mord mathnormal">x</span>'
+MAX = '<span class="mop">max</span>'
 LINE = '<span class="frac-line" style="border-bottom-width:0.04em"></span>'
 
 
@@ -48,6 +49,11 @@ def text_of(markup: str) -> str:
         ),
         (f'<span class="mord sqrt">{stack(X, two=True)}</span>', r"\sqrt{x}"),
         (f'<span class="mop">sin</span>{X}', r"\sin x"),
+        (f'<span class="mord accent">{stack(X, "^", two=True)}</span>', r"\hat{x}"),
+        (f'<span class="mop op-limits">{stack("i", "∑", "n", two=True)}</span>{X}', r"\sum_{i}^{n}x"),
+        (f'<span class="mop op-limits">{stack("x", MAX, two=True)}</span>{X}', r"\max_{x} x"),
+        (f'<span class="mopen"><span class="delimsizing size1">(</span></span>{X}<span class="mclose">)</span>', "(x)"),
+        (f'<span class="mord">∣</span>{X}<span class="mord">∣</span><span class="mrel">∣</span>{X}', r"|x|\mid x"),
     ],
 )
 def test_a_plain_drawing_of_katex_is_read(inner: str, expected: str) -> None:
@@ -55,17 +61,17 @@ def test_a_plain_drawing_of_katex_is_read(inner: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "inner",
+    ("inner", "characters"),
     [
-        f'<span class="mord accent">{stack("x", "^")}</span>',
-        f'<span class="mtable"><span class="col-align-c">{stack("1", "2", "3")}</span></span>',
-        f'<span class="mord sqrt"><span class="root">{stack("3")}</span>{stack(X)}</span>',
-        f'<span class="mop op-limits">{stack("i", "∑", "n", two=True)}</span>',
-        "<span>" * 100 + "x" + "</span>" * 100,
+        (f'<span class="mord accent">{stack("x", "?")}</span>', "x?"),
+        (f'<span class="mtable"><span class="col-align-c">{stack("1", "2", "3")}</span></span>', "123"),
+        (f'<span class="mord sqrt"><span class="root">{stack("3")}</span>{stack(X)}</span>', "3x"),
+        (f'<span class="mop op-limits">{stack("i", "j", "n", two=True)}</span>', "ijn"),
+        ("<span>" * 100 + "x" + "</span>" * 100, "x"),
     ],
 )
-def test_another_drawing_is_dropped(inner: str) -> None:
-    assert text_of(katex(inner)) == "so holds"
+def test_of_another_drawing_the_characters_stay_and_are_no_formula(inner: str, characters: str) -> None:
+    assert text_of(katex(inner)) == f"so {characters} holds"
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,8 @@ def test_an_output_that_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
 def test_a_cut_file_is_taken_with_the_option(tmp_path: Path) -> None:
     packed = gzip.compress(rows_file(tmp_path).read_bytes() * 500)
     path = write(tmp_path / "cut.jsonl.gz", [packed[:-50]])
+    with pytest.raises(DataError, match=r"or take what is there: --allow-truncated$"):
+        extract([str(path)], out=tmp_path / "pages.jsonl", workers=1, quiet=True)
     assert extract([str(path)], out=tmp_path / "pages.jsonl", workers=1, allow_truncated=True, quiet=True) == 0
     assert starts([path.read_bytes()])[1] == len(packed) - 50
 
@@ -259,7 +261,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         ("a.jsonl", {"text_field": "a", "html_field": "b"}, "a page has one content"),
     ],
 )
-def test_columns_without_an_effect_are_refused(name: str, columns: dict[str, str], words: str, tmp_path: Path) -> None:
+def test_columns_without_an_effect_are_refused(name: str, columns: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=words):
         extract([str(tmp_path / name)], out=tmp_path / "pages.jsonl", **columns)
 

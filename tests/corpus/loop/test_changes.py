@@ -9,10 +9,10 @@ import pytest
 
 from reasonforge.config.explain import explain
 from reasonforge.corpus.config import CorpusRecipe
-from reasonforge.corpus.loop.changes import redone, stage_of
+from reasonforge.corpus.loop.changes import STAGE_OF, redone
 from reasonforge.corpus.loop.drive import run_graph
 from reasonforge.corpus.loop.graph import corpus_graph
-from reasonforge.corpus.loop.ledger import differences, stored_recipe
+from reasonforge.corpus.loop.ledger import ABSENT, differences, stored_recipe
 from reasonforge.corpus.loop.outline import outline
 from reasonforge.corpus.loop.places import anchored
 from reasonforge.corpus.units import Receipt, Store, Unit
@@ -72,9 +72,20 @@ def test_the_first_stage_that_is_done_again_is_the_one_that_is_said(
     assert first == stage
 
 
-def test_every_setting_has_its_stage() -> None:
-    for setting in explain(CorpusRecipe):
-        stage_of(setting.key)
+def test_every_setting_has_its_stage_and_every_stage_its_settings() -> None:
+    settings = {setting.key for setting in explain(CorpusRecipe)}
+    assert {*CorpusRecipe.model_fields} <= STAGE_OF.keys() <= settings
+
+
+def test_a_setting_that_no_recipe_has_any_more_may_have_been_about_everything(tiny_web: Path) -> None:
+    recipe = web.load(tiny_web).recipe
+    assert redone(recipe, {"gone.long.ago": (1, ABSENT)})[0] == ("pages", None)
+
+
+@pytest.mark.parametrize("key", ["annotation.type", "classifier.negatives", "domains.min_pages"])
+def test_in_a_single_round_nobody_is_asked_and_nothing_is_learned_from(tiny_web: Path, key: str) -> None:
+    recipe = web.load(tiny_web, "--rounds.max_rounds=1").recipe
+    assert redone(recipe, {key: (1, 2)})[:1] == ([("domains", 1)] if key == "domains.min_pages" else [])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from reasonforge.core.errors import RecipeError
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.config import DomainsConfig, RoundsConfig
 from reasonforge.corpus.loop.graph import corpus_graph
-from reasonforge.corpus.loop.outline import outline
+from reasonforge.corpus.loop.outline import ends_stage, outline
+from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.steps import Step
 from reasonforge.corpus.pool import InProcess, run_all
 from reasonforge.corpus.units import Store
@@ -52,6 +53,53 @@ def test_the_defaults_of_the_domain_rule_are_the_papers() -> None:
 def test_a_recipe_that_cannot_mean_anything_is_refused(tiny_web: Path, overrides: list[str], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         web.load(tiny_web, *overrides)
+
+
+JSONL = '[{type="jsonl", paths=["x"]}]'
+TEXT = '[{type="jsonl", paths=["x"], text="body"}, {type="wet", paths=["y"]}]'
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["--near_duplicates.where=off", "--near_duplicates.jaccard=0.7"],
+            r"near_duplicates\.jaccard: has no effect: with where = \"off\"",
+        ),
+        (["--near_duplicates.where=off", "--near_duplicates.bands=9"], r"near_duplicates\.bands: has no effect"),
+        (["--pack.max_epochs=3"], r"pack\.max_epochs: has no effect: without total_tokens"),
+        (["--pack.tokenizer={type='folder', path='x'}", "--pack.tokenizer_documents=5"], r"pack\.tokenizer_documents: has no effect"),
+        (
+            ["--decontamination.min_n=10", "--decontamination.action.short_drops_page=true"],
+            "short_drops_page has no effect where min_n = n",
+        ),
+        (["--crawl.inputs=[{type='parquet', paths=['x'], allow_truncated=true}]"], r"crawl\.inputs\[0\]\.allow_truncated: has no effect"),
+        ([f"--crawl.inputs={JSONL}", "--crawl.limits.max_html_bytes=5000"], r"crawl\.limits\.max_html_bytes: has no effect"),
+        ([f"--seed_documents.inputs={TEXT}", "--seed_documents.extract.main_content=false"], r"extract\.main_content: has no effect"),
+    ],
+)
+def test_a_setting_without_effect_beside_the_others_is_refused(tiny_web: Path, overrides: list[str], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        web.load(tiny_web, *overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["--near_duplicates.where=off"],  # the recipe has partitions
+        ["--near_duplicates.where=off", "--near_duplicates.jaccard=0.8"],
+        ["--pack.max_epochs=3", "--pack.total_tokens=1000"],
+        ["--pack.tokenizer_documents=5"],
+        ["--decontamination.action.short_drops_page=true"],
+        ["--crawl.inputs=[{type='jsonl', paths=['x'], allow_truncated=true}]"],
+        [f"--crawl.inputs={JSONL}", "--crawl.extract.main_content=false"],
+        [f"--crawl.inputs={TEXT}", "--crawl.limits.max_html_bytes=5000"],
+        [f"--crawl.inputs={TEXT}", "--crawl.extract.max_text_chars=5000"],
+    ],
+)
+def test_a_setting_that_has_an_effect_is_taken_and_read_again(tiny_web: Path, overrides: list[str]) -> None:
+    loaded = web.load(tiny_web, *overrides)
+    assert CorpusRecipe.model_validate_json(json.dumps(loaded.resolved)) == loaded.recipe
 
 
 @given(st.integers(1, 6), st.sampled_from(["crawl", "selection", "off"]), st.booleans(), st.booleans())
@@ -94,3 +142,18 @@ def test_the_graph_walks_along_the_outline(tiny_web: Path, tmp_path: Path) -> No
     except StopIteration:
         pass
     assert walked == outline(recipe)
+
+
+def test_the_last_step_of_a_stage_is_known(tiny_corpus: Path) -> None:
+    reader = CorpusReader(tiny_corpus)
+    steps = reader.ledger.steps()
+    assert len(steps) > len({(step.stage, step.round) for step in steps})
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        is_last = after is None or (after.stage, after.round) != (step.stage, step.round)
+        assert ends_stage(reader.recipe, step.stage, [folder for folder, _ in step.units]) == is_last, step
+
+
+def test_the_step_that_parts_ties_is_not_the_last_of_its_stage(tiny_web: Path) -> None:
+    recipe = web.load(tiny_web).recipe
+    assert not ends_stage(recipe, "select", ["round-12/ties"])
+    assert ends_stage(recipe, "select", ["round-12/select"])

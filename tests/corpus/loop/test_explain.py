@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
+from reasonforge.cli.main import main
 from reasonforge.config.loader import load_recipe
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.ingest import dropped
 from reasonforge.corpus.loop import explain
 from reasonforge.corpus.loop.explain import explain_page, explained_text
+from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, run_corpus
+from reasonforge.corpus.loop.units import POSITIVES
+from reasonforge.corpus.pages import PAGES
 from reasonforge.corpus.pool import InProcess
 from reasonforge.corpus.reasons import REASONS
 from tests.corpus.loop import web
@@ -138,3 +145,90 @@ def test_a_corpus_of_rows_says_which_row_was_dropped(tiny_web: Path, tmp_path: P
     assert "in crawl.jsonl at 1, crawl, no date dropped empty_body" in said(root, "a.org")
     assert "in crawl.jsonl at 2, crawl, no date dropped missing_field" in said(root, "b.org")
     assert "Without a URL are 1 bad_row" in said(root, "c.org")
+
+
+def kept_of(root: Path, stage: str = "pages") -> dict[str, Any]:
+    """Return a page of a stage that is the newest of its URL."""
+    table = CorpusReader(root).table(stage, None, PAGES)
+    assert table is not None
+    return table.filter(pl.col("fetched_at") == pl.col("fetched_at").min()).row(0, named=True)
+
+
+def test_a_page_is_found_by_its_id(tiny_corpus: Path) -> None:
+    page = kept_of(tiny_corpus)
+    (capture,) = explain_page(tiny_corpus, page["id"])["captures"]
+    assert (capture["page"]["id"], capture["page"]["url"]) == (page["id"], page["url"])
+    assert dict(capture["steps"])["URL"] == "kept"
+
+
+def test_a_duplicate_names_the_page_that_is_kept_by_url_and_time(tiny_corpus: Path) -> None:
+    found = explain_page(tiny_corpus, "book.org/chapters/0")["captures"]
+    newer, older = found
+    said = dict(older["steps"])["URL"]
+    assert said.endswith(f"; kept is http://www.book.org/chapters/0#top of 2024-06-01T00:00:00Z, {newer['page']['id']}")
+
+
+def test_a_near_duplicate_names_the_url_of_the_page_that_is_kept(tiny_corpus: Path) -> None:
+    pair = [explain_page(tiny_corpus, url)["captures"][0] for url in ("https://mirror.net/copy/1", "https://book.org/chapters/1")]
+    (gone,) = [capture for capture in pair if dict(capture["steps"])["near duplicates"] != "kept"]
+    (stays,) = [capture for capture in pair if capture is not gone]
+    page = stays["page"]
+    assert dict(gone["steps"])["near duplicates"].endswith(f"kept is {page['found_url']} of {page['fetched_at']}, {page['id']}")
+
+
+def test_a_host_that_no_registry_has_is_understood_without_its_scheme(tmp_path: Path) -> None:
+    root = corpus(tmp_path, members([page(TEXT, "https://ask-vino.example/questions/1"), page("", "https://ask-vino.example/2")]))
+    for url in ("ask-vino.example/questions/1", "http://ask-vino.example/questions/1", " ask-vino.example/questions/1#top"):
+        assert "extracted Primes" in said(root, url)
+    assert "dropped empty_body" in said(root, "ask-vino.example/2")
+
+
+def test_a_seed_document_is_explained_and_the_rounds_that_learned_from_it(tiny_corpus: Path) -> None:
+    seed = kept_of(tiny_corpus, "seed")
+    for asked in (seed["url"], seed["id"]):
+        (found,) = explain_page(tiny_corpus, asked)["captures"]
+        assert found["stage"] == "seed"
+        assert dict(found["steps"])["round 1"] == "offered to the classifier as a positive"
+    assert f"seed document {seed['id']}" in said(tiny_corpus, seed["url"])
+    assert said(tiny_corpus, "https://nowhere.org/").endswith("in the files of the crawl, nor in those of the seed")
+
+
+def test_a_page_of_the_crawl_that_is_a_seed_document_says_by_what(tiny_web: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_web, tmp_path / "web")
+    rows = [json.loads(line) for line in (folder / "seeds.jsonl").read_text().splitlines()]
+    lines = [{"url": rows[0]["url"], "text": "Quite another text."}, {"url": "https://copy.org/", "text": rows[1]["text"]}]
+    (folder / "crawl-3.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    root = tmp_path / "corpus"
+    assert run_corpus(web.load(folder), root, InProcess, RunOptions(stage="sample", round=1, quiet=True)) == 0
+    assert "seed a seed document, by its URL: never offered as a negative" in said(root, rows[0]["url"])
+    assert "seed a seed document, by its words: never offered as a negative" in said(root, "https://copy.org/")
+    assert "never offered" not in said(root, "https://forum.org/jobs/1")
+
+
+def test_a_positive_that_was_taken_back_says_so(tiny_web: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_web, tmp_path / "web")
+    root, options = tmp_path / "corpus", RunOptions(stage="expand", round=1, quiet=True)
+    args = ("--rounds.converged_overlap=1.0",)
+    path = root / "annotations.jsonl"
+    root.mkdir()
+    path.write_text("".join(_line(1, pattern, "math") for pattern in ("forum.org/threads", "book.org/chapters")))
+    assert run_corpus(web.load(folder, *args, annotation="human"), root, InProcess, options) == 0
+    positive = CorpusReader(root).table("expand", 1, POSITIVES)
+    assert positive is not None
+    identity = positive["id"][0]
+    with path.open("a") as file:
+        file.write(_line(2, f"{positive['host'][0]}/{positive['path'][0].split('/')[1]}", "not_math"))
+    options = RunOptions(stage="expand", round=2, quiet=True)
+    assert run_corpus(web.load(folder, *args, annotation="human"), root, InProcess, options) == 0
+    found = said(root, identity)
+    assert "a positive from the next round on" in found
+    assert f"no positive any more, taken_back: {REASONS['taken_back']}" in found
+
+
+def _line(number: int, pattern: str, label: str) -> str:
+    return json.dumps({"round": number, "pattern": pattern, "label": label, "by": "truth", "at": "2024-01-01T00:00:00Z"}) + "\n"
+
+
+@pytest.mark.parametrize(("url", "code"), [("kept.org", 0), ("gone.org/b", 0), ("https://nowhere.org/", 1), ("data:x", 1)])
+def test_the_exit_code_says_whether_anything_is_known(root: Path, url: str, code: int) -> None:
+    assert main(["corpus", "explain", str(root), url]) == main(["corpus", "explain", str(root), url, "--json"]) == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -332,14 +333,26 @@ def test_ranks_do_their_share_of_a_stage_and_the_driver_finds_it_done(
 ) -> None:
     root = tmp_path / "corpus"
     loaded = web.load(tiny_web)
-    for rank in range(3):
-        options = RunOptions(stage="pages", only=True, rank=rank, world_size=3)
+    for stage, rank in itertools.product(("inputs", "pages"), range(3)):
+        options = RunOptions(stage=stage, only=True, rank=rank, world_size=3)
         assert run_corpus(loaded, root, InProcess, options) == 0
     assert not (root / "corpus.lock").exists()
     assert run_corpus(loaded, root, InProcess, RunOptions(stage="pages")) == 0
-    assert "0 done, 3 done before" in counted(capsys)
+    assert "0 done, 8 done before" in counted(capsys)
     store, expected = Store(root), CorpusReader(tiny_corpus).receipts("pages")
     assert [store.receipt(receipt.unit) for receipt in expected] == expected
+
+
+def test_a_file_that_two_patterns_match_is_read_once_and_said_at_every_call(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = f'--crawl.inputs=[{{type="jsonl", paths=["{tiny_web}/crawl-*.jsonl", "{tiny_web}/crawl-1.jsonl"]}}]'
+    for _ in range(2):
+        assert run_corpus(web.load(tiny_web, twice), tmp_path / "corpus", InProcess, RunOptions(stage="pages", quiet=True)) == 0
+        said = "".join(capsys.readouterr())
+        assert said.count("warning: ") == said.count("crawl-1.jsonl is named by") == 1
+    mine, expected = (CorpusReader(root).receipts("pages") for root in (tmp_path / "corpus", tiny_corpus))
+    assert digest_of(mine) == digest_of(expected)
 
 
 def test_a_rank_of_a_stage_of_several_steps_says_to_be_called_again(
@@ -362,8 +375,11 @@ def test_a_rank_of_a_stage_of_several_steps_says_to_be_called_again(
 
 def test_the_steps_of_a_stage_are_told_apart_on_screen(tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_corpus(web.load(tiny_web), tmp_path / "corpus", InProcess, RunOptions(stage="urls")) == 0
-    titles = [line.strip().partition(" ")[2] for line in capsys.readouterr().out.splitlines() if line.strip()[:2] in {"1/", "2/", "3/"}]
+    titles = [
+        line.strip().partition(" ")[2] for line in capsys.readouterr().out.splitlines() if line.strip()[:2] in {"1/", "2/", "3/", "4/"}
+    ]
     assert [title.rpartition(",")[0] for title in titles] == [
+        "inputs",
         "pages",
         "seed",
         "urls (keys)",
@@ -387,7 +403,7 @@ def test_a_step_over_pages_and_sources_has_the_name_of_none_and_counts_benchmark
 
 
 def test_a_rank_whose_stage_is_not_ready_says_what_is_missing(tiny_web: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="pages: 3 of 3 units are not done, and score needs them"):
+    with pytest.raises(UnavailableError, match="inputs: 5 of 5 units are not done, and score needs them"):
         run(tiny_web, tmp_path / "corpus", stage="score", round=1, only=True, rank=0, world_size=2)
 
 

@@ -67,7 +67,7 @@ def sampled(tiny_web: Path, tmp_path: Path) -> CorpusReader:
     ]
     with (folder / "seeds.jsonl").open("a") as file:
         file.writelines(json.dumps(row) + "\n" for row in added)
-    (folder / "seeds-2.jsonl").write_text('{"no": "page"}\n')
+    (folder / "seeds-2.jsonl").write_text('{"url": "https://nowhere.org/", "text": ""}\n')
     seeds = f'--seed_documents.inputs=[{{type="jsonl", paths=["{folder}/seeds*.jsonl"]}}]'
     root = tmp_path / "corpus"
     assert run_corpus(web.load(folder, seeds), root, InProcess, RunOptions(stage="sample", round=1, quiet=True)) == 0

@@ -60,6 +60,15 @@ def test_the_text_has_a_line_per_stage_and_round(tiny_corpus: Path) -> None:
     assert any(line.startswith("low_share: too small a share") for line in lines)
 
 
+def test_pages_with_benchmark_text_are_counted_where_they_are_cut_and_nowhere_else(tiny_corpus: Path) -> None:
+    status = status_of(tiny_corpus)
+    assert {entry["stage"]: entry["with_benchmark_text"] for entry in status["stages"] if entry["with_benchmark_text"]} == {
+        "decontaminate": 1
+    }
+    (line,) = [line for line in status_text(status).splitlines() if line.strip().startswith("decontaminate")]
+    assert line.endswith("  1 with benchmark text")
+
+
 def test_a_folder_without_a_corpus_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no corpus here"):
         status_of(tmp_path)

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from reasonforge.core.errors import RecipeError
+from reasonforge.core.errors import RecipeError, UnavailableError
+from reasonforge.corpus import units
+from reasonforge.corpus.ingest import survey
 from reasonforge.corpus.loop.reader import CorpusReader
-from reasonforge.corpus.loop.start import RunOptions, run_corpus
+from reasonforge.corpus.loop.start import RunOptions, print_plan, run_corpus
 from reasonforge.corpus.loop.whole import stage_state
 from reasonforge.corpus.pool import InProcess
+from reasonforge.corpus.units import file_digest
 from tests.corpus.loop import web
 
 
 def files_of(root: Path) -> dict[str, int]:
-    """Return what lies in a folder, but for the digests of inputs that whoever plans remembers."""
+    """Return what lies in a folder."""
     return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*")}
 
 
@@ -26,6 +29,26 @@ def test_a_stage_that_is_done_is_whole(tiny_corpus: Path) -> None:
     assert stage_state(tiny_corpus, "score", 1) == (True, "round 1: score: done")
     assert stage_state(tiny_corpus, "pack", None) == (True, "pack: done")
     assert files_of(tiny_corpus) == before
+
+
+def test_whoever_looks_or_plans_reads_no_input_for_its_digest(
+    tiny_web: Path, tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, root = shutil.copytree(tiny_web, tmp_path / "web"), shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    loaded, inputs = web.load(folder), {str(path) for path in folder.glob("*.jsonl")}  # copies: nobody has read them yet
+
+    def refuse(path: Path, *_: object) -> str:
+        assert str(path) not in inputs - {f"{folder}/benchmark.jsonl"}, f"{path} is read"
+        return file_digest(path)
+
+    for module in (survey, units):
+        monkeypatch.setattr(module, "file_digest", refuse)
+    assert print_plan(loaded, root, RunOptions(quiet=True)) == 0
+    with pytest.raises(UnavailableError, match="inputs: 5 of 5 units are not done"):
+        run_corpus(loaded, root, InProcess, RunOptions(stage="pages", only=True, quiet=True))
+    assert stage_state(root, "pages", None) == (False, "inputs: 5 of 5 units are not done, and pages needs them")
+    with pytest.raises(AssertionError, match="is read"):
+        run_corpus(loaded, root, InProcess, RunOptions(stage="inputs", only=True, quiet=True))
 
 
 def test_a_stage_that_lacks_a_unit_is_not_whole(tiny_corpus: Path, tmp_path: Path) -> None:

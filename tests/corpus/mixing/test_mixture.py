@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: packed(tmp_path_factory.mktemp(name), [texts])[0] for name, texts in sizes.items()}
 
 
-def mixed(folders: dict[str, Path], weights: dict[str, float], *, seq_len: int = 3, seed: int = 0) -> Mixture:
+def mixed(folders: dict[str, Path], weights: Mapping[str, float], *, seq_len: int = 3, seed: int = 0) -> Mixture:
     return Mixture(
         [
             MixedSource(name=name, weight=weight, windows=Windows(Shards(folders[name]), seq_len=seq_len, seed=seed + number))

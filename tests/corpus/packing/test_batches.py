@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as arrow
@@ -37,7 +39,7 @@ def test_a_batch_of_several_files_stays_within_the_size_and_no_two_would(tokens:
     for batch in found:
         held = [tokens[index] for index in batch]
         assert len(held) == 1 or (None not in held and sum(number or 0 for number in held) <= size * (1 + 1e-9))
-    for batch, following in zip(found, found[1:], strict=False):
+    for batch, following in pairwise(found):
         held = [tokens[index] for index in [*batch, following[0]]]
         assert None in held or sum(number or 0 for number in held) >= size * (1 - 1e-9) or len(batch) == 1024
 
@@ -104,7 +106,7 @@ def batch(folder: Path, *given: PackInput) -> list[PackInput]:
     """Return what becomes one shard: beside a file that is larger by far."""
     letters().save(folder / "tokenizer")
     large = PackInput(file=file_input(lines(folder / "large.jsonl", [{"text": "large", "id": "l"}])), tokens=1e9)
-    return [large, *(PackInput(**{name: getattr(entry, name) for name in entry.__slots__} | {"tokens": 1.0}) for entry in given)]
+    return [large, *(replace(entry, tokens=1.0) for entry in given)]
 
 
 def test_tables_speak_of_their_own_file_alone(tmp_path: Path) -> None:

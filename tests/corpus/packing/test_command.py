@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from reasonforge.cli import corpus_pack, corpus_verify
 from reasonforge.core.errors import DataError, RecipeError
+from reasonforge.corpus.packing import batches
 from reasonforge.corpus.packing.manifest import Manifest
 from reasonforge.corpus.packing.megatron import check_megatron
 from reasonforge.corpus.packing.reader import Shards
@@ -130,7 +131,8 @@ def test_small_files_become_one_shard_and_are_named_by_the_first(corpus: Path) -
 _PROGRAM = """
 import sys, time
 from reasonforge.cli import corpus_pack
-from reasonforge.corpus.packing import units
+from reasonforge.corpus.packing import batches, units
+batches._LEAST_SHARDS = int(sys.argv[2])
 from pathlib import Path
 slow = units.encode_documents
 def slowly(*arguments, **options):
@@ -144,11 +146,15 @@ corpus_pack.pack(files=[root / "a.jsonl", root / "b.jsonl"], tokenizer=root / "t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.1, 0.25, 0.4])
-def test_a_killed_packing_goes_on_and_leaves_the_same_bytes(corpus: Path, seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "least"), [(0.1, 64), (0.25, 64), (0.4, 64), (0.25, 1)], ids=["0.1", "0.25", "0.4", "one shard"])
+def test_a_killed_packing_goes_on_and_leaves_the_same_bytes(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, least: int
+) -> None:
+    monkeypatch.setattr(batches, "_LEAST_SHARDS", least)
     call("pack", corpus / "a.jsonl", corpus / "b.jsonl", "--tokenizer", corpus / "tokenizer", "--out", corpus / "whole", "--name", "out")
+    assert len(Manifest.read(corpus / "whole").shards) == min(least, 2)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(corpus)], env=environment, stdout=subprocess.DEVNULL)
+    killed = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(corpus), str(least)], env=environment, stdout=subprocess.DEVNULL)
     units = corpus / ".out.units"
     while not units.exists() and killed.poll() is None:
         time.sleep(0.005)

@@ -152,7 +152,9 @@ def _no_tokens(folder: Path) -> None:
         (_no_tokens, r"shard-00002\.bin: cannot read: No such file"),
     ],
 )
-def test_files_that_cannot_be_what_was_packed_are_refused_when_they_are_opened(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
+def test_files_that_cannot_be_what_was_packed_are_refused_when_they_are_opened(
+    tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
     shards = packed(tmp_path, FILES)[0]
     for path in shards.iterdir():  # its files are links to the units'
         content = path.read_bytes()

@@ -72,6 +72,9 @@ _TEXTS = frozenset(("text", "mbox"))
 
 _WORDS = sorted({*_SYMBOLS, *_UNARY, *_BINARY, *_LEFT, *_RIGHT, *_TEXTS, "/", "_", "^", "|"}, key=len, reverse=True)
 _TOKEN = re.compile(r"\s+|" + "|".join(map(re.escape, _WORDS)) + r"|\d+(?:\.\d+)?|\"[^\"]*\"|.", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z]{2,}")
+_PHRASES = frozenset(("if", "or", "and", "in", "not", "to", "sub", "sup", "dot", "star", "text", "cap", "cup", "bar", "hat"))
+_SIGNS = re.compile(r"[-+*/^_=<>|()\[\]{}\d]")
 _TEXT_ARGUMENT = re.compile(r"\s*(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\})")
 
 
@@ -82,6 +85,17 @@ def to_latex(source: str) -> str:
     '\\sum_{i=1}^{n}i^{3}=\\left(\\frac{n(n+1)}{2}\\right)^{2}'
     """
     return re.sub(r"(\\[A-Za-z]+) +(?=[}_^)\],]|$)", r"\1", _Parser(source).row(())).strip()
+
+
+def is_formula(source: str) -> bool:
+    """Return whether words between backticks are those of AsciiMath, with signs or numbers among them.
+
+    >>> is_formula("sin theta <= 1/2"), is_formula("git log"), is_formula("in the end")
+    (True, False, False)
+    """
+    names = [name for name in _NAME.findall(source) if name not in _PHRASES]
+    known = _SYMBOLS.keys() | _UNARY.keys() | _BINARY.keys()
+    return bool(names) and _SIGNS.search(source) is not None and all(name in known for name in names)
 
 
 class _Parser:

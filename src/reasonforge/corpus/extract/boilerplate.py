@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from reasonforge.corpus.extract.edges import clear_edges
 from reasonforge.corpus.extract.formulas import OPEN
 from reasonforge.corpus.extract.sketch import Sketch
 from reasonforge.corpus.extract.tree import attached, select
@@ -114,6 +115,12 @@ def clear(document: Any, seen: Sketch) -> None:
             if num_chars > _MAX_SHARE * size:
                 continue
         element.remove()
+    _clear_headers(body, seen)
+    if seen.has_tag("h1", "h2"):
+        clear_edges(body)
+
+
+def _clear_headers(body: Any, seen: Sketch) -> None:
     if not seen.has_tag("header") and not seen.has_name(_HEADER_NAMES):
         return
     for element in select(body, _HEADERS):

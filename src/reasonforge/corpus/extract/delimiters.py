@@ -1,7 +1,8 @@
 r"""Formulas that stand in the text of a page between delimiters, and dollars that are money.
 
 Delimiters count where the page says that it means them: its MathJax or KaTeX set-up, or commands of TeX in its text. ``\(..\)``,
-``\[..\]``, ``$$..$$`` and ``\begin{equation}..`` are then formulas. ``$..$`` needs more, since a dollar may be money: no blank just
+``\[..\]``, ``$$..$$`` and ``\begin{equation}..`` are then formulas. ``\(..\)`` and ``\[..\]`` are, too, where one of them holds what only a
+formula does, and ``[tex]..[/tex]`` and ``$latex ..$`` wherever TeX stands in them. ``$..$`` needs more, since a dollar may be money: no blank just
 inside, no digit just behind, nothing that reads as an amount in a sentence, and, unless the set-up names the single dollar, a sign of TeX
 or a plain short expression.
 """
@@ -26,8 +27,20 @@ _HASHES = re.compile(r"""["']\#\#["']""")
 
 _ENVIRONMENTS = "equation|align|gather|multline|eqnarray|displaymath|alignat|flalign|math"
 _OPENING = re.compile(
-    rf"\\\\[(\[]|\\[(\[]|\$\$?|\\begin\{{(?P<name>(?:{_ENVIRONMENTS})\*?)\}}|\[(?P<code>i?tex|latex|i?math|eqn?)\]|\#\#|`|\\\$|\\\\"
+    rf"\\\\[(\[]|\\[(\[]|\$latex(?=[\s{{\\])|\$\$?|\\begin\{{(?P<name>(?:{_ENVIRONMENTS})\*?)\}}|\[(?P<code>(?i:i?tex|latex|i?math|eqn?))\]|\#\#|`|\\\$|\\\\"
 )
+_SURE = re.compile(
+    r"\\(?:[dt]?frac|sqrt|sum|int|prod|lim|alpha|beta|gamma|delta|epsilon|varepsilon|lambda|theta|pi|sigma|omega|phi|mu|"
+    r"math(?:bb|cal|rm|bf|frak)|left|cdot|times|l?dots|leq?|geq?|neq?|in|infty|partial|begin|operatorname|equiv|subset(?:eq)?|log|sin|cos|"
+    r"overline|hat|vec)(?![A-Za-z])"
+    r"|[A-Za-z0-9)][_^](?:\{|[A-Za-z0-9](?![A-Za-z0-9]))"
+)
+"""What stands in formulas and in no regular expression."""
+_BRACKET = re.compile(r"\\[(\[]|\\\\")
+_MAX_BRACKETS = 200
+"""Openers that are looked at for a formula on a page without a set-up."""
+_TAGGED = re.compile(r"(?i:\[/(?:i?tex|latex|i?math|eqn?)\])|\$latex[\s{\\]")
+_OPTIONS = re.compile(r"(?:&(?:bg|fg|s|c)=\w*)+\s*$")
 _CLOSERS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$", "##": "##", "`": "`", "\\\\(": "\\\\)", "\\\\[": "\\\\]"}
 _MAX_INLINE, _MAX_DISPLAY = 600, 8_000
 _SIGN = re.compile(r"\\[A-Za-z,;!{}|]|[\^_]")
@@ -48,6 +61,8 @@ class Setup(NamedTuple):
     single_dollar: bool
     hashes: bool
     backticks: bool
+    brackets: bool
+    """``\\(..\\)`` and ``\\[..\\]``, whatever the others mean."""
 
 
 def read_setup(html: str, text: str) -> Setup:
@@ -62,7 +77,25 @@ def read_setup(html: str, text: str) -> Setup:
     declared = loaded and "$" in html and _SINGLE_DOLLAR.search(html) is not None
     hashes = "##" in text and ((loaded and "##" in html and _HASHES.search(html) is not None) or "physicsforums" in html)
     backticks = "`" in text and any(name in html for name in _ASCII)
-    return Setup(loaded or commands >= 2, declared, hashes, backticks)
+    tex = loaded or commands >= 2
+    return Setup(tex, declared, hashes, backticks, tex or ("\\" in text and _has_brackets(text)))
+
+
+def _has_brackets(text: str) -> bool:
+    """Return whether something between ``\\(`` and ``\\)``, or ``\\[`` and ``\\]``, is a formula without a doubt."""
+    closing = _Closers(text)
+    tries = 0
+    for found in _BRACKET.finditer(text):
+        if found[0] == "\\\\":
+            continue
+        tries += 1
+        end = closing.after(_CLOSERS[found[0]], found.end())
+        if tries > _MAX_BRACKETS or end < 0:
+            break
+        inner = text[found.end() : min(end, found.end() + _MAX_INLINE)]
+        if _SURE.search(inner) and inner.count("{") == inner.count("}"):
+            return True
+    return False
 
 
 def mark_delimited(text: str, html: str, formulas: Formulas) -> str:
@@ -70,7 +103,7 @@ def mark_delimited(text: str, html: str, formulas: Formulas) -> str:
     if "\\" not in text and "$" not in text and "[" not in text and "`" not in text and "##" not in text:
         return text
     setup = read_setup(html, text)
-    if not setup.tex and not setup.backticks and not setup.hashes:
+    if not (setup.tex or setup.backticks or setup.hashes or setup.brackets or _TAGGED.search(text)):
         return text
     closing = _Closers(text)
     parts: list[str] = []
@@ -86,6 +119,8 @@ def mark_delimited(text: str, html: str, formulas: Formulas) -> str:
         if opener == "`":
             latex = asciimath.to_latex(latex)
         mark = formulas.mark(formulas.expand(latex) if OPEN in latex else latex, display=display)
+        if opener == "`":
+            position = end  # what is no formula is code: its end opens nothing
         if mark:
             parts += [text[done : found.start()], mark]
             done = position = end
@@ -127,25 +162,52 @@ def _formula(text: str, found: re.Match[str], setup: Setup, closing: _Closers) -
     elif found["code"]:
         closer, display, whole = (
             f"[/{found['code']}]",
-            found["code"] in ("tex", "latex", "math", "eq", "eqn") and _alone(text, found),
+            found["code"].lower() in ("tex", "latex", "math", "eq", "eqn") and _alone(text, found),
             False,
         )
     elif opener == "$":
         return _single_dollar(text, start, setup, closing)
+    elif opener == "$latex":
+        return _wordpress(text, start, closing)
     else:
         closer, display, whole = _CLOSERS[opener], opener in ("\\[", "$$", "\\\\["), False
-    if (opener == "`" and not setup.backticks) or (opener == "##" and not setup.hashes) or (opener not in ("`", "##") and not setup.tex):
+    if not _means(found, setup):
         return 0, "", False
     end = closing.after(closer, start)
     if end < 0 or end - start > (_MAX_DISPLAY if display or whole else _MAX_INLINE):
         return 0, "", False
     inner = text[start:end]
-    if not inner.strip() or ("\n\n" in inner and not display) or (opener in ("$$", "##", "`") and not _plausible(inner)):
+    if opener == "`" and "\n" not in inner and not _plausible(inner) and not asciimath.is_formula(inner):
+        return end + 1, "", False
+    if not inner.strip() or ("\n\n" in inner and not display) or (opener in ("$$", "##") and not _plausible(inner)):
+        return 0, "", False
+    if found["code"] and not setup.tex and not (_SIGN.search(inner) or (_SIMPLE.fullmatch(inner) and not _WORD.search(inner))):
         return 0, "", False
     if opener.startswith("\\\\") and not _SIGN.search(inner) and not _SIMPLE.fullmatch(inner):
         return 0, "", False
     end += len(closer)
     return end, text[found.start() : end] if whole else inner, display
+
+
+def _means(found: re.Match[str], setup: Setup) -> bool:
+    """Return whether an opener may open a formula on this page."""
+    opener = found[0]
+    if opener == "`":
+        return setup.backticks
+    if opener == "##":
+        return setup.hashes
+    return setup.tex or found["code"] is not None or (setup.brackets and opener in ("\\(", "\\["))
+
+
+def _wordpress(text: str, start: int, closing: _Closers) -> tuple[int, str, bool]:
+    """Read ``$latex x^2 &s=1$``."""
+    end = closing.after("$", start)
+    while end > start and text[end - 1] == "\\":
+        end = closing.after("$", end + 1)
+    if end < 0 or end - start > _MAX_DISPLAY:
+        return 0, "", False
+    inner = _OPTIONS.sub("", text[start:end])
+    return (0, "", False) if not inner.strip() or "\n\n" in inner else (end + 1, inner, False)
 
 
 def _alone(text: str, found: re.Match[str]) -> bool:

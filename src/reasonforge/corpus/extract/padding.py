@@ -18,7 +18,7 @@ _CHARACTER = "[^\x00-\x7f\xb6\ue000-\uf8ff]"
 _BEHIND = r"\s*+(?=<(?!/(?:\w+:)?m(?:[ions]|text)>)|\Z)"
 _SHORT = re.compile(rf"(>\s*+)(?=[\x00-\x7f]?{_CHARACTER}{_BEHIND})")
 # References are rare: they are looked for by their first letter, and what stands before is looked at behind it.
-_REFERENCE = re.compile(rf"&(?!(?:nbsp|amp|[lg]t|quot|#160);)(?=#?\w{{2,31}};?{_BEHIND})(?:(?<=[>\s]&)|(?<=[>\s].&))", re.DOTALL)
+_REFERENCE = re.compile(rf"&(?:(?<=[>\s]&)|(?<=[>\s].&))(?!(?:nbsp|amp|[lg]t|quot|#160);)(?=#?\w{{2,31}};?{_BEHIND})", re.DOTALL)
 
 
 def pad(html: str) -> str:

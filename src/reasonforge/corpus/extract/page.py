@@ -12,9 +12,11 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from reasonforge.corpus.extract import boilerplate
+from reasonforge.corpus.extract.answers import keep_answers
 from reasonforge.corpus.extract.bounds import beyond_bounds
 from reasonforge.corpus.extract.carriers import convert_all
 from reasonforge.corpus.extract.carriers.page import MarkupPage
+from reasonforge.corpus.extract.comments import without_comments
 from reasonforge.corpus.extract.config import ExtractConfig
 from reasonforge.corpus.extract.delimiters import mark_delimited
 from reasonforge.corpus.extract.flat import flat_text
@@ -83,6 +85,7 @@ def extract_html(html: str, *, config: ExtractConfig | None = None) -> Extracted
 
 
 def _through_tree(html: str, seen: Sketch, formulas: Formulas, *, main_content: bool) -> tuple[str, str]:
+    html = without_comments(html)
     tree = HTMLTree.parse(pad(html) if main_content else html)
     document = tree.document
     title = (tree.title or "").replace(PAD, "")
@@ -92,6 +95,7 @@ def _through_tree(html: str, seen: Sketch, formulas: Formulas, *, main_content: 
     if not main_content:
         return title, extract_plain_text(tree, main_content=False)
     boilerplate.clear(document, seen)
+    keep_answers(document, seen)
     if seen.has_tag("ul"):
         boilerplate.keep_lists(document)
     text = extract_plain_text(tree, main_content=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 TAGS = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*+)")
 # Each begins with plain letters: those are searched for far faster than a choice. "width=" passes for "id=".
-_VALUES = tuple(re.compile(rf"""{name}\s*+=\s*+(?=("[^"]*+|'[^']*+|[^\s>="']++))""") for name in ("class", "id", "role"))
+_VALUES = tuple((name, re.compile(rf"""{name}\s*+=\s*+(?=("[^"]*+|'[^']*+|[^\s>="']++))""")) for name in ("class", "id", "role"))
 # A value is looked at and not passed over: a quote within a script may reach into elements behind it. Each ends at the next quote of its
 # kind, the latest where the next value begins: what is read stays within twice the page.
 _BETWEEN_WORDS = str.maketrans("\"'=<>", "     ")
@@ -40,9 +40,7 @@ class Sketch:
     addresses: str
     """Values of ``src`` and of attributes whose name ends so, quotes included."""
     labels: bool
-    """Whether an ``aria-label`` has a sign of TeX."""
-    latex_labels: bool
-    """Whether an image may say that its ``alt`` is LaTeX."""
+    """Whether an ``aria-label`` of a drawing, or of what says that it is mathematics, may have a sign of TeX."""
 
     def has_tag(self, *names: str) -> bool:
         """Say whether elements of one of these names may be there."""
@@ -63,7 +61,7 @@ def sketch(html: str) -> Sketch:
     # Of a page that is not all ASCII this takes long; only those of old have attributes in capitals.
     if html.isascii() or any(name.isupper() for name in counts):
         html = html.lower()
-    values = dict.fromkeys(value for pattern in _VALUES for value in pattern.findall(html))
+    values = dict.fromkeys(value for name, pattern in _VALUES if name in html for value in pattern.findall(html))
     names = f" {' '.join(values)} ".translate(_BETWEEN_WORDS).lower()
     tags = frozenset(map(str.lower, counts))
     return Sketch(
@@ -71,8 +69,7 @@ def sketch(html: str) -> Sketch:
         tags=tags,
         names=names,
         tokens=frozenset(names.split()),
-        data=frozenset(_DATA.findall(html)),
+        data=frozenset(_DATA.findall(html) if "data-" in html else ()),
         addresses="\n".join(_ADDRESSES.findall(html)) if "img" in tags or "image" in tags else "",
-        labels="aria-label" in html and _LABELS.search(html) is not None,
-        latex_labels="latex:" in html and ("img" in tags or "image" in tags),
+        labels=("svg" in tags or " math " in names) and "aria-label" in html and _LABELS.search(html) is not None,
     )

@@ -28,7 +28,7 @@ def why_no_page(path: str, source: JsonlFiles | ParquetFiles) -> str:
         path: local, or a URL.
         source: its kind and columns.
     """
-    there = _columns(path, source)
+    there = column_names(path, is_parquet=isinstance(source, ParquetFiles))
     if there is None:
         return f"{path}: none of its rows is a JSON object. Is it JSON Lines?"
     url = [source.url] if source.url else ["url", "metadata.url"]
@@ -38,10 +38,10 @@ def why_no_page(path: str, source: JsonlFiles | ParquetFiles) -> str:
     return f"{path}: no row has a text in the columns {looked}. There are: {listed}. Say which hold the URL and the page"
 
 
-def _columns(path: str, source: JsonlFiles | ParquetFiles) -> list[str] | None:
+def column_names(path: str, *, is_parquet: bool) -> list[str] | None:
     """Return the names of the columns, of JSON those of the first rows; None = no row is an object."""
     with opened(path) as file:
-        if isinstance(source, ParquetFiles):
+        if is_parquet:
             from pyarrow import parquet
 
             return list(parquet.read_schema(file).names)

@@ -62,7 +62,9 @@ def extract_files(
     with folder as name:
         store = Store(Path(name))
         # Nobody looks for these units again: what is in a file need not be known before it is read.
-        units = plan_pages(config, store, survey=Survey(store, identify=by_place), warn=warn)
+        survey = Survey(store, identify=by_place)
+        survey.ask(pattern for source in config.inputs for pattern in source.paths)
+        units = plan_pages(config, store, survey=survey, warn=warn)
         receipts = run_all(units, store, executor, on_done)
         wrong = [receipt for receipt in receipts if has_no_page(receipt.counts)]
         lines = [_why_no_page(receipt, store) for receipt in wrong]

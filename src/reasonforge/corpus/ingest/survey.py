@@ -69,18 +69,25 @@ class Survey:
             DataError: a pattern matches no file, or a file is missing or empty.
             UnavailableError: a server cannot be reached.
         """
-        paths = list(dict.fromkeys(found.path for pattern in patterns for found in self.find(pattern)))
-        self._ask([path for path in paths if is_url(path)])
         units: list[Unit] = []
-        for path in paths:
-            if is_url(path):
-                continue
+        for path in self.ask(patterns):
             given, about = stated(path, self._store.root)
             settings = {"size": about.st_size, "mtime_ns": about.st_mtime_ns}
             unit = Unit(stage=STAGE, function=f"{__name__}:write_digest", settings=settings, inputs=(given,))
             self._asked[unit.key] = (path, given)
             units.append(unit)
         return units
+
+    def ask(self, patterns: Iterable[str]) -> list[str]:
+        """Ask servers about all remote files, and return the paths of the local ones.
+
+        Raises:
+            DataError: a pattern matches no file, or a remote file is missing or empty.
+            UnavailableError: a server cannot be reached.
+        """
+        paths = list(dict.fromkeys(found.path for pattern in patterns for found in self.find(pattern)))
+        self._ask([path for path in paths if is_url(path)])
+        return [path for path in paths if not is_url(path)]
 
     def learn(self, receipts: Sequence[Receipt]) -> None:
         """Take in what the units of :meth:`plan` have left.
@@ -133,9 +140,7 @@ def by_place(found: Found, root: Path) -> Input:
     Raises:
         DataError: it is missing or empty.
     """
-    if is_url(found.path):
-        return Input(found.path, xxhash.xxh3_128_hexdigest(found.path.encode("utf-8", "surrogateescape")))
-    return stated(found.path, root)[0]
+    return as_input(found, root) if is_url(found.path) else stated(found.path, root)[0]
 
 
 def write_digest(work: Work) -> None:

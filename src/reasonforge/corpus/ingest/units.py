@@ -27,6 +27,8 @@ STAGE = "pages"
 VERSION = 3
 """Raised when the same files give other pages, or other drops."""
 
+ALLOW_TRUNCATED = "allow_truncated = true in that table of inputs"
+"""What an error says to do about a file that is cut. A verb without a recipe puts its own option there."""
 FILES: TypeAdapter[Files] = TypeAdapter(Files)
 _NOT_FOUND = re.compile(
     r"(?:error\s*)?404\b|not found\b|(?:page|file|document|url|site) (?:(?:was|is|could|can) ?)?(?:not be |not )?(?:found|missing)\b",
@@ -167,8 +169,8 @@ def pages(
             drop(_dropped(item, page or KILLS_WORKER, name, source.crawl))
     if truncated_at is not None and not source.allow_truncated:
         raise DataError(
-            f"{path}: the file is cut: it ends in the middle of a record, {truncated_at}. Fetch it again, or take what is there with "
-            "allow_truncated = true (--allow-truncated)"
+            f"{path}: the file is cut: it ends in the middle of a record, {truncated_at}. Fetch it again, or take what is there: "
+            f"{ALLOW_TRUNCATED}"
         )
 
 

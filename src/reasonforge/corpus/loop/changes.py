@@ -16,7 +16,7 @@ _MOST_CHARS = 80
 """Of a value that is shown; lists of files are long."""
 
 _AFTER_ROUNDS = "after the rounds"
-_STAGE_OF: Mapping[str, str | None] = {
+STAGE_OF: Mapping[str, str | None] = {
     "name": None,
     "truth": None,
     "seed": "sample",
@@ -78,7 +78,7 @@ def _first(stages: Sequence[tuple[str, int | None]], key: str, before: Any, now:
         wanted = AFTER if stage == _AFTER_ROUNDS else AFTER[AFTER.index(stage) :]
         return next((place for place in range(rounds[-1] + 1, len(stages)) if stages[place][0] in wanted), len(stages))
     entry = (stage, None) if (stage, None) in stages else (stage, number)
-    return stages.index(entry) if entry in stages else rounds[-1] + 1
+    return stages.index(entry) if entry in stages else len(stages)
 
 
 def _first_budget(before: Sequence[int], now: Sequence[int]) -> int | None:
@@ -88,12 +88,12 @@ def _first_budget(before: Sequence[int], now: Sequence[int]) -> int | None:
 
 
 def stage_of(key: str) -> str | None:
-    """Return the first stage that depends on a setting; None = no unit does."""
+    """Return the first stage that depends on a setting; None = no unit does. Of one that no recipe has any more: the first of all."""
     parts = key.split(".")
     if parts[:2] == ["pack", "sources"] and parts[-1] == "weight":
         return None
     names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    return _STAGE_OF[next(name for name in names if name in _STAGE_OF)]
+    return next((STAGE_OF[name] for name in names if name in STAGE_OF), "pages")
 
 
 def in_words(value: Any) -> str:

@@ -14,7 +14,10 @@ from reasonforge.corpus.decontaminate.units import ACTIONS, HITS
 from reasonforge.corpus.domains import wilson_low
 from reasonforge.corpus.ingest.dropped import DROPPED_CAPTURES, MAX_ROWS, url_hash
 from reasonforge.corpus.loop.reader import CorpusReader
+from reasonforge.corpus.loop.reasons import TAKEN_BACK
+from reasonforge.corpus.loop.seeds import URLS, WORDS, read_hashes, seed_pages
 from reasonforge.corpus.loop.units import CANDIDATES, LABELS, POSITIVES, read_labels
+from reasonforge.corpus.packing.units import BIN, num_files
 from reasonforge.corpus.pages import PAGES
 from reasonforge.corpus.reasons import BAD_ROW, CORRUPT, TRUNCATED, sentence
 from reasonforge.corpus.scores import shown
@@ -22,7 +25,7 @@ from reasonforge.corpus.selection.cut import hashes
 from reasonforge.corpus.selection.units import SELECTED
 from reasonforge.corpus.units import total
 from reasonforge.corpus.urls.dedup import DROPPED
-from reasonforge.corpus.urls.normal import Refused, normalise
+from reasonforge.corpus.urls.normal import RELATIVE, NormalURL, Refused, normalise
 from reasonforge.runs.text import clean_text
 
 _COLUMNS = [
@@ -51,24 +54,40 @@ def explain_page(root: Path, asked: str) -> dict[str, Any]:
 
     Args:
         root: the corpus folder.
-        asked: a URL in any spelling, or the id of a capture.
+        asked: a URL in any spelling, its scheme left out or not, or the id of a capture or seed document.
 
     Raises:
-        DataError: there is no corpus, or what is asked for is neither URL nor id.
+        DataError: there is no corpus.
     """
     reader = CorpusReader(root)
-    normal = None if _is_id(asked) else normalise(asked)
+    normal = None if _is_id(asked) else _read(asked)
     has_id = pl.col("id") == asked
     captures: list[dict[str, Any]] = []
     if not isinstance(normal, Refused):
-        captures += _kept(reader, has_id if normal is None else pl.col("url") == normal.url)
+        wanted = has_id if normal is None else pl.col("url") == normal.url
+        captures += _kept(reader, wanted) + _seeds(reader, wanted)
     if asked.strip():  # spans that nobody could read have no URL either
-        captures += _dropped(reader, has_id if normal is None else pl.col("url_hash") == pl.lit(url_hash(asked), pl.UInt64))
+        captures += _dropped(reader, has_id if normal is None else pl.col("url_hash").is_in(_hashes(asked, normal).implode()))
     if isinstance(normal, Refused):
         url, why_none = None, f"{normal.reason}: {sentence(normal.reason)}"
     else:
         url, why_none = (asked if normal is None else normal.url), _why_none(reader)
     return {"asked": asked, "url": url, "captures": captures[:_MOST_CAPTURES], "why_none": None if captures else why_none}
+
+
+def _read(asked: str) -> NormalURL | Refused:
+    """Return the normal form of a URL; of one that begins with its host, as worklists show it, whatever the host is called."""
+    found = normalise(asked)
+    if isinstance(found, Refused) and found.reason == RELATIVE:
+        whole = normalise(f"https://{asked.strip()}")
+        return found if isinstance(whole, Refused) else whole
+    return found
+
+
+def _hashes(asked: str, normal: NormalURL | Refused) -> pl.Series:
+    """Return what a URL that gave no page is found by: as it was typed, and in its normal form."""
+    texts = [asked] if isinstance(normal, Refused) else [asked, normal.url]
+    return pl.Series([url_hash(text) for text in texts], dtype=pl.UInt64).unique()
 
 
 def explained_text(found: dict[str, Any]) -> str:
@@ -78,7 +97,7 @@ def explained_text(found: dict[str, Any]) -> str:
         lines.append(f"  not in the corpus: {found['why_none']}")
     for capture in found["captures"]:
         page = capture["page"]
-        lines += ["", f"capture {page['id']}"]
+        lines += ["", f"{'seed document' if capture['stage'] == 'seed' else 'capture'} {page['id']}"]
         lines += [f"  {name:16} {clean_text(text)}" for name, text in capture["steps"]]
     return "\n".join(lines)
 
@@ -86,18 +105,36 @@ def explained_text(found: dict[str, Any]) -> str:
 def _kept(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
     """Return the captures that became pages, the newest first, with all that befell them since."""
     found = [
-        {"page": row, "steps": _Captured(reader, row, file).steps()}
+        {"stage": "pages", "page": row, "steps": _Captured(reader, row, file, path).steps()}
         for file, path in enumerate(reader.outputs("pages", None, PAGES))
         for row in _rows(path, wanted, _COLUMNS)
     ]
     return sorted(found, key=_newness, reverse=True)
 
 
+def _seeds(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
+    """Return the seed documents, with the rounds that learned from them."""
+    paths = reader.outputs("seed", None, PAGES)
+    num_tables = len(paths) + len(reader.outputs("pages", None, PAGES))
+    found: list[dict[str, Any]] = []
+    for file, path in enumerate(paths):
+        for row in _rows(path, wanted, _COLUMNS):
+            steps = [_origin(row), _extracted(row)]
+            for number in reader.rounds:
+                offers = reader.outputs("sample", number, CANDIDATES)
+                mine = offers[file : file + 1] if len(offers) == num_tables else offers
+                if any(_rows(offer, pl.col("id") == row["id"]) for offer in mine):
+                    steps.append((f"round {number}", "offered to the classifier as a positive"))
+            found.append({"stage": "seed", "page": row, "steps": steps})
+    return sorted(found, key=_newness, reverse=True)
+
+
 def _dropped(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
-    """Return the captures that did not become pages, the newest first."""
+    """Return the captures, and the seed documents, that did not become pages, the newest first."""
     found = [
-        {"page": row, "steps": [_origin(row), ("dropped", f"{row['reason']}: {sentence(row['reason'])}")]}
-        for path in reader.outputs("pages", None, DROPPED_CAPTURES)
+        {"stage": stage, "page": row, "steps": [_origin(row), ("dropped", f"{row['reason']}: {sentence(row['reason'])}")]}
+        for stage in ("pages", "seed")
+        for path in reader.outputs(stage, None, DROPPED_CAPTURES)
         for row in _rows(path, wanted)
     ]
     return sorted(found, key=_newness, reverse=True)
@@ -112,11 +149,15 @@ def _origin(row: dict[str, Any]) -> tuple[str, str]:
     return "captured", f"{_cut(row['found_url']) or '(no URL)'} in {where}"
 
 
+def _extracted(page: dict[str, Any]) -> tuple[str, str]:
+    return "extracted", f"{page['title'] or '(no title)'}: {page['num_chars']:,} characters, {page['num_formulas']} formulas"
+
+
 class _Captured:
     """One capture of a page on its way through the stages."""
 
-    def __init__(self, reader: CorpusReader, page: dict[str, Any], file: int) -> None:
-        self._reader, self._page, self._id = reader, page, page["id"]
+    def __init__(self, reader: CorpusReader, page: dict[str, Any], file: int, path: Path) -> None:
+        self._reader, self._page, self._id, self._path = reader, page, page["id"], path
         self._file, self._num_files = file, len(reader.outputs("pages", None, PAGES))
         self._gone = False
 
@@ -125,7 +166,7 @@ class _Captured:
         page = self._page
         steps = [
             _origin(page),
-            ("extracted", f"{page['title'] or '(no title)'}: {page['num_chars']:,} characters, {page['num_formulas']} formulas"),
+            _extracted(page),
             *self._mask("urls", "URL"),
         ]
         where = self._reader.recipe.near_duplicates.where
@@ -133,6 +174,7 @@ class _Captured:
             steps += self._mask("near_duplicates", "near duplicates")
         if self._gone:
             return steps
+        steps += self._seed()
         for number in self._reader.rounds:
             steps += self._round(number)
         last = self._reader.last_selected
@@ -163,7 +205,27 @@ class _Captured:
         if row is None:
             return [(title, "kept")]
         self._gone = True
-        return [(title, f"dropped, {row['reason']}: {sentence(row['reason'])}; kept is {row['kept_id']}")]
+        return [(title, f"dropped, {row['reason']}: {sentence(row['reason'])}; kept is {self._named(row['kept_id'])}")]
+
+    def _named(self, identity: str | None) -> str:
+        """Return the URL, the time and the id of another page."""
+        for path in self._reader.outputs("pages", None, PAGES):
+            for row in _rows(path, pl.col("id") == identity, ["found_url", "fetched_at"]):
+                return f"{_cut(row['found_url'])} of {row['fetched_at'] or 'no date'}, {identity}"
+        return str(identity)
+
+    def _seed(self) -> list[tuple[str, str]]:
+        """Say whether it is a seed document, as the stage ``sample`` asks of every page."""
+        known = [receipt for receipt in self._reader.receipts("sample", 1) if receipt.unit.stage == "seed/known"]
+        if not known:
+            return []
+        urls, words = (read_hashes(self._reader.store.output(known[-1], name)) for name in (URLS, WORDS))
+        page = pl.DataFrame(_rows(self._path, pl.col("id") == self._id, ["url", "text"]))
+        nothing, max_chars = words[:0], self._reader.recipe.classifier.max_chars
+        by_url = seed_pages(page, urls=urls, words=nothing, max_chars=max_chars).any()
+        by_words = seed_pages(page, urls=nothing, words=words, max_chars=max_chars).any()
+        by = " and ".join([*(["its URL"] if by_url else []), *(["its words"] if by_words else [])])
+        return [("seed", f"a seed document, by {by}: never offered as a negative")] if by else []
 
     def _round(self, number: int) -> list[tuple[str, str]]:
         steps: list[tuple[str, str]] = []
@@ -181,6 +243,8 @@ class _Captured:
             steps.append(("", f"path: {label or 'nobody said anything about it'}{self._said(number, label)}"))
         if reader.outputs("expand", number, POSITIVES) and self._row("expand", number, POSITIVES) is not None:
             steps.append(("", "a positive from the next round on"))
+        elif reader.outputs("expand", number, POSITIVES) and self._row("expand", number - 1, POSITIVES) is not None:
+            steps.append(("", f"no positive any more, {TAKEN_BACK}: {sentence(TAKEN_BACK)}"))
         return [(f"round {number}" if index == 0 else "", text) for index, (_, text) in enumerate(steps)]
 
     def _tie(self, number: int, score: dict[str, Any]) -> str:
@@ -234,14 +298,19 @@ class _Captured:
         return [*steps, ("", done)]
 
     def _shard(self) -> list[tuple[str, str]]:
-        """Return the shard that its file became; shards have the order of the files, less those that are empty."""
+        """Return the shard that its file went into; shards have the order of the files, less those that are empty."""
         packed = [receipt for receipt in self._reader.receipts("pack") if receipt.unit.stage == f"pack/{OWN_SOURCE}"]
-        mine = packed[self._file].key if len(packed) == self._num_files else None
-        full = [receipt for receipt in packed if receipt.outputs["shard.bin"].size]
-        for index, receipt in enumerate(full):
-            if receipt.key == mine:
+        if sum(num_files(receipt.unit) for receipt in packed) != self._num_files:  # not all are packed
+            return [("end", "selected, and not packed" if packed else "selected")]
+        index, last = -1, 0
+        for receipt in packed:
+            is_shard = receipt.outputs[BIN].size > 0
+            index, last = index + is_shard, last + num_files(receipt.unit)
+            if self._file < last and is_shard:
                 return [("packed", f"shards/{OWN_SOURCE}/shard-{index:05d}")]
-        return [("end", "selected" if not packed else "selected, and not packed")]
+            if self._file < last:
+                break
+        return [("end", "selected, and not packed")]
 
 
 def _why_none(reader: CorpusReader) -> str:
@@ -256,7 +325,8 @@ def _why_none(reader: CorpusReader) -> str:
     if unlisted := sum(max(sum(receipt.counts.dropped.values()) - MAX_ROWS, 0) for receipt in receipts):
         nameless["beyond what is listed of a file"] = unlisted
     but = f". Without a URL are {', '.join(f'{number:,} {code}' for code, number in nameless.items())}" if nameless else ""
-    return f"no capture of it is in the files of the crawl{so_far}{but}"
+    seed = ", nor in those of the seed" if reader.receipts("seed") else ""
+    return f"no capture of it is in the files of the crawl{seed}{so_far}{but}"
 
 
 def _cut(text: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from reasonforge.core.errors import DataError, ReasonforgeError
 from reasonforge.corpus.config import CorpusRecipe, SourceConfig
 from reasonforge.corpus.decontaminate.config import DecontaminateConfig
+from reasonforge.corpus.ingest.columns import FIRST_ROWS, column_names
 from reasonforge.corpus.ingest.config import Files, IngestConfig, JsonlFiles, ParquetFiles
 from reasonforge.corpus.ingest.inputs import Found, as_input, find, opened
 from reasonforge.corpus.ingest.remote import is_url
@@ -25,8 +26,6 @@ from reasonforge.corpus.ingest.rows import field, json_rows, parquet_rows
 from reasonforge.corpus.loop.config import AutoAnnotation, FileAnnotation
 from reasonforge.text.config import FolderTokenizer
 
-FIRST_ROWS: Final = 100
-"""Rows of a file that are looked at."""
 REMOTE_SECONDS: Final = 15.0
 """For all URLs together. Who has not answered by then is asked again by the stage that needs the file."""
 _MOST_COLUMNS = 12
@@ -161,8 +160,7 @@ def _check_columns(path: str, wanted: Mapping[str, Sequence[str]], *, is_parquet
             return
         missing = {what: columns for what, columns in wanted.items() if not _has_text(rows, columns)}
         if missing:
-            there = _parquet_columns(path) if is_parquet else list(dict.fromkeys(name for row in rows for name in row))
-            raise DataError(f"{path}: {_missing(missing, there, len(rows))}")
+            raise DataError(f"{path}: {_missing(missing, column_names(path, is_parquet=is_parquet) or [], len(rows))}")
 
 
 def _has_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bool:
@@ -173,12 +171,6 @@ def _missing(missing: Mapping[str, Sequence[str]], there: Sequence[str], num_row
     looked = ", and ".join(f"{' or '.join(map(repr, columns))}, for {what}" for what, columns in missing.items())
     listed = ", ".join(there[:_MOST_COLUMNS]) + (", ..." if len(there) > _MOST_COLUMNS else "")
     return f"none of its first {num_rows} rows has a text in the column {looked}. There are: {listed or 'none'}. Name the right one"
-
-
-def _parquet_columns(path: str) -> list[str]:
-    from pyarrow import parquet
-
-    return list(parquet.read_schema(path).names)
 
 
 def _check_truth(path: Path) -> None:

@@ -8,19 +8,21 @@ from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.formulas import MARK
 from reasonforge.corpus.extract.tree import attached, class_of, select
 
+_DELIMITERS = ("\\(", "\\[", "$", "\\begin{")
+_TYPESETTERS = ("MathJax", "mathjax", "katex", "renderMathInElement", "tex2jax")
 _CLASSES = ("highlight", "code", "lang-", "language-", "brush", "prettyprint", "source", "listing", "programlisting", "sh_", "r ")
 
 
 def convert(page: MarkupPage) -> None:
     """Put marks in the place of code blocks, and of code in lines that holds delimiters of formulas."""
     for element in page.select("pre") if page.seen.has_tag("pre") else ():
-        if attached(element) and _is_code(element):
+        if attached(element) and (_is_code(element) or _is_source(page, element)):
             text = _lines(page, element)
             if text.strip():
                 element.text = page.formulas.keep("block", text)
     for element in page.select("code, kbd, samp, tt") if page.seen.has_tag("code", "kbd", "samp", "tt") else ():
         text = element.text or ""
-        if ("$" in text or "\\(" in text or "\\[" in text or "`" in text) and not MARK.search(text):
+        if ("$" in text or "\\(" in text or "\\[" in text or "`" in text or "[/" in text) and not MARK.search(text):
             element.text = page.formulas.keep("code", " ".join(text.split()))
 
 
@@ -28,6 +30,16 @@ def _is_code(pre: Any) -> bool:
     parent = pre.parent
     names = class_of(pre) + (class_of(parent) if parent is not None and parent.tag not in ("#document", "body") else "")
     return pre.query_selector("code") is not None or any(name in names for name in _CLASSES)
+
+
+def _is_source(page: MarkupPage, pre: Any) -> bool:
+    """Return whether a program sets the formulas of the page: it leaves what is preformatted as it is."""
+    text = pre.text or ""
+    if not any(delimiter in text for delimiter in _DELIMITERS) or MARK.search(text):
+        return False
+    return any(
+        name in (script.getattr("src") or script.text or "") for script in page.select("head script, body script") for name in _TYPESETTERS
+    )
 
 
 def _lines(page: MarkupPage, pre: Any) -> str:

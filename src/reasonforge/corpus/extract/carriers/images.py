@@ -12,7 +12,7 @@ from reasonforge.corpus.extract.carriers.page import MarkupPage
 _RENDERERS = (
     "codecogs.com", "latex.php", "mimetex", "mathtex", "cht=tx", "zhihu.com/equation", "render/math", "upmath.me", "math.now.sh",
     "latex.wikidot",
-    "artofproblemsolving.com", "texify", "tex.cgi", "wikimedia.org/api/rest_v1/media/math", "/math/render/", "equation?tex=",
+    "artofproblemsolving.com", "texify", "tex.cgi", "wikimedia.org/api/rest_v1/media/math", "/math/render/", "equation?tex=", "/equation_images/",
 )  # fmt: skip
 _CLASSES = frozenset(
     [
@@ -53,14 +53,14 @@ def convert(page: MarkupPage) -> None:
         return
     is_sure = "&#" not in seen.addresses and "original" not in seen.data  # that the sketch shows every address as it is
     renderers = [name for name in _RENDERERS if name in seen.addresses] if is_sure else _RENDERERS
-    if not renderers and not seen.has_name(_CLASSES) and not seen.latex_labels:
+    if not renderers and not seen.has_name(_CLASSES):
         return
     attributes = [name for name in _SOURCES if name == "src" or name.removeprefix("data-") in seen.data]
     wanted = [f'img[{attribute}*="{name}"]' for attribute in attributes for name in renderers] if is_sure else ["img"]
-    for element in page.select(", ".join(["img[class]", f'img[alt^="{_LABEL}"]', *wanted])):
+    for element in page.select(", ".join(["img[class]", *wanted])):
         source = next((value for name in attributes if (value := element.getattr(name)) and _is_of(renderers, value)), "")
         names: set[str] = set((element.getattr("class") or "").split())
-        if source or not names.isdisjoint(_CLASSES) or (element.getattr("alt") or "").startswith(_LABEL):
+        if source or not names.isdisjoint(_CLASSES):
             alt = (element.getattr("alt") or element.getattr("title") or "").removeprefix(_LABEL).strip()
             latex = _choose(source, alt)
             if latex:
@@ -76,7 +76,7 @@ def _is_of(renderers: Sequence[str], address: str) -> bool:
 
 def _choose(source: str, alt: str) -> str:
     readable = alt if _is_tex(alt) else ""
-    if not source or ("latex.php" in source and readable):
+    if not source or "/equation_images/" in source or ("latex.php" in source and readable):
         return readable
     return latex_in_address(source) or readable
 

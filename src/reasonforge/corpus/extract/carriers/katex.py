@@ -1,7 +1,7 @@
 """KaTeX: a formula stands there up to three times (MathML, its annotation, the drawing); the annotation is kept, once.
 
-Some pages have the drawing alone: it is read as far as it consists of symbols, scripts, fractions and roots, and dropped where it has more,
-for what is left of a drawing as text says something else than the formula.
+Some pages have the drawing alone: it is read as far as it consists of symbols, scripts, limits, accents, fractions and roots. Where it has
+more its characters stay as plain text, and not as a formula: they stand in the order of the drawing.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from typing import Any
 from reasonforge.corpus.extract.carriers.math_elements import latex_of
 from reasonforge.corpus.extract.carriers.page import MarkupPage
 from reasonforge.corpus.extract.padding import PAD
-from reasonforge.corpus.extract.symbols import symbols, text_in_formula
-from reasonforge.corpus.extract.tree import attached, children, class_of
+from reasonforge.corpus.extract.symbols import BIG, LIMITS, symbols, text_in_formula
+from reasonforge.corpus.extract.tree import attached, children, class_of, put_text
 
 _SILENT = frozenset(("strut", "pstrut", "vlist-s", "nulldelimiter", "mspace", "katex-mathml", "frac-line", "hide-tail"))
-_UNREADABLE = frozenset(("vlist-t", "mtable", "accent", "stretchy", "delimsizing", "root", "munder", "mover", "cancel-pad", "boxpad"))
+_UNREADABLE = frozenset(("vlist-t", "mtable", "stretchy", "root", "munder", "mover", "cancel-pad", "boxpad"))
+_OPERATORS = frozenset([*(command for command in BIG.values()), *(f"\\{name}" for name in LIMITS)])
+_ACCENTS = {"\\wedge": "hat", "ˆ": "hat", "˜": "tilde", "\\sim": "tilde", "ˉ": "bar", "¯": "bar", "˙": "dot", "¨": "ddot", "⃗": "vec", "ˇ": "check"}
 _MAX_DEPTH = 60
 _MAX_NODES = 5_000
 
@@ -39,7 +41,10 @@ def convert(page: MarkupPage) -> None:
             continue  # something else of this name: its characters stay as text
         parent = element.parent
         latex = latex_of(math) if math is not None else _read(drawing)
-        page.replace(element, latex, display="katex-display" in class_of(parent) if parent.tag != "#document" else False)
+        if latex or math is not None:
+            page.replace(element, latex, display="katex-display" in class_of(parent) if parent.tag != "#document" else False)
+        else:
+            put_text(page.document, element, " ".join((element.text or "").replace("\u200b", "").split()))
 
 
 def _read(drawing: Any) -> str:
@@ -61,7 +66,8 @@ class _Drawing:
         if depth > _MAX_DEPTH or self.left < 0:
             raise _Unreadable
         if node.tag == "#text":
-            return symbols((node.value or "").replace("\u200b", "").replace(PAD, "").strip())
+            text = (node.value or "").replace("\u200b", "").replace(PAD, "").strip()
+            return "\\mid " if text == "∣" and "mrel" in class_of(node.parent) else symbols(text)
         names = frozenset((node.getattr("class") or "").split()) if node.tag == "span" else frozenset()
         if node.tag == "svg" or not names.isdisjoint(_SILENT):
             return ""
@@ -74,11 +80,15 @@ class _Drawing:
             rows = self.rows(node, depth)
             below, above = rows[0], rows[-1]
             return f"\\frac{{{above}}}{{{below}}}" if node.query_selector(".frac-line") is not None else f"{{{above} \\atop {below}}}"
+        if "op-limits" in names:
+            return self.limits(node, depth)
+        if "accent" in names:
+            return self.accent(node, depth)
         if "sqrt" in names:
             if node.query_selector(".root") is not None:
                 raise _Unreadable
             return f"\\sqrt{{{self.rows(node, depth)[0]}}}"
-        if not names.isdisjoint(_UNREADABLE):
+        if not names.isdisjoint(_UNREADABLE) or ("delimsizing" in names and "mult" in names):
             raise _Unreadable
         text = (node.text or "").replace(PAD, "")
         if "text" in names:
@@ -87,13 +97,31 @@ class _Drawing:
             return f"\\{text} "
         return "".join(self.latex(child, depth + 1) for child in children(node))
 
-    def rows(self, node: Any, depth: int) -> list[str]:
+    def rows(self, node: Any, depth: int, *, most: int = 2) -> list[str]:
         """Return what stands above each other, from below."""
         stack = node.query_selector(".vlist")
         if stack is None:
             raise _Unreadable
         rows = [self.latex(row, depth + 1).strip() for row in children(stack) if row.tag == "span"]
         rows = [row for row in rows if row]
-        if not 1 <= len(rows) <= 2:
+        if not 1 <= len(rows) <= most:
             raise _Unreadable
         return rows
+
+    def limits(self, node: Any, depth: int) -> str:
+        """Return an operator with what stands below and above it."""
+        rows = self.rows(node, depth, most=3)
+        has_lower = node.query_selector(".vlist-t2") is not None
+        at = next((index for index, row in enumerate(rows) if row in _OPERATORS), -1)
+        if at < 0 or at != (1 if has_lower and len(rows) > 1 else 0):
+            raise _Unreadable
+        lower = f"_{{{rows[0]}}}" if at else ""
+        upper = f"^{{{rows[at + 1]}}}" if at + 1 < len(rows) else ""
+        return rows[at] + lower + (upper or " ")
+
+    def accent(self, node: Any, depth: int) -> str:
+        """Return a letter with its accent."""
+        rows = self.rows(node, depth)
+        if len(rows) != 2 or rows[1] not in _ACCENTS:
+            raise _Unreadable
+        return f"\\{_ACCENTS[rows[1]]}{{{rows[0]}}}"

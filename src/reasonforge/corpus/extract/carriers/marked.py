@@ -23,6 +23,7 @@ _CLASSES = (
 )
 _DRAWINGS = frozenset({"svg", "img", "canvas"})
 _TEX_SIGN = re.compile(r"\\[A-Za-z,;!\[(]|[\^_]")
+_COMMAND = re.compile(r"\\[A-Za-z]{2}|\^")
 _NAMES = re.compile(r"math|tex|formula|equation|katex|eq\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{4,}")
 
@@ -49,7 +50,8 @@ def convert_labels(page: MarkupPage) -> None:
         if role != "math" and (element.tag not in _DRAWINGS or role not in (None, "img")):
             continue
         source = (element.getattr("aria-label") or "").strip()
-        if attached(element) and _TEX_SIGN.search(source) and OPEN not in (element.text or ""):
+        sign = _TEX_SIGN if role == "math" else _COMMAND  # an icon may be called arrow_back
+        if attached(element) and sign.search(source) and OPEN not in (element.text or ""):
             page.replace(element, source, display=_is_display(element, source))
 
 

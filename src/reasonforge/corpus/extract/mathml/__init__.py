@@ -2,8 +2,8 @@ r"""MathML as LaTeX.
 
 A walk over the tree (``walk``) reads each element by its name: characters (``tokens``), what stands at something (``scripts``), what is
 arranged (``layout``), one beside the other (``rows``). It is bounded: elements beyond a depth give their text, and after so many of them
-the rest of the formula is left out, so that a formula costs what its size allows. Presentation markup only; of ``semantics`` the first
-child is read (an annotation in TeX is the business of the carriers, which look for it before they come here).
+the rest of the formula is left out, so that a formula costs what its size allows. Content markup is read by ``content``; of ``semantics``
+the first child is read (an annotation in TeX is the business of the carriers, which look for it before they come here).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reasonforge.corpus.extract.mathml import layout, scripts, tokens
+from reasonforge.corpus.extract.mathml import content, layout, scripts, tokens
 from reasonforge.corpus.extract.mathml.rows import binomial
 from reasonforge.corpus.extract.mathml.walk import Handler, Walk
 
@@ -40,6 +40,17 @@ _HANDLERS: dict[str, Handler] = {
     "mphantom": layout.phantom,
     "semantics": layout.first,
     "maction": layout.first,
+    "apply": content.applied,
+    "ci": content.literal,
+    "cn": content.literal,
+    "csymbol": content.literal,
+    "set": content.several,
+    "list": content.several,
+    "vector": content.several,
+    "interval": content.several,
+    "matrix": content.matrix,
+    "piecewise": content.piecewise,
+    **dict.fromkeys(content.CONSTANTS, content.constant),
 }
 
 

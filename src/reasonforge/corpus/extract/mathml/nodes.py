@@ -9,6 +9,17 @@ from reasonforge.corpus.extract.tree import children
 SILENT = frozenset({"annotation", "annotation-xml", "mprescripts", "none", "maligngroup", "malignmark", "script", "style", "template"})
 """Elements that are no part of what is read."""
 
+_OPERATORS = (
+    "plus minus times divide power root eq neq lt gt leq geq equivalent approx implies in notin subset prsubset notsubset notprsubset "
+    "factorof tendsto union intersect setdiff and or xor not compose cartesianproduct scalarproduct vectorproduct outerproduct rem "
+    "abs floor ceiling card conjugate transpose factorial sum product int forall exists real imaginary determinant grad divergence curl "
+    "laplacian exp log ln diff partialdiff limit sin cos tan sec csc cot arcsin arccos arctan sinh cosh tanh min max gcd lcm arg inverse "
+    "mean sdev variance quotient pi exponentiale imaginaryi infinity eulergamma emptyset reals integers rationals naturalnumbers "
+    "complexes primes true false notanumber"
+)
+EMPTY = frozenset({"mprescripts", "none", "mspace", "maligngroup", "malignmark", "sep", *_OPERATORS.split()})
+"""Elements that hold nothing: what a parser puts into them stands behind them."""
+
 
 def name_of(node: Any) -> str:
     """Return an element's name without prefix, lower case; empty for anything that is no element."""

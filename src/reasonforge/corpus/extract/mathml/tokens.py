@@ -11,6 +11,9 @@ from reasonforge.corpus.extract.mathml.walk import Walk
 from reasonforge.corpus.extract.symbols import FUNCTIONS, PRIMES, SPACES, VARIANTS, symbol, symbols, text_in_formula
 from reasonforge.corpus.extract.tree import children
 
+_MAX_ROW = 200
+"""Elements of a row that are looked at for the partner of a bar."""
+
 
 def identifier(walk: Walk, element: Any, depth: int) -> str:
     """Return an ``mi``: a letter, or the name of a function."""
@@ -43,8 +46,18 @@ def operator(walk: Walk, element: Any, depth: int) -> str:
     if text in PRIMES:
         return PRIMES[text]
     if text in BARS and len(text) == 1:
-        return "\\| " if text in "‖∥" else "|"
+        return "\\| " if text in "‖∥" else "\\mid " if text == "∣" and not _is_fence(element) else "|"
     return symbols(text)
+
+
+def _is_fence(bar: Any) -> bool:
+    """Return whether a bar stands around something, and does not say *divides* or *given*: one that is drawn as a fence, or has a partner."""
+    row = bar.parent
+    if bar.hasattr("stretchy") or bar.hasattr("fence") or row is None or row.child_element_count > _MAX_ROW:
+        return True
+    bars = [node for node in children(row) if name_of(node) == "mo" and text_of(node) == "∣"]
+    before = bars[0].previous_element_sibling if bars else None
+    return len(bars) % 2 == 0 and (before is None or name_of(before) == "mo")
 
 
 def words(walk: Walk, element: Any, depth: int) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reasonforge.corpus.extract.mathml.nodes import SILENT, name_of, text_of
+from reasonforge.corpus.extract.mathml.nodes import EMPTY, SILENT, name_of, text_of
 from reasonforge.corpus.extract.symbols import BIG, LIMITS, symbols
 from reasonforge.corpus.extract.tree import children
 
@@ -40,6 +40,8 @@ class Walk:
     def children(self, element: Any) -> list[Any]:
         """Return the elements in one, as far as they may still be read."""
         nodes = [node for node in children(element) if name_of(node)]
+        if any(name_of(node) in EMPTY and node.child_element_count for node in nodes):
+            nodes = _opened(nodes, self._left)
         nodes = nodes[: max(self._left, 0)]
         self._left -= len(nodes)
         return nodes
@@ -51,6 +53,10 @@ class Walk:
         name = name_of(element)
         return "" if name in SILENT else self._handlers.get(name, self._others)(self, element, depth + 1)
 
+    def measured(self, element: Any, depth: int, read: Callable[[Walk, Any, int], tuple[str, int]]) -> tuple[str, int]:
+        """Return what another reader says of an element, within the same bounds."""
+        return (symbols(text_of(element)), 0) if depth > _MAX_DEPTH else read(self, element, depth + 1)
+
     def argument(self, nodes: list[Any], index: int, depth: int) -> str:
         """Return one of the parts that an element needs; empty where it is missing."""
         return self.latex(nodes[index], depth).strip() if index < len(nodes) else ""
@@ -60,3 +66,15 @@ class Walk:
         text = self.argument(nodes, 0, depth)
         closed = text[:1] in ("(", "[", "|") and text[-1:] in (")", "]", "|")
         return text if closed or _ATOM.fullmatch(text) or text in BIG_NAMES else f"{{{text}}}"
+
+
+def _opened(nodes: list[Any], most: int) -> list[Any]:
+    """Return elements in a row with what an empty one swallowed: a parser of HTML takes ``<mml:none/>`` for one that is left open."""
+    found: list[Any] = []
+    waiting = nodes[::-1]
+    while waiting and len(found) < most:
+        node = waiting.pop()
+        found.append(node)
+        if name_of(node) in EMPTY:
+            waiting += [inner for inner in children(node) if name_of(inner)][::-1]
+    return found
