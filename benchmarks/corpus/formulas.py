@@ -2,10 +2,11 @@
 
     python benchmarks/corpus/formulas.py --peer PYTHON [--repeats 5]
 
-The pages are the fixtures of ``tests/corpus/extract``: written for it, formulas in many carriers, boilerplate around. Each has its true
-formulas, sentences that must stay and boilerplate that must go. A formula counts as found wherever it stands in the text and whatever
+The pages are those in ``fixtures`` and ``second`` of ``tests/corpus/extract``, by which the extractor was developed: formulas in many
+carriers, boilerplate around. Each has its true formulas, sentences that must stay and boilerplate that must go. A formula counts as found wherever it stands in the text and whatever
 delimits it, since the peers write no delimiters; blanks, braces and sizes of brackets make no difference. ``blind`` is the same measure on
-the pages of ``tests/corpus/extract/blind``, by an author who had seen neither the extractor nor the fixtures.
+the pages of ``tests/corpus/extract/blind``, by an author who had seen neither the extractor nor the other pages; left out where there are
+none.
 
 Speed is measured on the same pages grown to the size of a page of a crawl (style, script, a menu of 200 links, 150 paragraphs). CPU
 seconds, in turns, medians. ``parts`` tells what our own time goes into. ``--peer`` is the Python of an environment with ``trafilatura>=2``:
@@ -31,7 +32,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 from common import cpu_seconds, medians, report
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
-from tests.corpus.extract.truth import BLIND, Fixture, Score, load_fixtures, macro, micro, score
+from tests.corpus.extract.truth import BLIND, Fixture, Score, load_developed, load_fixtures, macro, micro, score
 
 from reasonforge.corpus.extract import boilerplate
 from reasonforge.corpus.extract.bounds import beyond_bounds
@@ -156,7 +157,7 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=5)
     arguments = options.parse_args()
     sys.argv = ["PYTHON" if argument == arguments.peer else argument for argument in sys.argv]  # stored with the result
-    fixtures = load_fixtures()
+    fixtures = load_developed()
     pages = [fixture.html for fixture in fixtures]
     large = [grown(fixture) for fixture in fixtures]
     extractors: dict[str, Callable[[str], str]] = {
@@ -167,7 +168,7 @@ def main() -> None:
     blind = load_fixtures(BLIND)
     unseen = [fixture.html for fixture in blind]
     found = {name: quality(fixtures, [run(html) for html in pages]) for name, run in extractors.items()}
-    on_blind = {name: quality(blind, [run(html) for html in unseen]) for name, run in extractors.items()}
+    on_blind = {name: quality(blind, [run(html) for html in unseen]) for name, run in extractors.items()} if blind else {}
     on_large = {name: quality(fixtures, [run(html) for html in large]) for name, run in extractors.items()}
     taken = {name: [] for name in PEER_OPTIONS} if arguments.peer else {}
     peer_versions: dict[str, str] = {}
@@ -179,7 +180,8 @@ def main() -> None:
         result = theirs(arguments.peer, pages, PEER_OPTIONS[name])
         found[name] = quality(fixtures, result["texts"])
         on_large[name] = quality(fixtures, theirs(arguments.peer, large, PEER_OPTIONS[name])["texts"])
-        on_blind[name] = quality(blind, theirs(arguments.peer, unseen, PEER_OPTIONS[name])["texts"])
+        if blind:
+            on_blind[name] = quality(blind, theirs(arguments.peer, unseen, PEER_OPTIONS[name])["texts"])
         peer_versions = {"trafilatura": result["version"]}
     seconds = medians({**ours, **taken})
     for name in found:
@@ -188,7 +190,8 @@ def main() -> None:
     print(f"{'':20s} " + " ".join(f"{column:>21s}" for column in columns))
     for name, row in found.items():
         print(f"{name:20s} " + " ".join(f"{row[column]:>21}" for column in columns))
-    print("blind")
+    if blind:
+        print("blind")
     for name, row in on_blind.items():
         print(f"{name:20s} " + " ".join(f"{row[column]:>21}" for column in columns[:-1]))
     report(
@@ -196,7 +199,7 @@ def main() -> None:
         {
             **_counts(fixtures),
             "extractors": found,
-            "blind": {**_counts(blind), "extractors": on_blind},
+            **({"blind": {**_counts(blind), "extractors": on_blind}} if blind else {}),
             "on_grown_pages": {name: {key: value for key, value in row.items() if key in columns} for name, row in on_large.items()},
             "grown_page_chars": round(statistics.median(map(len, large))),
             "milliseconds_a_page": parts(large, repeats=arguments.repeats),

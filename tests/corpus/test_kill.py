@@ -171,7 +171,7 @@ def test_ranks_in_any_order_leave_the_bytes_of_one_process(tmp_path: Path, capsy
     assert main(["corpus", "synthesise", "--out", str(tmp_path / "web"), "--pages", "600"]) == 0
     recipe = tmp_path / "toy.toml"
     recipe.write_text((Path(__file__).parents[2] / "recipes" / "toy" / "corpus.toml").read_text().replace("corpus/web", f"{tmp_path}/web"))
-    loaded = load_recipe(CorpusRecipe, [recipe], ["--rounds.token_budgets=[16_000, 35_000, 48_000]"])
+    loaded = load_recipe(CorpusRecipe, [recipe], ["--rounds.token_budgets=[21_000, 47_000, 64_000]"])
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     assert run_corpus(loaded, alone, InProcess) == 0
     rng, calls = Random(4), 0

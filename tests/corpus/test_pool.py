@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,7 @@ def test_who_stops_in_the_middle_leaves_no_worker_with_an_old_unit(tmp_path: Pat
     store = Store(tmp_path)
     with ProcessPool(2) as pool:
         doing = pool.run([unit_of("items", count=n) for n in range(1, 9)], store)
+        assert isinstance(doing, Generator)
         next(doing)
         doing.close()
         receipts = run_all([unit_of("items", count=n) for n in (5, 1, 3, 2, 4)], store, pool)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FIXTURES = Path(__file__).parent / "fixtures"
+SECOND = Path(__file__).parent / "second"
+"""Pages by another author, measured blind once and developed by since."""
 BLIND = Path(__file__).parent / "blind"
-"""Pages by an author who had not seen the extractor; to measure by, never to develop by."""
+"""Pages by an author who had not seen the extractor; to measure by, never to develop by. There may be none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Score:
 
 
 def load_fixtures(folder: Path = FIXTURES) -> list[Fixture]:
-    """Return all pages of a folder by name."""
+    """Return all pages of a folder by name; none of a folder that is not there."""
     fixtures = []
     for path in sorted(folder.glob("*.html")):
         truth = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -56,6 +58,11 @@ def load_fixtures(folder: Path = FIXTURES) -> list[Fixture]:
             Fixture(name=path.stem, html=path.read_text(encoding="utf-8"), carrier=truth["carrier"], title=truth["title"], **parts)
         )
     return fixtures
+
+
+def load_developed() -> list[Fixture]:
+    """Return all pages that the extractor was developed by."""
+    return load_fixtures(FIXTURES) + load_fixtures(SECOND)
 
 
 _NOISE = re.compile(

@@ -329,12 +329,12 @@ def _encoded(rng: Random, site: Site, document: Document, carrier: Carrier | Non
 
 
 def rough_tokens(document: Document) -> int:
-    """Return how many tokens a text has, roughly: four letters each, one per Chinese character."""
+    """Return how many tokens a text has, roughly: three letters each, as a small vocabulary has them, one per Chinese character."""
     size = han = 0
     for block in document.blocks:
         size += len(block.html)
         han += sum("\u4e00" <= c <= "\u9fff" for c in block.html) if document.language == "zh" else 0
-    return han + (size - han) // 4
+    return han + (size - han) // 3
 
 
 def truth_of(entry: Plan, problems: Sequence[leaks.Item], size: int) -> Truth:
