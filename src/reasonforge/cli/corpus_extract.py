@@ -79,7 +79,7 @@ def extract(
     out = out.expanduser()
     if out.exists() and not overwrite:
         raise RecipeError(f"{out}: is there already. Replace it with --overwrite, or name another file")
-    kinds = [(kind or _kind_of(file), file) for file in files]
+    kinds: list[tuple[_Kind, str]] = [(kind or _kind_of(file), file) for file in files]
     columns = {name: column for name, column in (("url", url_field), ("text", text_field), ("html", html_field)) if column is not None}
     _check_columns(columns, kinds)
     inputs = [{"type": type_, "paths": (file,), "crawl": crawl, "allow_truncated": allow_truncated, **columns} for type_, file in kinds]

@@ -41,7 +41,11 @@ def test_a_comment_whose_end_is_gone_takes_nothing_with_it() -> None:
     assert r"$x = 5 \% y + z$" in text
 
 
-@given(st.lists(st.sampled_from(["\\[", "\\]", "$$", "%", "\n", "a", "\\", "<", "<pre>", "\\begin{align}", "\\end{align}", "\\("]), max_size=30))
+@given(
+    st.lists(
+        st.sampled_from(["\\[", "\\]", "$$", "%", "\n", "a", "\\", "<", "<pre>", "\\begin{align}", "\\end{align}", "\\("]), max_size=30
+    )
+)
 def test_only_comments_go(pieces: list[str]) -> None:
     html = "".join(pieces)
     left = without_comments(html)

@@ -90,7 +90,9 @@ TREES = st.recursive(
     st.sampled_from([A, X, "<cn>2</cn>", "<pi/>", "<bvar><ci>t</ci></bvar>", "<degree><cn>3</cn></degree>", "", "<cn>-1</cn>"]),
     lambda inner: st.builds(
         lambda name, parts: apply(name, *parts),
-        st.sampled_from(["plus", "minus", "times", "divide", "power", "root", "sum", "int", "eq", "abs", "diff", "limit", "log", "ci", "and"]),
+        st.sampled_from(
+            ["plus", "minus", "times", "divide", "power", "root", "sum", "int", "eq", "abs", "diff", "limit", "log", "ci", "and"]
+        ),
         st.lists(inner, max_size=4),
     ),
     max_leaves=20,

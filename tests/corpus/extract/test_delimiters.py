@@ -36,11 +36,61 @@ def text_of(body: str, *, head: str = LOADER) -> str:
         (r"[tex]x^2[/tex] b", "$$x^2$$\n\nb"),
         (r"a [itex]x^2[/itex] b", "a $x^2$ b"),
         (r"in <code>$x$</code> and $y_1$", "in `$x$` and $y_1$"),
+        (r"a [TEX]x^2[/TEX] b", "a $x^2$ b"),
+        (r"a $latex x^{2} &s=2&bg=fff$ b", "a $x^{2}$ b"),
         (r"see $(function(){})$ and $y_1$", r"see \$(function(){})\$ and $y_1$"),
     ],
 )
 def test_on_a_page_with_mathjax(body: str, expected: str) -> None:
     assert text_of(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (r"a \(x_1\) and \(n\) b", "a $x_1$ and $n$ b"),
+        (r"a \[\frac{1}{2}\] b", "a\n\n$$\\frac{1}{2}$$\n\nb"),
+        (r"a [tex]x^2[/tex] and [latex]\pi[/latex] b", r"a $x^2$ and $\pi$ b"),
+        (r"a $latex e^x$ for $5", r"a $e^x$ for \$5"),
+    ],
+)
+def test_what_only_a_formula_holds_needs_no_set_up(body: str, expected: str) -> None:
+    assert text_of(body, head="") == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r"match \(foo\|bar\) or \([^a]*\)",
+        r"sed s/\([a-z]*\)_\1/x/",
+        r"the list \[1\] and \(see foo_bar below\)",
+        "[math]mathematics is fun for everybody[/math]",
+        r"\(x_{1\) is not closed",
+        "$latexwords cost $5",
+    ],
+)
+def test_other_brackets_stay_what_they_are(body: str) -> None:
+    assert text_of(body, head="") == body
+
+
+def test_in_code_nothing_is_a_formula() -> None:
+    assert text_of(r"take <code>\(x_1\)</code> or \(x_2\)", head="") == r"take `\(x_1\)` or $x_2$"
+    assert text_of(r"</p><pre>\(x_1\)</pre><p>or \(x_2\)") == "```\n\\(x_1\\)\n```\n\nor $x_2$"
+
+
+ASCII = "<script src='mathjax/input/asciimath.js'></script>"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("for `sin theta <= 1/2` b", r"for $\sin \theta \leq \frac{1}{2}$ b"),
+        ("run `git log` or `x^2`", "run `git log` or $x^{2}$"),
+        ("say `in the end` or `sum and product`", "say `in the end` or `sum and product`"),
+    ],
+)
+def test_words_between_backticks(body: str, expected: str) -> None:
+    assert text_of(body, head=ASCII) == expected
 
 
 @pytest.mark.parametrize("body", [r"a \(x+1\) b", "a $x$ b", "a $$b$$ c", r"only \alpha here, and $5 to $6"])

@@ -59,7 +59,7 @@ def test_within_the_content_a_name_says_nothing(name: str) -> None:
 
 
 def test_references_at_the_end_of_the_content_stay() -> None:
-    references = '<ul class="works"><li><a href="a">Euler, Elements</a></li><li><a href="b">Gauss, Inquiries</a></li></ul>'
+    references = '<ol class="works"><li><a href="a">Euler, Elements</a></li><li><a href="b">Gauss, Inquiries</a></li></ol>'
     assert "Gauss" in text_of(f'<div><div><div class="post"><h1>On heights</h1>{WORDS * 3}{references}</div></div></div>')
 
 

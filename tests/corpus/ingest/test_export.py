@@ -217,7 +217,7 @@ def test_columns_of_other_names_are_told_and_nothing_is_written(tmp_path: Path) 
         extract([str(odd_rows(tmp_path))], out=tmp_path / "pages.jsonl")
     assert str(caught.value) == (
         f"{tmp_path}/odd.jsonl: no row has a text in the columns 'url' or 'metadata.url' and 'text' or 'html'. "
-        "There are: link, content, n. Say which hold the URL and the page"
+        "There are: link, content, n. Name those of the URL and the page: --url-field, and --text-field or --html-field"
     )
     assert not (tmp_path / "pages.jsonl").exists()
 

@@ -14,6 +14,8 @@ from reasonforge.corpus.extract.tree import attached, children, select
 
 _NAME = "feedback"
 _MIN_CHARS = 40
+_MAX_ELEMENTS = 200
+"""Each is asked what is in and around it: a page may be nothing but labels."""
 _CHOICES = 'input[type="radio"], input[type="checkbox"]'
 _CREDENTIALS = 'input[type="password"], input[type="email"], input[type="search"]'
 
@@ -21,12 +23,12 @@ _CREDENTIALS = 'input[type="password"], input[type="email"], input[type="search"
 def keep_answers(document: Any, seen: Sketch) -> None:
     """Make text of the labels of choices, and take the name from explanations that are called feedback."""
     if seen.has_tag("label") and seen.has_tag("input"):
-        for label in select(document, "label"):
+        for label in select(document, "label")[:_MAX_ELEMENTS]:
             if attached(label) and _is_choice(label):
                 _unwrap(document, label)
     if _NAME not in seen.names:
         return
-    for element in select(document, f'[class*="{_NAME}"]'):
+    for element in select(document, f'[class*="{_NAME}"]')[:_MAX_ELEMENTS]:
         text = element.text or ""
         if (OPEN in text or len(text) >= _MIN_CHARS) and element.query_selector("form, input, textarea, button, select") is None:
             element.set_attribute("class", "")

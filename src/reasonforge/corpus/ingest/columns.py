@@ -35,7 +35,8 @@ def why_no_page(path: str, source: JsonlFiles | ParquetFiles) -> str:
     content = [source.html] if source.html else [source.text] if source.text else ["text", "html"]
     looked = " and ".join(" or ".join(map(repr, names)) for names in (url, content))
     listed = clean_text(shorten(", ".join(there) or "none", _MOST_CHARS))
-    return f"{path}: no row has a text in the columns {looked}. There are: {listed}. Say which hold the URL and the page"
+    which = "--url-field, and --text-field or --html-field"
+    return f"{path}: no row has a text in the columns {looked}. There are: {listed}. Name those of the URL and the page: {which}"
 
 
 def column_names(path: str, *, is_parquet: bool) -> list[str] | None:

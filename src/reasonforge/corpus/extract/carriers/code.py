@@ -15,8 +15,15 @@ _CLASSES = ("highlight", "code", "lang-", "language-", "brush", "prettyprint", "
 
 def convert(page: MarkupPage) -> None:
     """Put marks in the place of code blocks, and of code in lines that holds delimiters of formulas."""
+    is_set: bool | None = None  # asked once, and only where it matters
     for element in page.select("pre") if page.seen.has_tag("pre") else ():
-        if attached(element) and (_is_code(element) or _is_source(page, element)):
+        if not attached(element):
+            continue
+        is_code = _is_code(element)
+        if not is_code and _has_delimiters(element):
+            is_set = _is_set_by_a_program(page) if is_set is None else is_set
+            is_code = is_set
+        if is_code:
             text = _lines(page, element)
             if text.strip():
                 element.text = page.formulas.keep("block", text)
@@ -32,14 +39,15 @@ def _is_code(pre: Any) -> bool:
     return pre.query_selector("code") is not None or any(name in names for name in _CLASSES)
 
 
-def _is_source(page: MarkupPage, pre: Any) -> bool:
-    """Return whether a program sets the formulas of the page: it leaves what is preformatted as it is."""
+def _has_delimiters(pre: Any) -> bool:
     text = pre.text or ""
-    if not any(delimiter in text for delimiter in _DELIMITERS) or MARK.search(text):
-        return False
-    return any(
-        name in (script.getattr("src") or script.text or "") for script in page.select("head script, body script") for name in _TYPESETTERS
-    )
+    return any(delimiter in text for delimiter in _DELIMITERS) and not MARK.search(text)
+
+
+def _is_set_by_a_program(page: MarkupPage) -> bool:
+    """Return whether a program sets the formulas of the page: it leaves what is preformatted as it is."""
+    sources = ((script.getattr("src") or script.text or "") for script in page.select("script"))
+    return any(name in source for source in sources for name in _TYPESETTERS)
 
 
 def _lines(page: MarkupPage, pre: Any) -> str:

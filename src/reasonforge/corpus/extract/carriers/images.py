@@ -110,4 +110,10 @@ def latex_in_address(address: str) -> str:
     if found := _END.search(query):
         query = query[: found.start()]
     is_form = "%2B" in query or "%2b" in query or "latex.php" in address
-    return (unquote_plus if is_form else unquote)(query).replace("&space;", " ").replace("&plus;", "+").replace("&amp;", "&").replace("&hash;", "#")
+    return (
+        (unquote_plus if is_form else unquote)(query)
+        .replace("&space;", " ")
+        .replace("&plus;", "+")
+        .replace("&amp;", "&")
+        .replace("&hash;", "#")
+    )

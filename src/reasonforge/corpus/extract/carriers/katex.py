@@ -17,7 +17,18 @@ from reasonforge.corpus.extract.tree import attached, children, class_of, put_te
 _SILENT = frozenset(("strut", "pstrut", "vlist-s", "nulldelimiter", "mspace", "katex-mathml", "frac-line", "hide-tail"))
 _UNREADABLE = frozenset(("vlist-t", "mtable", "stretchy", "root", "munder", "mover", "cancel-pad", "boxpad"))
 _OPERATORS = frozenset([*(command for command in BIG.values()), *(f"\\{name}" for name in LIMITS)])
-_ACCENTS = {"\\wedge": "hat", "ˆ": "hat", "˜": "tilde", "\\sim": "tilde", "ˉ": "bar", "¯": "bar", "˙": "dot", "¨": "ddot", "⃗": "vec", "ˇ": "check"}
+_ACCENTS = {
+    "\\wedge": "hat",
+    "ˆ": "hat",
+    "˜": "tilde",
+    "\\sim": "tilde",
+    "ˉ": "bar",
+    "¯": "bar",
+    "˙": "dot",
+    "¨": "ddot",
+    "⃗": "vec",
+    "ˇ": "check",
+}
 _MAX_DEPTH = 60
 _MAX_NODES = 5_000
 

@@ -136,7 +136,10 @@ def _apply(walk: Walk, element: Any, depth: int) -> tuple[str, int]:
         sign = "d" if name == "diff" else "\\partial "
         return f"\\frac{{{sign}}}{{{sign}{qualifier('bvar')}}}{operand(0, _PRODUCT)}", _PRODUCT
     if name == "limit":
-        return f"\\lim_{{{qualifier('condition') or qualifier('bvar') + chr(92) + 'to ' + qualifier('lowlimit')}}} {operand(0, _PRODUCT)}", _PRODUCT
+        return (
+            f"\\lim_{{{qualifier('condition') or qualifier('bvar') + chr(92) + 'to ' + qualifier('lowlimit')}}} {operand(0, _PRODUCT)}",
+            _PRODUCT,
+        )
     if name in _BIG:
         return _big(name, qualifier, operand(0, _PRODUCT)), _SUM
     if name in _QUANTIFIERS:

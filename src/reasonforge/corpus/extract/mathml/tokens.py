@@ -11,8 +11,8 @@ from reasonforge.corpus.extract.mathml.walk import Walk
 from reasonforge.corpus.extract.symbols import FUNCTIONS, PRIMES, SPACES, VARIANTS, symbol, symbols, text_in_formula
 from reasonforge.corpus.extract.tree import children
 
-_MAX_ROW = 200
-"""Elements of a row that are looked at for the partner of a bar."""
+_MAX_ROW = 30
+"""Elements on either side that are looked at for the partner of a bar."""
 
 
 def identifier(walk: Walk, element: Any, depth: int) -> str:
@@ -52,12 +52,24 @@ def operator(walk: Walk, element: Any, depth: int) -> str:
 
 def _is_fence(bar: Any) -> bool:
     """Return whether a bar stands around something, and does not say *divides* or *given*: one that is drawn as a fence, or has a partner."""
-    row = bar.parent
-    if bar.hasattr("stretchy") or bar.hasattr("fence") or row is None or row.child_element_count > _MAX_ROW:
+    if bar.hasattr("stretchy") or bar.hasattr("fence"):
         return True
-    bars = [node for node in children(row) if name_of(node) == "mo" and text_of(node) == "∣"]
-    before = bars[0].previous_element_sibling if bars else None
-    return len(bars) % 2 == 0 and (before is None or name_of(before) == "mo")
+    first, count = bar, 1
+    element = bar.previous_element_sibling
+    for _ in range(_MAX_ROW):
+        if element is None:
+            break
+        if name_of(element) == "mo" and text_of(element) == "∣":
+            first, count = element, count + 1
+        element = element.previous_element_sibling
+    element = bar.next_element_sibling
+    for _ in range(_MAX_ROW):
+        if element is None:
+            break
+        count += name_of(element) == "mo" and text_of(element) == "∣"
+        element = element.next_element_sibling
+    before = first.previous_element_sibling
+    return count % 2 == 0 and (before is None or name_of(before) == "mo")
 
 
 def words(walk: Walk, element: Any, depth: int) -> str:
