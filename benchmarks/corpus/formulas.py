@@ -3,10 +3,10 @@
     python benchmarks/corpus/formulas.py --peer PYTHON [--repeats 5]
 
 The pages are those in ``fixtures`` and ``second`` of ``tests/corpus/extract``, by which the extractor was developed: formulas in many
-carriers, boilerplate around. Each has its true formulas, sentences that must stay and boilerplate that must go. A formula counts as found wherever it stands in the text and whatever
-delimits it, since the peers write no delimiters; blanks, braces and sizes of brackets make no difference. ``blind`` is the same measure on
-the pages of ``tests/corpus/extract/blind``, by an author who had seen neither the extractor nor the other pages; left out where there are
-none.
+carriers, boilerplate around. Each has its true formulas, sentences that must stay and boilerplate that must go. A formula counts as found
+wherever it stands in the text and whatever delimits it, since the peers write no delimiters; blanks, braces and sizes of brackets make no
+difference. ``blind`` is the same measure on the pages of ``tests/corpus/extract/blind``, by an author who had seen neither the extractor
+nor the other pages; left out where there are none.
 
 Speed is measured on the same pages grown to the size of a page of a crawl (style, script, a menu of 200 links, 150 paragraphs). CPU
 seconds, in turns, medians. ``parts`` tells what our own time goes into. ``--peer`` is the Python of an environment with ``trafilatura>=2``:

@@ -20,7 +20,8 @@ import pytest
 from reasonforge.cli.main import main
 from reasonforge.config.loader import load_recipe
 from reasonforge.corpus.config import CorpusRecipe
-from reasonforge.corpus.loop.drive import Outcome, Until, driving, run_graph
+from reasonforge.corpus.loop.drive import Outcome, Until, run_graph
+from reasonforge.corpus.loop.driving import driving
 from reasonforge.corpus.loop.graph import corpus_graph
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, run_corpus

@@ -43,6 +43,7 @@ def test_truths_are_sound(page: Fixture) -> None:
         assert len(folded(formula)) > 1
         assert formula.replace("\\{", "").count("{") == formula.replace("\\}", "").count("}")
     title = HTMLTree.parse(page.html).title
+    assert title
     assert page.title in " ".join(title.split())
 
 
@@ -50,7 +51,7 @@ def test_truths_are_sound(page: Fixture) -> None:
 def test_sentences_stand_on_the_page(page: Fixture) -> None:
     body = HTMLTree.parse(page.html).body
     assert body is not None
-    words = " ".join((body.text + " " + body.html).replace("\\$", "$").split())
+    words = " ".join(f"{body.text} {body.html}".replace("\\$", "$").split())
     assert [part for part in page.kept + page.removed if part not in words] == []
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from reasonforge.corpus.extract.carriers import CARRIERS
 from reasonforge.corpus.extract.carriers.images import latex_in_address
 from reasonforge.corpus.extract.formulas import tidy
 from reasonforge.corpus.extract.page import extract_html
 
+PAGE = Path(__file__).parents[3] / "docs" / "stages" / "corpus.md"
 WORDS = "<p>There are enough words in this paragraph for any rule to see that it is the content of the page.</p>"
 
 
@@ -88,7 +93,8 @@ def test_a_formula_is_tidied(source: str, expected: str) -> None:
         (r'<img class="equation_image" alt="LaTeX: \sum_k k" src="/x.png">', r"$\sum_k k$"),
         (r'<img alt="LaTeX: \text{a}_k" src="/equation_images/%255Ctext%257Ba%257D?scale=1">', r"$\text{a}_k$"),
         (
-            '<img class="Wirisformula" alt="n over k" data-mathml="«math»«mfrac»«mi»n«/mi»«mi mathvariant=¨bold¨»k«/mi»«/mfrac»«mo»§#8804;«/mo»'
+            '<img class="Wirisformula" alt="n over k" data-mathml="«math»«mfrac»«mi»n«/mi»«mi mathvariant=¨bold¨»k«/mi»«/mfrac»'
+            "«mo»§#8804;«/mo»"
             '«/math»">',
             r"$\frac{n}{\mathbf{k}}\leq$",
         ),
@@ -108,3 +114,9 @@ def test_a_formula_is_tidied(source: str, expected: str) -> None:
 def test_markup(markup: str, expected: str) -> None:
     text = extract_html(f"<article>{WORDS}<div>{markup}</div></article>").text
     assert text.split("\n\n", 1)[1].strip() == expected
+
+
+def test_the_documentation_lists_the_carriers_in_their_order() -> None:
+    section = PAGE.read_text(encoding="utf-8").split("\n## Carriers\n")[1].split("\n## ")[0]
+    modules = [convert.__module__.rsplit(".", 1)[-1] for convert in CARRIERS]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(dict.fromkeys(modules))

@@ -74,8 +74,8 @@ def test_a_prefix_leaves_empty_elements_open_and_changes_nothing(markup: str, ex
 
 
 def test_prescripts_with_a_prefix() -> None:
-    html = "<m:math><m:mmultiscripts><m:mi>C</m:mi><m:none/><m:mn>2</m:mn><m:mprescripts/><m:mn>6</m:mn><m:mn>14</m:mn></m:mmultiscripts></m:math>"
-    body = HTMLTree.parse(html).body
+    scripts = "<m:none/><m:mn>2</m:mn><m:mprescripts/><m:mn>6</m:mn><m:mn>14</m:mn>"
+    body = HTMLTree.parse(f"<m:math><m:mmultiscripts><m:mi>C</m:mi>{scripts}</m:mmultiscripts></m:math>").body
     assert body is not None
     assert to_latex(body.query_selector("m\\:math")) == "{}_{6}^{14}C^{2}"
 

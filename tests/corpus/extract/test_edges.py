@@ -41,8 +41,8 @@ def test_a_short_block_around_the_content_goes(block: str, place: str) -> None:
     [
         '<div class="bottom">Note that <span class="math">x^2</span> is never negative</div>',
         r'<div class="bottom">Note that \(x^2\) is never negative, whatever \(x\) is</div>',
-        '<div class="bottom">A sentence that goes on and on, with one clause after the other, and another one after that, until at last even the '
-        "most patient reader has to admit that nobody writes such a thing into a footer</div>",
+        '<div class="bottom">A sentence that goes on and on, with one clause after the other, and another one after that, until at last '
+        "even the most patient reader has to admit that nobody writes such a thing into a footer</div>",
         '<div class="remark">Short, and called nothing that says otherwise</div>',
         '<div class="remark">Short, and <a href="x">one link</a> in it</div>',
     ],
@@ -56,6 +56,7 @@ def test_another_block_around_the_content_stays(block: str) -> None:
 def test_within_the_content_a_name_says_nothing(name: str) -> None:
     block = f'<div class="{name}">A remark of few words</div>'
     assert "A remark of few words" in text_of(f'<div class="post"><h1>On heights</h1>{WORDS}{block}{WORDS * 3}</div>')
+    assert "A remark of few words" in text_of(f'<div class="post"><h1>On heights</h1>{WORDS * 4}{block}</div>')
 
 
 def test_references_at_the_end_of_the_content_stay() -> None:

@@ -64,7 +64,7 @@ def test_a_title_holds_no_pad() -> None:
     assert extract_html(f"<title>水</title>{WORDS}").title == "水"
 
 
-# Blanks join, controls and noncharacters go, icons and pilcrows are dropped, marks compose, dollars and backslashes may be formulas: other tests.
+# Other tests: blanks join, controls and noncharacters go, icons and pilcrows are dropped, marks compose, dollars may delimit formulas.
 CHARACTERS = st.characters(
     exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"), exclude_characters="¶<>&$\\`"
 )

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from reasonforge.core.errors import InterruptedRun, RecipeError, UnavailableError
-from reasonforge.corpus.loop.drive import Until, driving, run_graph, sweep_dead
+from reasonforge.corpus.loop.drive import Until, run_graph
+from reasonforge.corpus.loop.driving import driving, sweep_dead
 from reasonforge.corpus.loop.ledger import ABSENT, Ledger, differences
 from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits
 from reasonforge.corpus.pool import InProcess
@@ -245,7 +246,8 @@ def test_leftovers_of_dead_processes_are_swept_and_those_of_the_living_are_not(s
     for name in (*names.values(), foreign):
         (store.root / "round-1" / "score" / name).mkdir(parents=True)
         (store.root / "pages" / name).mkdir(parents=True)
-    assert sweep_dead(store.root) == 2
+        (store.root / "decontaminate" / "sources" / "code" / name).mkdir(parents=True)
+    assert sweep_dead(store.root) == 3
     left = {path.name for path in store.root.rglob(".tmp-*")}
     assert left == {names[os.getpid()], foreign}
 

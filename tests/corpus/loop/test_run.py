@@ -16,7 +16,7 @@ from reasonforge.config.loader import reload_recipe
 from reasonforge.core.errors import DataError, RecipeError, StorageError, UnavailableError
 from reasonforge.corpus.classifier.score import SCORES
 from reasonforge.corpus.config import CorpusRecipe
-from reasonforge.corpus.loop.drive import driving
+from reasonforge.corpus.loop.driving import driving
 from reasonforge.corpus.loop.ledger import RECIPE, RESOLVED
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.start import RunOptions, print_plan, run_corpus

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reasonforge.core.errors import DataError
-from reasonforge.corpus.loop.drive import driving
+from reasonforge.corpus.loop.driving import driving
 from reasonforge.corpus.loop.explain import explain_page, explained_text
 from reasonforge.corpus.loop.start import RunOptions, run_corpus
 from reasonforge.corpus.loop.status import status_of, status_text

@@ -81,7 +81,7 @@ def test_the_histogram_holds_every_scored_page_and_the_cut_parts_them(folders: t
     reader = CorpusReader(folders[1])
     for entry in corpus.rounds:
         assert entry.scores is not None
-        bins, border = entry.scores.bins, int(64 * entry.scores.cut)
+        bins, border = entry.scores.bins, int(64 * entry.scores.place)
         assert sum(found.pages for found in bins) == sum(receipt.counts.kept for receipt in reader.receipts("score", entry.number))
         assert sum(found.pages for found in bins[border + 1 :]) <= entry.pages <= sum(found.pages for found in bins[border:])
         assert all((found.math or 0) <= found.pages for found in bins)

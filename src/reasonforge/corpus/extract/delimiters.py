@@ -2,9 +2,9 @@ r"""Formulas that stand in the text of a page between delimiters, and dollars th
 
 Delimiters count where the page says that it means them: its MathJax or KaTeX set-up, or commands of TeX in its text. ``\(..\)``,
 ``\[..\]``, ``$$..$$`` and ``\begin{equation}..`` are then formulas. ``\(..\)`` and ``\[..\]`` are, too, where one of them holds what only a
-formula does, and ``[tex]..[/tex]`` and ``$latex ..$`` wherever TeX stands in them. ``$..$`` needs more, since a dollar may be money: no blank just
-inside, no digit just behind, nothing that reads as an amount in a sentence, and, unless the set-up names the single dollar, a sign of TeX
-or a plain short expression.
+formula does, and ``[tex]..[/tex]`` and ``$latex ..$`` wherever TeX stands in them. ``$..$`` needs more, since a dollar may be money: no
+blank just inside, no digit just behind, nothing that reads as an amount in a sentence, and, unless the set-up names the single dollar, a
+sign of TeX or a plain short expression.
 """
 
 from __future__ import annotations

@@ -6,122 +6,22 @@ A name that says little in the content (``top``, ``bar``, ``links``) says much t
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from reasonforge.corpus.extract.formulas import OPEN
 from reasonforge.corpus.extract.tree import select
 
-_WORDS = frozenset(
-    [
-        "top",
-        "bottom",
-        "foot",
-        "footer",
-        "header",
-        "head",
-        "masthead",
-        "bar",
-        "topbar",
-        "appbar",
-        "navbar",
-        "topnav",
-        "nav",
-        "navigation",
-        "menu",
-        "submenu",
-        "drawer",
-        "toast",
-        "notice",
-        "sitenotice",
-        "notification",
-        "notifications",
-        "banner",
-        "announcement",
-        "cookie",
-        "cookies",
-        "consent",
-        "gdpr",
-        "newsletter",
-        "subscribe",
-        "subscription",
-        "sidebar",
-        "side",
-        "aside",
-        "related",
-        "share",
-        "sharing",
-        "social",
-        "follow",
-        "login",
-        "signin",
-        "signup",
-        "register",
-        "account",
-        "user",
-        "breadcrumb",
-        "breadcrumbs",
-        "crumbs",
-        "widget",
-        "widgets",
-        "promo",
-        "promotion",
-        "ad",
-        "ads",
-        "advert",
-        "sponsor",
-        "sponsors",
-        "upsell",
-        "cart",
-        "basket",
-        "shop",
-        "legal",
-        "copyright",
-        "imprint",
-        "impressum",
-        "colophon",
-        "siteinfo",
-        "links",
-        "linklist",
-        "toolbar",
-        "tools",
-        "pager",
-        "pagination",
-        "outbrain",
-        "taboola",
-        "hot",
-        "popular",
-        "trending",
-        "recommended",
-        "recommendations",
-        "recent",
-        "latest",
-        "ticker",
-        "strip",
-        "skip",
-        "lang",
-        "language",
-        "languages",
-        "search",
-        "counter",
-        "visitors",
-        "visitor",
-        "webring",
-        "guestbook",
-        "donate",
-        "donation",
-        "print",
-        "rss",
-        "feed",
-        "archive",
-        "archives",
-        "tagline",
-        "slogan",
-        "logo",
-        "brand",
-        "branding",
-        "jump",
-    ]
+_NAMES = (
+    "top bottom foot footer header head masthead bar topbar appbar navbar topnav nav navigation menu submenu drawer toast notice "
+    "sitenotice notification notifications banner announcement cookie cookies consent gdpr newsletter subscribe subscription sidebar "
+    "side aside related share sharing social follow login signin signup register account user breadcrumb breadcrumbs crumbs widget "
+    "widgets promo promotion ad ads advert sponsor sponsors upsell cart basket shop legal copyright imprint impressum colophon siteinfo "
+    "links linklist toolbar tools pager pagination outbrain taboola hot popular trending recommended recommendations recent latest "
+    "ticker strip skip lang language languages search counter visitors visitor webring guestbook donate donation print rss feed archive "
+    "archives tagline slogan logo brand branding jump"
 )
+_WORDS = frozenset(_NAMES.split())
 _PAIRS = (("site", "info"), ("site", "notice"), ("read", "more"), ("see", "also"), ("you", "may"), ("page", "tools"))
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _BLOCKS = frozenset(
@@ -136,11 +36,12 @@ _MAX_SENTENCE = 160
 _MAX_WIDE_SENTENCE = 60
 """The same in Chinese characters."""
 _MIN_LINKED = 0.6
-_MAX_SIBLINGS = 10
+_MAX_SIBLINGS = 6
 """Elements that are looked at on either side, on each level."""
 _MAX_DEPTH = 40
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？\n|]|\s{2,}|[·•»]")
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CONTENT = "h1, main, article, pre, blockquote, figure, img"
 _DELIMITERS = ("\\(", "\\[", "$$", "\\begin{")
 
 
@@ -156,16 +57,19 @@ def clear_edges(body: Any) -> None:
             return
         # The innermost element that has paragraphs beside its heading is the content; what is around it stands around the content.
         if not within:
-            blocks = [*_before(pivot), *_last(parent, pivot, _MAX_SIBLINGS)]
+            _clear(_before(pivot), _BLOCKS)
+            _clear(_last(parent, pivot, _MAX_SIBLINGS), _BLOCKS)
         elif parent.query_selector("p") is not None:
             within = False
-            blocks = [*_before(pivot), *(one for one in _last(parent, pivot, 2) if one.tag in _ENDS and len(select(one, "a")) > 1)]
-        else:
-            blocks = []
-        for block in blocks:
-            if block.tag in _BLOCKS and _is_edge(block):
-                block.remove()
+            _clear(_before(pivot), _BLOCKS)
+            _clear(_last(parent, pivot, 2), _ENDS, min_links=2)  # a name says nothing here
         pivot = parent
+
+
+def _clear(blocks: list[Any], tags: frozenset[str], *, min_links: int = 1) -> None:
+    for block in blocks:
+        if block.tag in tags and _is_edge(block, min_links):
+            block.remove()
 
 
 def _before(pivot: Any) -> list[Any]:
@@ -188,21 +92,21 @@ def _last(parent: Any, pivot: Any, most: int) -> list[Any]:
     return found
 
 
-def _is_edge(element: Any) -> bool:
-    by_name = element.tag in _HOLDERS and _says_edge(element)
-    link = element.query_selector("a") if not by_name else None
-    if not by_name and link is None:
-        return False
+def _is_edge(element: Any, min_links: int) -> bool:
     text = (element.text or "").strip()
     if not text or len(text) > _MAX_CHARS or OPEN in text or any(delimiter in text for delimiter in _DELIMITERS):
         return False
-    if element.query_selector("h1, main, article, pre, blockquote, figure, img") is not None:
-        return False
-    if by_name:
-        return _longest_sentence(text) <= _MAX_SENTENCE
-    links = select(element, "a")
-    linked_chars = sum(len((one.text or "").strip()) for one in links)
-    return linked_chars >= _MIN_LINKED * len("".join(text.split("|")).strip())
+    if min_links == 1 and element.tag in _HOLDERS and _says_edge(element):
+        if _longest_sentence(text) > _MAX_SENTENCE:
+            return False
+    else:
+        links = select(element, "a")
+        if len(links) < min_links:
+            return False
+        linked_chars = sum(len((one.text or "").strip()) for one in links)
+        if linked_chars < _MIN_LINKED * len(text.replace("|", "").strip()):
+            return False
+    return element.query_selector(_CONTENT) is None
 
 
 def _says_edge(element: Any) -> bool:
@@ -210,7 +114,7 @@ def _says_edge(element: Any) -> bool:
     if len(name) < 2 or len(name) > 200:
         return False
     words = [word.lower() for word in _WORD.findall(name)]
-    return not _WORDS.isdisjoint(words) or any(pair in _PAIRS for pair in zip(words, words[1:], strict=False))
+    return not _WORDS.isdisjoint(words) or any(pair in _PAIRS for pair in pairwise(words))
 
 
 def _longest_sentence(text: str) -> int:

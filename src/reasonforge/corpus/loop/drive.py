@@ -6,23 +6,16 @@ remembered but the receipts. Killing the driver or a worker at any moment loses 
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from reasonforge.core.errors import ReasonforgeError, RecipeError, UnavailableError
-from reasonforge.core.files import storage_errors
-from reasonforge.corpus.loop.ledger import LOCK, Ledger
+from reasonforge.corpus.loop.ledger import Ledger
 from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits, title_of, with_benchmark_text
 from reasonforge.corpus.pool import Executor, share
 from reasonforge.corpus.units import Receipt, Store, Unit, digest_of, total
 from reasonforge.corpus.versions import mixture
 from reasonforge.runs.console import Console
-from reasonforge.runs.lock import RunLock
 from reasonforge.runs.signals import StopRequest
 from reasonforge.runs.text import format_number
 
@@ -342,61 +335,3 @@ def _no_such_stage(until: Until, seen: list[tuple[str, int | None]]) -> str:
     if rounds:
         return f"--round {until.round}: {until.stage} came in rounds {rounds[0]} to {rounds[-1]} of this corpus"
     return f"--stage {until.stage}: this recipe has no such stage. It has: {', '.join(dict.fromkeys(stage for stage, _ in seen))}"
-
-
-@contextmanager
-def driving(root: Path) -> Iterator[Ledger]:
-    """Hold a corpus folder as its only driver, and clear away what killed ones left.
-
-    Workers of ranks take no lock: any number of them may work beside the driver.
-
-    Raises:
-        UnavailableError: another driver holds it.
-    """
-    with storage_errors(root):
-        root.mkdir(parents=True, exist_ok=True)
-    lock = RunLock(root / LOCK)
-    try:
-        _sweep_own(root)
-        sweep_dead(root)
-        yield Ledger(root)
-    finally:
-        lock.release()
-
-
-def _sweep_own(root: Path) -> None:
-    """Remove what a killed driver was writing: nobody else writes there."""
-    for path in [*root.glob(".tmp-recipe*"), *root.glob("plan/.tmp-*"), *root.glob("shards/.tmp-*")]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def sweep_dead(root: Path) -> int:
-    """Remove the half-done folders of processes of this machine that are gone; return how many."""
-    removed = 0
-    for path in [*root.glob("*/.tmp-*"), *root.glob("*/*/.tmp-*")]:
-        _, host, pid = _maker(path.name)
-        if path.is_dir() and host == socket.gethostname() and pid is not None and not _alive(pid):
-            shutil.rmtree(path, ignore_errors=True)
-            removed += 1
-    return removed
-
-
-def _maker(name: str) -> tuple[str, str, int | None]:
-    """Return key, host and process id from the name that :func:`reasonforge.corpus.units.execute` gives."""
-    rest, _, _ = name.removeprefix(".tmp-").rpartition("-")
-    rest, _, pid = rest.rpartition("-")
-    key, _, host = rest.partition("-")
-    return key, host, int(pid) if pid.isdigit() else None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

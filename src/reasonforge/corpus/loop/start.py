@@ -194,7 +194,8 @@ def _share(
 def _drive(
     loaded: LoadedRecipe[CorpusRecipe], root: Path, executor: Executor, options: RunOptions, console: Console, stop: StopRequest
 ) -> int:
-    from reasonforge.corpus.loop.drive import Until, driving, run_graph
+    from reasonforge.corpus.loop.drive import Until, run_graph
+    from reasonforge.corpus.loop.driving import driving
     from reasonforge.corpus.loop.graph import corpus_graph
     from reasonforge.corpus.report.page import write_corpus_report
     from reasonforge.corpus.units import Store

@@ -12,7 +12,8 @@ from reasonforge.corpus.extract.carriers.page import MarkupPage
 _RENDERERS = (
     "codecogs.com", "latex.php", "mimetex", "mathtex", "cht=tx", "zhihu.com/equation", "render/math", "upmath.me", "math.now.sh",
     "latex.wikidot",
-    "artofproblemsolving.com", "texify", "tex.cgi", "wikimedia.org/api/rest_v1/media/math", "/math/render/", "equation?tex=", "/equation_images/",
+    "artofproblemsolving.com", "texify", "tex.cgi", "wikimedia.org/api/rest_v1/media/math", "/math/render/", "equation?tex=",
+    "/equation_images/",
 )  # fmt: skip
 _CLASSES = frozenset(
     [
@@ -93,8 +94,8 @@ def _is_display(alt: str, names: set[str], element: Any) -> bool:
 def latex_in_address(address: str) -> str:
     r"""Return the formula in the address of a renderer; empty where it holds none.
 
-    A plus stays a plus, since most pages write it unencoded; where ``%2B`` stands too, the address is form-encoded and a plus is a space, as
-    it always is for WordPress.
+    A plus stays a plus, since most pages write it unencoded; where ``%2B`` stands too, the address is form-encoded and a plus is a space,
+    as it always is for WordPress.
 
     >>> latex_in_address("https://latex.codecogs.com/gif.latex?a+%5Cfrac{b}{c}")
     'a+\\frac{b}{c}'

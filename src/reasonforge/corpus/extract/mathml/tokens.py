@@ -51,7 +51,7 @@ def operator(walk: Walk, element: Any, depth: int) -> str:
 
 
 def _is_fence(bar: Any) -> bool:
-    """Return whether a bar stands around something, and does not say *divides* or *given*: one that is drawn as a fence, or has a partner."""
+    """Return whether a bar stands around something, and does not say *divides* or *given*: it is drawn so, or has a partner."""
     if bar.hasattr("stretchy") or bar.hasattr("fence"):
         return True
     first, count = bar, 1
