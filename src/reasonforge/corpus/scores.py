@@ -27,7 +27,7 @@ def score_of(log_odds: np.ndarray) -> np.ndarray:
 
 
 def score_of_probability(probability: float) -> int:
-    """Return the score of a probability, 0 to 1."""
+    """Return the score of a probability, 0 to 1: the nearest, so that a threshold holds to half a step, 3e-4 of the log-odds."""
     with np.errstate(divide="ignore"):
         log_odds = np.log(probability) - np.log1p(-probability)
     return int(score_of(log_odds))

@@ -22,7 +22,6 @@ from tests.corpus.classifier.examples import SMALL, small_model, texts
 LINES = [*tokens_of([text for _, text in texts(300, seed=1)]), "", "neverseen", "neverseen twice 数"]
 OPTIONS: list[dict[str, Any]] = [
     {"loss": "softmax"},
-    {"loss": "ova"},
     {"loss": "hs"},
     {"minn": 2, "maxn": 4},
     {"word_ngrams": 1, "bucket": 0},

@@ -263,6 +263,15 @@ def test_what_is_said_in_round_2_does_not_redo_round_1(tiny_web: Path, tmp_path:
     assert CorpusReader(root).labels(2) == {"book.org/chapters": "math", "forum.org/threads": "math"}
 
 
+def test_a_decision_about_a_domain_that_no_round_has_found_does_not_pass_a_round(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(judged, tmp_path / "corpus")
+    said = {"round": 1, "pattern": "shop1.com/items", "label": "not_math", "by": "human:ann", "at": "2024-01-01T00:00:00Z"}
+    (root / "annotations.jsonl").write_text(json.dumps(said) + "\n")
+    assert run(tiny_web, root, annotation="human") == 0
+    ended = CorpusReader(root).ledger.ended()
+    assert (ended["state"], ended["round"]) == ("waiting", 1)
+
+
 def test_a_label_that_is_corrected_takes_its_positives_back(tiny_web: Path, judged: Path, tmp_path: Path) -> None:
     root = shutil.copytree(judged, tmp_path / "corpus")
     row = {"by": "human:ann", "at": "2024-01-01T00:00:00Z"}

@@ -2,10 +2,9 @@
 
 A text's hidden vector is the mean of the input rows of its features, ``h = mean(E[ids])``, and each label's logit is ``h . w``. The mean is
 linear, so ``h . w = mean((E . w)[ids])``: with the matrix ``E Wt`` for input and the identity for output the library computes the same
-logits from a file that is smaller by width / labels, 128 times for the paper's. That holds for the losses softmax, one-vs-all and
-hierarchical softmax; sums are rounded otherwise, which moves a probability by less than 1e-6 (one-vs-all: by one step of the table of 512
-entries that the library reads its sigmoid from, where a logit lies at the edge of two). Files whose matrices are quantised have no rows to
-multiply, and are refused.
+logits from a file that is smaller by width / labels, 128 times for the paper's. That holds for softmax and hierarchical softmax; sums
+are rounded otherwise, which moves a probability by less than 1e-6. Files whose matrices are quantised have no rows to multiply, and are
+refused.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from reasonforge.core.files import storage_errors
 MAGIC = 793712314
 VERSION = 12
 SUPERVISED = 3
-LOSSES = {1: "hs", 3: "softmax", 4: "ova"}
-"""By the number in the file. The fourth, negative sampling, is none for a classifier of two labels."""
+LOSSES = {1: "hs", 3: "softmax"}
+"""By the number in the file. The others, negative sampling and one against all, are not trained here."""
 
 _HEAD = struct.Struct("<2i12id")
 _COUNTS = struct.Struct("<3i2q")

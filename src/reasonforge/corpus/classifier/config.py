@@ -34,8 +34,9 @@ class ClassifierConfig(Section):
     """Words that occur less often have no vector of their own."""
     epochs: int = Field(default=3, ge=1, le=1000)
     """Passes over the examples."""
-    loss: Literal["softmax", "ova", "hs"] = "softmax"
-    """``softmax``, one against all, or hierarchical softmax: with two labels they differ little."""
+    loss: Literal["softmax", "hs"] = "softmax"
+    """``softmax`` or hierarchical softmax: with two labels they differ little. One against all is no choice: the library reads its
+    sigmoid from a table of 512 entries, and thousands of pages would have one score."""
     bucket: int = Field(default=2_000_000, ge=0, le=1 << 28)
     """Rows that n-grams share by hash. Memory while training: ``4 * dim * (bucket + words)`` bytes, 2 GB by default."""
     minn: int = Field(default=0, ge=0, le=10)

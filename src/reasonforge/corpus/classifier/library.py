@@ -160,8 +160,6 @@ class Classifier:
         if not np.isfinite(stated).all():
             raise DataError(f"{self.layout.path}: its weights are not numbers, or too large. Train it again, with a smaller lr")
         positive, negative = np.clip(stated.reshape(-1, 2) - _PROBABILITY_OFFSET, _LEAST_PROBABILITY, 1.0).T
-        if self.layout.loss == "ova":  # labels on their own, that need not come to one
-            negative = np.maximum(1.0 - positive, _LEAST_PROBABILITY)
         return np.log(positive) - np.log(negative)
 
 

@@ -21,6 +21,7 @@ from reasonforge.corpus.ingest.survey import Survey
 from reasonforge.corpus.ingest.units import plan_pages
 from reasonforge.corpus.loop import seeds as seed_hashes
 from reasonforge.corpus.loop import units as loop_units
+from reasonforge.corpus.loop.asked import domain_of, holding
 from reasonforge.corpus.loop.config import AutoAnnotation, FileAnnotation, HumanAnnotation
 from reasonforge.corpus.loop.finish import chained, dropped, finish, without_near_duplicates
 from reasonforge.corpus.loop.overlap import converged
@@ -116,14 +117,15 @@ class _Mining:
         """Go round until nothing new comes in."""
         limits, before = self._recipe.rounds, None
         selections: list[list[Input]] = []
+        judged: list[Receipt] = []
         store = self._store
         known = yield from self._hash_seeds()
         for number in range(1, limits.max_rounds + 1):
             scores = yield from self._scores(number, before, known)
             selected = yield from self._select(number, scores)
             selections.append([store.input(receipt, SELECTED) for receipt in selected])
-            judged = yield from self._judge(number, scores, selections)
-            found = loop_units.read_overlap(store.output(judged, loop_units.OVERLAP))
+            judged.append((yield from self._judge(number, scores, selections)))
+            found = loop_units.read_overlap(store.output(judged[-1], loop_units.OVERLAP))
             share = found.share(number, number - 1) if number > 1 else None
             stops = converged(found, threshold=limits.converged_overlap)
             if stops or number == limits.max_rounds:
@@ -230,7 +232,7 @@ class _Mining:
         return judged
 
     def _expand(
-        self, number: int, scored: Sequence[Receipt], selected: list[Input], judged: Receipt, before: _Before | None
+        self, number: int, scored: Sequence[Receipt], selected: list[Input], judged: Sequence[Receipt], before: _Before | None
     ) -> Generator[Step | Waits, list[Receipt], _Before]:
         """Have the paths of mathematical domains annotated, and find the pages that become positives."""
         store, recipe = self._store, self._recipe
@@ -245,7 +247,7 @@ class _Mining:
                         "pages": [file.pages],
                         "scores": [store.input(scored[index], SCORES)],
                         "selected": [selected[index]],
-                        "domains": [store.input(judged, loop_units.DOMAINS)],
+                        "domains": [store.input(judged[-1], loop_units.DOMAINS)],
                     },
                     settings={"key": recipe.domains.key},
                 )
@@ -255,7 +257,7 @@ class _Mining:
         tables = [store.input(receipt, loop_units.WORKLIST) for receipt in listed]
         if (waits := self._waits(number, judged)) is not None:
             yield waits
-        (said,) = yield Step(stage="annotate", round=number, units=[self._labels(number, tables, judged, before)])
+        (said,) = yield Step(stage="annotate", round=number, units=[self._labels(number, tables, judged)])
         labels = store.input(said, loop_units.LABELS)
         expanded = yield Step(
             stage="expand",
@@ -277,22 +279,21 @@ class _Mining:
             num_positives=sum(receipt.counts.kept for receipt in expanded),
         )
 
-    def _waits(self, number: int, judged: Receipt) -> Waits | None:
+    def _waits(self, number: int, judged: Sequence[Receipt]) -> Waits | None:
         """Return what a person has to do before the round can go on; None = it is done, or there is nothing to do.
 
-        A round is done when one decision that counts was made in it: who has looked leaves the rest alone. Where none was made it waits
+        A round is done when one decision that holds was made in it: who has looked leaves the rest alone. Where none was made it waits
         only while a mathematical domain has no decision, of any round before. Proposals of models and what was taken back are no decisions,
         and what is said in later rounds does not change whether an earlier one is done.
         """
         if not isinstance(self._recipe.annotation, HumanAnnotation):
             return None
+        key, per_round = self._recipe.domains.key, [self._mathematical(receipt) for receipt in judged]
         journal = Journal(annotations_path(self._recipe, self._store.root))
-        decided = journal.decisions(up_to_round=number)
+        decided = holding(journal.decisions(up_to_round=number), set().union(*per_round), key=key)
         if any(line.decision.round == number for line in decided.values()):
             return None
-        key, hosts = self._recipe.domains.key, {pattern.host for pattern in decided}
-        names = loop_units.mathematical_names(self._store.output(judged, loop_units.DOMAINS)).to_list()
-        waiting = [name for name in names if not any(loop_units.is_in_domain(host, (name,), key=key) for host in hosts)]
+        waiting = per_round[-1] - {domain_of(pattern.host, key=key) for pattern in decided}
         if not waiting:  # earlier rounds have settled them all
             return None
         return Waits(
@@ -300,7 +301,10 @@ class _Mining:
             message=f"round {number}: a person has to say which paths of {counted(len(waiting), 'mathematical domain')} are mathematics",
         )
 
-    def _labels(self, number: int, tables: Sequence[Input], judged: Receipt, before: _Before | None) -> Unit:
+    def _mathematical(self, judged: Receipt) -> set[str]:
+        return set(loop_units.mathematical_names(self._store.output(judged, loop_units.DOMAINS)))
+
+    def _labels(self, number: int, tables: Sequence[Input], judged: Sequence[Receipt]) -> Unit:
         """Plan the unit that holds the labels of a round."""
         recipe, stage = self._recipe, f"round-{number}/annotate"
         if isinstance(recipe.annotation, AutoAnnotation):
@@ -311,10 +315,7 @@ class _Mining:
         decisions = journal.decisions(up_to_round=up_to)
         labels = {str(pattern): line.decision.label for pattern, line in decisions.items()}
         authors = {str(pattern): line.decision.author for pattern, line in decisions.items()}
-        inputs = {
-            "domains": [self._store.input(judged, loop_units.DOMAINS)],
-            "labels": [before.labels] if before is not None else [],
-        }
+        inputs = {"domains": [self._store.input(receipt, loop_units.DOMAINS) for receipt in judged]}
         settings = {"labels": labels, "authors": authors, "key": recipe.domains.key}
         return unit_of(stage, f"{_UNITS}:label", inputs, settings=settings)
 

@@ -6,7 +6,7 @@ One unit per file of pages, and one that sums them up. The masks of dropped page
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from reasonforge.corpus.annotate.automatic import labels_by_share
 from reasonforge.corpus.annotate.data import open_tables
 from reasonforge.corpus.annotate.labels import Annotations
 from reasonforge.corpus.loop import reasons
+from reasonforge.corpus.loop.asked import holding
 from reasonforge.corpus.loop.expand import POSITIVE_SCHEMA, new_positives
 from reasonforge.corpus.loop.negatives import fit_as_negatives
 from reasonforge.corpus.loop.overlap import Overlap, overlap, summed
@@ -191,26 +192,17 @@ def label(work: Work) -> None:
     A decision holds from the round on that finds its domain to be mathematical: nobody would have been asked about it before. One about a
     domain that no round has found waits, whatever file it came with.
 
-    Inputs: ``domains`` of the round, and ``labels`` of the round before. Settings: ``key`` of a domain; ``labels``, pattern to label;
-    ``authors``, pattern to who stands behind it.
+    Inputs: ``domains`` of this round and of all before. Settings: ``key`` of a domain; ``labels``, pattern to label; ``authors``, pattern
+    to who stands behind it.
     """
-    given, settings = roles(work), work.settings
-    names = set(mathematical_names(given["domains"][0]))
-    earlier = {pattern.host for path in given.get("labels", ()) for pattern in read_labels(path).patterns}
-    asked = {pattern: is_in_domain(read_pattern(pattern).host, names, key=settings["key"]) for pattern in settings["labels"]}
-    labels = {pattern: label for pattern, label in settings["labels"].items() if asked[pattern] or read_pattern(pattern).host in earlier}
-    work.counts.taken, work.counts.kept = len(settings["labels"]), len(labels)
-    work.counts.drop(reasons.OTHER_DOMAIN, len(settings["labels"]) - len(labels))
-    _write_json(work.output(LABELS), labels)
-    _write_json(work.output(AUTHORS), {pattern: settings["authors"][pattern] for pattern in labels})
-
-
-def is_in_domain(host: str, names: Collection[str], *, key: str) -> bool:
-    """Say whether a host is one of the domains, or with ``key = "domain"`` below one of them."""
-    if key == "host":
-        return host in names
-    parts = host.split(".")
-    return any(".".join(parts[first:]) in names for first in range(len(parts)))
+    settings = work.settings
+    found = {name for path in roles(work)["domains"] for name in mathematical_names(path)}
+    said = {read_pattern(pattern): pattern for pattern in settings["labels"]}
+    names = list(holding(said, found, key=settings["key"]).values())
+    work.counts.taken, work.counts.kept = len(said), len(names)
+    work.counts.drop(reasons.OTHER_DOMAIN, len(said) - len(names))
+    for output, values in ((LABELS, settings["labels"]), (AUTHORS, settings["authors"])):
+        _write_json(work.output(output), {name: values[name] for name in names})
 
 
 def label_by_share(work: Work) -> None:
