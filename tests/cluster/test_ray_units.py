@@ -54,7 +54,7 @@ def test_what_one_executor_began_another_finishes(tmp_path: Path, cluster: RayEx
 def test_a_worker_of_ray_keeps_its_process_from_task_to_task(tmp_path: Path, cluster: RayExecutor) -> None:
     store = Store(tmp_path)
     receipts = run_all([unit_of("pid", number=number) for number in range(8)], store, cluster)
-    assert len({store.output(receipt, "pid.txt").read_text() for receipt in receipts}) < 8
+    assert len({store.output(receipt, "pid.txt").read_text() for receipt in receipts}) <= 3  # two processors, and one worker to spare
 
 
 def test_a_task_asks_for_what_its_unit_needs() -> None:

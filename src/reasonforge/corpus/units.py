@@ -160,15 +160,25 @@ class Receipt:
     outputs: Mapping[str, Output]
     counts: Counts
     made_by: Mapping[str, str] = field(default_factory=dict)
-    """Library -> version (:mod:`reasonforge.corpus.versions`). No part of the key, nor of any digest; empty = nobody wrote it down."""
+    """Library -> version (:mod:`reasonforge.corpus.versions`). No part of the key nor of :func:`digest_of`; empty = nobody noted it."""
 
-    def to_json(self) -> bytes:
-        """Return canonical JSON."""
+    def to_json(self, *, is_sealed: bool = True) -> bytes:
+        """Return canonical JSON.
+
+        Args:
+            is_sealed: its last field is a digest of the rest; receipts of early programs have none.
+        """
         outputs = {name: output._asdict() for name, output in self.outputs.items()}
         content = {"key": self.key, **self.unit.to_dict(), "counts": asdict(self.counts), "outputs": outputs}
         if self.made_by:
             content["made_by"] = dict(self.made_by)
-        return (json.dumps(content, sort_keys=True, indent=1, ensure_ascii=True) + "\n").encode()
+        if is_sealed:
+            content["xxh3"] = xxhash.xxh3_128_hexdigest(_canonical(content))
+        return _canonical(content)
+
+    def is_as_written(self, text: bytes) -> bool:
+        """Whether the text that this was read from is the one that was written: for who reads all; a run trusts the disk."""
+        return text in (self.to_json(), self.to_json(is_sealed=False))
 
     @classmethod
     def from_json(cls, text: bytes | str, where: Path) -> Receipt:
@@ -405,6 +415,10 @@ def digest_of(receipts: Iterable[Receipt]) -> str:
         f"{receipt.unit.stage} {receipt.key} {name} {output.xxh3}" for receipt in receipts for name, output in receipt.outputs.items()
     )
     return xxhash.xxh3_128_hexdigest("\n".join(lines).encode())
+
+
+def _canonical(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, sort_keys=True, indent=1, ensure_ascii=True) + "\n").encode()
 
 
 def _sealed(folder: Path) -> dict[str, Output]:

@@ -12,7 +12,9 @@ import pytest
 
 from reasonforge.cli.main import main
 from reasonforge.config.loader import load_recipe
+from reasonforge.corpus.classifier.score import SCORES
 from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.decontaminate.units import ACTIONS
 from reasonforge.corpus.ingest import dropped
 from reasonforge.corpus.loop import explain
 from reasonforge.corpus.loop.explain import explain_page, explained_text
@@ -22,6 +24,8 @@ from reasonforge.corpus.loop.units import POSITIVES
 from reasonforge.corpus.pages import PAGES
 from reasonforge.corpus.pool import InProcess
 from reasonforge.corpus.reasons import REASONS
+from reasonforge.corpus.selection.units import SELECTED
+from reasonforge.corpus.urls.dedup import DROPPED
 from tests.corpus.loop import web
 from tests.corpus.warcs import http, members, page, record, write
 
@@ -223,6 +227,75 @@ def test_a_positive_that_was_taken_back_says_so(tiny_web: Path, tmp_path: Path) 
     found = said(root, identity)
     assert "a positive from the next round on" in found
     assert f"no positive any more, taken_back: {REASONS['taken_back']}" in found
+
+
+def leaked(root: Path) -> str:
+    """Return the id of the page that holds the problem of the benchmark."""
+    (capture,) = explain_page(root, "book.org/chapters/2")["captures"]
+    return capture["page"]["id"]
+
+
+def files_of(root: Path, asked: str) -> tuple[list[str], str]:
+    """Return the digests of all files of pages, and that of the one with a page."""
+    reader = CorpusReader(root)
+    found = {receipt.outputs[PAGES].xxh3: pl.read_parquet(reader.store.output(receipt, PAGES)) for receipt in reader.receipts("pages")}
+    return list(found), next(digest for digest, pages in found.items() if asked in pages["id"])
+
+
+def undone(root: Path, folder: Path, digest: str, stage: str, number: int | None, name: str) -> Path:
+    """Return a copy of a corpus in which a stage has not come to a file yet."""
+    copy = shutil.copytree(root, folder / "corpus")
+    reader = CorpusReader(copy)
+    (receipt,) = reader.made_of(digest, stage, number, name)
+    shutil.rmtree(reader.store.folder(receipt.unit))
+    return copy
+
+
+@pytest.mark.parametrize("file", range(web.NUM_FILES))
+def test_half_of_decontamination_says_of_no_page_what_was_found_in_another_file(tiny_corpus: Path, tmp_path: Path, file: int) -> None:
+    asked = leaked(tiny_corpus)
+    digests, mine = files_of(tiny_corpus, asked)
+    root = undone(tiny_corpus, tmp_path, digests[file], "decontaminate", None, ACTIONS)
+    expected = "contamination not looked at yet" if digests[file] == mine else "contamination farm hens,"
+    assert "contamination farm hens," in said(tiny_corpus, asked)
+    assert expected in said(root, asked)
+    assert "no benchmark text" not in said(root, asked)
+
+
+@pytest.mark.parametrize(("stage", "title"), [("urls", "URL"), ("near_duplicates", "near duplicates")])
+def test_a_mask_that_is_not_written_yet_keeps_nothing(tiny_corpus: Path, tmp_path: Path, stage: str, title: str) -> None:
+    asked = leaked(tiny_corpus)
+    root = undone(tiny_corpus, tmp_path, files_of(tiny_corpus, asked)[1], stage, None, DROPPED)
+    steps = [dict(explain_page(folder, asked)["captures"][0]["steps"]) for folder in (tiny_corpus, root)]
+    assert [found[title] for found in steps] == ["kept", "not looked at yet"]
+
+
+def test_half_of_a_selection_does_not_say_of_a_page_that_it_was_left_out(tiny_corpus: Path, tmp_path: Path) -> None:
+    asked = leaked(tiny_corpus)
+    last = CorpusReader(tiny_corpus).last_selected
+    assert last is not None
+    (scored,) = CorpusReader(tiny_corpus).made_of(files_of(tiny_corpus, asked)[1], "score", last, SCORES)
+    root = undone(tiny_corpus, tmp_path, scored.outputs[SCORES].xxh3, "select", last, SELECTED)
+    found = said(root, asked)
+    assert "tokens: not decided yet" in found
+    assert found.endswith(f"end round {last} has not selected the pages of its file yet")
+
+
+def test_a_table_is_found_by_what_it_was_made_of_wherever_that_lay(tiny_corpus: Path, tmp_path: Path) -> None:
+    asked = leaked(tiny_corpus)
+    root = shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    for path in root.glob("decontaminate/*/receipt.json"):
+        path.write_text(path.read_text().replace('"pages/', '"pages/made-by-an-older-version-'))
+    assert "contamination farm hens," in said(root, asked)
+
+
+def test_a_file_of_the_crawl_that_is_the_seed_too_is_offered_as_the_seed_alone(tiny_web: Path, tmp_path: Path) -> None:
+    both = f'--crawl.inputs=[{{type="jsonl", paths=["{tiny_web}/crawl-*.jsonl", "{tiny_web}/seeds.jsonl"]}}]'
+    root = tmp_path / "corpus"
+    assert run_corpus(web.load(tiny_web, both), root, InProcess, RunOptions(stage="sample", round=1, quiet=True)) == 0
+    captures = explain_page(root, kept_of(root, "seed")["id"])["captures"]
+    offered = {capture["stage"]: "offered to the classifier" in str(capture["steps"]) for capture in captures}
+    assert offered == {"pages": False, "seed": True}
 
 
 def _line(number: int, pattern: str, label: str) -> str:

@@ -137,6 +137,51 @@ def test_columns_are_found_wherever_ingestion_finds_them(
     check(inputs("crawl", kind, path, more))
 
 
+@pytest.mark.parametrize(
+    "empty",
+    [
+        {"url": "https://a.org", "text": None},
+        {"url": None, "text": "x"},
+        {"url": None, "text": None},
+        {"metadata": None, "text": "x"},
+        {"metadata": {"url": None}, "text": "x"},
+    ],
+)
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_hundred_rows_without_a_text_in_a_column_that_is_there_may_have_good_ones_behind_them(
+    check: Check, tmp_path: Path, kind: str, empty: dict[str, object]
+) -> None:
+    path = tmp_path / f"x.{kind}"
+    rows = [*[empty] * 100, {"url": "https://a.org", "text": "x", "metadata": {"url": "https://a.org"}}]
+    if kind == "parquet":
+        pl.DataFrame(rows, infer_schema_length=None).write_parquet(path)
+    else:
+        lines(path, *rows)
+    check(inputs("crawl", kind, path))
+    check(f"--pack.sources.code.paths=['{path}']")
+
+
+@pytest.mark.parametrize(("first", "second"), [({"text": None}, {"text": 3}), ({"text": {}}, {"text": None}), ({}, {"txt": None})])
+def test_nulls_do_not_excuse_what_is_neither_text_nor_null_nor_a_column_that_is_missing(
+    check: Check, tmp_path: Path, first: dict[str, object], second: dict[str, object]
+) -> None:
+    url = {"url": "https://a.org"}
+    path = lines(tmp_path / "x.jsonl", *({**url, **row} for row in (first, second)), *[url] * 98, {**url, "text": "x"})
+    with pytest.raises(DataError, match="none of its first 100 rows has a text in the column 'text' or 'html'"):
+        check(inputs("crawl", "jsonl", path))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_of_a_file_with_none_of_the_columns_those_are_listed_that_it_has(check: Check, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    if kind == "parquet":
+        pl.DataFrame({"a": [1], "b": ["x"]}).write_parquet(path)
+    else:
+        lines(path, {"a": 1, "b": "x"})
+    with pytest.raises(DataError, match=r"for the URL \(url\), and .* for the page \(text or html\)\. There are: a, b\."):
+        check(inputs("crawl", kind, path))
+
+
 def test_a_few_bad_rows_are_not_the_checks_business(check: Check, tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('nonsense\n{"text": "no URL"}\n{"url": "https://a.org", "text": "x"}\n')

@@ -16,6 +16,7 @@ from reasonforge.config.loader import reload_recipe
 from reasonforge.core.errors import DataError, RecipeError, StorageError, UnavailableError
 from reasonforge.corpus.classifier.score import SCORES
 from reasonforge.corpus.config import CorpusRecipe
+from reasonforge.corpus.loop import drive
 from reasonforge.corpus.loop.driving import driving
 from reasonforge.corpus.loop.ledger import RECIPE, RESOLVED
 from reasonforge.corpus.loop.reader import CorpusReader
@@ -362,6 +363,55 @@ def test_a_file_that_two_patterns_match_is_read_once_and_said_at_every_call(
         assert said.count("warning: ") == said.count("crawl-1.jsonl is named by") == 1
     mine, expected = (CorpusReader(root).receipts("pages") for root in (tmp_path / "corpus", tiny_corpus))
     assert digest_of(mine) == digest_of(expected)
+
+
+def odd_columns(tiny_web: Path, folder: Path, *, num_files: int) -> Path:
+    """Return a copy of the small web with files more, the columns of which have other names."""
+    copy = shutil.copytree(tiny_web, folder / "web")
+    for number in range(num_files):
+        (copy / f"crawl-9{number}.jsonl").write_text(json.dumps({"link": f"https://a.org/{number}", "body": "x"}) + "\n")
+    return copy
+
+
+def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in "".join(capsys.readouterr()).splitlines() if "warning" in line]
+
+
+def test_a_file_behind_the_first_that_has_other_columns_is_named_at_every_call(
+    tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = odd_columns(tiny_web, tmp_path, num_files=1)
+    with (folder / "crawl-1.jsonl").open("a") as file:  # one bad row is no bad file
+        file.write('{"link": "https://a.org/"}\n')
+    for _ in range(2):
+        assert run(folder, tmp_path / "corpus", stage="pages") == 0
+        (line,) = warnings(capsys)
+        assert line.endswith(
+            f"warning: pages: {folder}/crawl-90.jsonl: no row has a text in the columns 'url' or 'metadata.url' and 'text' or 'html'. "
+            "There are: link, body. Name those of the URL and the page: url, and text or html, in that table of inputs"
+        )
+
+
+def test_of_many_files_without_a_page_a_few_are_named_and_the_rest_is_counted(
+    tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(odd_columns(tiny_web, tmp_path, num_files=7), tmp_path / "corpus", stage="pages") == 0
+    *named, rest = warnings(capsys)
+    assert [f"/crawl-9{number}.jsonl: no row has a text" in line for number, line in enumerate(named)] == [True] * 5
+    assert rest.endswith("warning: pages: 2 more files without a row that is a page")
+
+
+def test_a_file_that_cannot_be_read_again_for_a_warning_is_no_error(
+    tiny_web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*args: object, **options: object) -> NoReturn:
+        raise DataError("no such file")
+
+    monkeypatch.setattr(drive, "why_no_page", gone)
+    folder = odd_columns(tiny_web, tmp_path, num_files=1)
+    assert run(folder, tmp_path / "corpus", stage="pages") == 0
+    (line,) = warnings(capsys)
+    assert line.endswith(f"warning: pages: {folder}/crawl-90.jsonl: no row of it is a page")
 
 
 def test_a_rank_of_a_stage_of_several_steps_says_to_be_called_again(

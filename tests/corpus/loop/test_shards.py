@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reasonforge.config.loader import load_recipe
+from reasonforge.core.errors import DataError
 from reasonforge.corpus.config import CorpusRecipe
 from reasonforge.corpus.loop.shards import retire
 from reasonforge.corpus.loop.start import RunOptions, run_corpus
@@ -58,6 +59,33 @@ def test_what_the_corpus_did_not_publish_itself_stays_and_is_named(corpus: Path,
         "notes": "it is no folder of shards that this corpus made",
     }
     assert {path.name for path in shards.iterdir()} == {"mined", "readme.txt", *found}
+
+
+def test_an_unreadable_receipt_keeps_shards_that_it_may_have_packed_and_no_run_fails(
+    tiny_web: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = min(corpus.glob("pack/code/*/receipt.json"))
+    broken.write_text("{")
+    (tmp_path / "less.toml").write_text(web.recipe_text(tiny_web).partition("[pack.sources.code]")[0])
+    assert run_corpus(load_recipe(CorpusRecipe, [tmp_path / "less.toml"], ()), corpus, InProcess, RunOptions(quiet=True)) == 0
+    assert f"still there, for this corpus has no units that packed it ({broken} cannot be read): " in capsys.readouterr().out
+    assert (corpus / "shards" / "code" / "manifest.json").exists()
+
+
+def test_an_unreadable_receipt_of_an_older_plan_does_not_keep_shards_that_others_packed(corpus: Path) -> None:
+    (corpus / "pack" / "code" / ("0" * 32)).mkdir()
+    (corpus / "pack" / "code" / ("0" * 32) / "receipt.json").mkdir()
+    assert [(found.folder.name, found.kept_because) for found in retire(Store(corpus), {"mined"})] == [("code", None)]
+    assert not (corpus / "shards" / "code").exists()
+
+
+def test_shards_from_elsewhere_do_not_give_way_to_a_new_source_of_their_name(tiny_web: Path, corpus: Path, tmp_path: Path) -> None:
+    theirs, manifest = packed(tmp_path, [["another", "corpus"]])
+    shutil.rmtree(corpus / "shards" / "code")
+    shutil.move(theirs, corpus / "shards" / "code")
+    with pytest.raises(DataError, match=r"/shards/code: is to hold other shards, .* no units that packed it: move it away"):
+        run_corpus(web.load(tiny_web), corpus, InProcess, RunOptions(quiet=True))
+    assert Manifest.read(corpus / "shards" / "code") == manifest
 
 
 def test_sources_of_the_recipe_and_folders_under_way_are_left_alone(corpus: Path) -> None:

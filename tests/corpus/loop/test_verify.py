@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reasonforge.cli.main import main
 from reasonforge.corpus.loop.start import RunOptions, run_corpus
 from reasonforge.corpus.loop.verify import Verification, bytes_of, unit_folders
+from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
 from reasonforge.corpus.pool import InProcess
-from reasonforge.corpus.units import RECEIPT, file_digest
+from reasonforge.corpus.units import RECEIPT, Receipt, file_digest
 from tests.corpus.loop import web
 
 
@@ -106,6 +109,54 @@ def test_a_receipt_that_says_something_else_is_damage(corpus: Path) -> None:
         moved.parent.with_name("0" * 32) / RECEIPT: "is the receipt of another unit, or was changed",
         moved.parent: "is missing",
     }
+
+
+@pytest.mark.parametrize(("old", "new"), [('"kept": ', '"kept": 1'), ('"size": ', '"size":  '), ('"xxh3": ', '"xxh2": ')])
+def test_a_receipt_whose_counts_or_bytes_have_changed_is_damage(corpus: Path, old: str, new: str) -> None:
+    path = first(corpus, f"pages/*/{RECEIPT}")
+    text = path.read_text()
+    at = text.rindex(old)
+    path.write_text(text[:at] + new + text[at + len(old) :])
+    (damage,) = Verification(corpus).damages()
+    assert (damage.path, damage.what) == (path, "is the receipt of another unit, or was changed")
+
+
+def test_a_receipt_of_an_early_program_has_no_digest_of_its_own_and_is_no_damage(corpus: Path) -> None:
+    for path in corpus.rglob(RECEIPT):
+        text = path.read_bytes()
+        early = Receipt.from_json(text, path).to_json(is_sealed=False)
+        assert len(early) < len(text)
+        path.write_bytes(early)
+    assert list(Verification(corpus).damages()) == []
+
+
+def first_shard_alone(content: dict[str, Any]) -> None:
+    del content["shards"][1:]
+    content["num_tokens"], content["num_documents"] = (content["shards"][0][name] for name in ("num_tokens", "num_documents"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [first_shard_alone, lambda content: content.update(vocab_size=content["vocab_size"] + 1), lambda content: content.update(units="0")],
+    ids=["cut to its first shard", "vocabulary", "units"],
+)
+def test_a_manifest_that_does_not_say_what_was_packed_is_damage_and_is_made_again(
+    tiny_web: Path, corpus: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    recipe = web.load(tiny_web, "--pack.shard_tokens", "200")
+    assert run_corpus(recipe, corpus, InProcess, RunOptions(quiet=True)) == 0
+    before = Manifest.read(corpus / "shards" / "mined")
+    assert len(before.shards) > 1
+    path = corpus / "shards" / "mined" / MANIFEST
+    content = json.loads(path.read_bytes())
+    change(content)
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    Manifest.read(path.parent)  # by itself it is sound
+    (damage,) = Verification(corpus).damages()
+    assert (damage.path, damage.what, damage.remove) == (path, "does not say what was packed", path.parent)
+    shutil.rmtree(damage.remove)
+    assert run_corpus(recipe, corpus, InProcess, RunOptions(quiet=True)) == 0
+    assert Manifest.read(path.parent) == before
 
 
 def test_published_shards_are_looked_at_by_themselves(corpus: Path) -> None:

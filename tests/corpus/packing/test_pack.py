@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -264,11 +265,31 @@ def test_an_export_beside_shards_is_not_lost_with_them(tmp_path: Path) -> None:
     shards, before = packed(tmp_path, [["ab"]])
     (shards / "megatron.bin").write_text("an export")
     receipts = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd"]))))
-    with pytest.raises(DataError, match=r"megatron\.bin: packing did not write it.*move it away"):
+    with pytest.raises(DataError, match=r"holds megatron\.bin, which packing did not write: move it away"):
         publish(receipts, Store(tmp_path / "units"), shards, source="made", replace=True)
     assert Manifest.read(shards) == before
     (shards / "megatron.bin").rename(tmp_path / "megatron.bin")
     assert Manifest.read(shards) != publish(receipts, Store(tmp_path / "units"), shards, source="made", replace=True)
+
+
+def test_shards_of_another_store_do_not_give_way(tmp_path: Path) -> None:
+    shards, before = packed(tmp_path, [["ab"]])
+    shutil.rmtree(tmp_path / "units")
+    receipts = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd"]))))
+    with pytest.raises(DataError, match=r"/shards: is to hold other shards, and this corpus has no units that packed it: move it away"):
+        publish(receipts, Store(tmp_path / "units"), shards, source="made", replace=True)
+    assert Manifest.read(shards) == before
+    assert texts_in(shards, letters()) == ["ab"]
+
+
+def test_a_shard_that_no_manifest_names_is_not_lost_with_the_others(tmp_path: Path) -> None:
+    shards, before = packed(tmp_path, [["ab"]])
+    (shards / "shard-00099.bin").write_bytes(b"packed by hand")
+    receipts = receipts_of(tmp_path, PackInput(file=file_input(lines(tmp_path / "new.jsonl", ["cd"]))))
+    with pytest.raises(DataError, match=r"holds shard-00099\.bin, which packing did not write: move it away"):
+        publish(receipts, Store(tmp_path / "units"), shards, source="made", replace=True)
+    assert (shards / "shard-00099.bin").read_bytes() == b"packed by hand"
+    assert Manifest.read(shards) == before
 
 
 def test_a_process_reads_a_tokenizer_once_and_another_one_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

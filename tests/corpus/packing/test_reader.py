@@ -228,6 +228,7 @@ def test_the_full_check_knows_what_tokens_and_ends_must_be(tmp_path: Path, token
         ({"vocab_size": -1}, "no whole number"),
         ({"vocab_size": "many"}, "no whole number"),
         ({"shards": [{"name": "../x", "num_tokens": 5, "num_documents": 2, "bin_xxh3": "", "idx_xxh3": ""}]}, "no file name"),
+        ({"shards": [{"name": "x", "num_tokens": 5, "num_documents": 2, "bin_xxh3": [], "idx_xxh3": ""}]}, "digest is no text"),
         ({"shards": 5}, "broken manifest"),
     ],
 )

@@ -18,17 +18,18 @@ from pyarrow import parquet
 from reasonforge.core.errors import DataError, RecipeError
 from reasonforge.core.files import fsync_dir, storage_errors, write_durable
 from reasonforge.corpus.ingest.columns import has_no_page, why_no_page
-from reasonforge.corpus.ingest.config import IngestConfig, JsonlFiles, ParquetFiles
+from reasonforge.corpus.ingest.config import IngestConfig
 from reasonforge.corpus.ingest.survey import Survey, by_place
-from reasonforge.corpus.ingest.units import FILES, plan_pages
+from reasonforge.corpus.ingest.units import plan_pages
 from reasonforge.corpus.ingest.writer import PageWriter
 from reasonforge.corpus.pages import PAGES, Page
 from reasonforge.corpus.pool import Executor, run_all
-from reasonforge.corpus.units import Counts, Receipt, Store, resolve, total
+from reasonforge.corpus.units import Counts, Receipt, Store, total
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 _NAMES = tuple(entry.name for entry in fields(Page))
 _CHUNK_ROWS = 256
+_COLUMN_OPTIONS = "--url-field, and --text-field or --html-field"
 
 
 def extract_files(
@@ -66,21 +67,14 @@ def extract_files(
         survey.ask(pattern for source in config.inputs for pattern in source.paths)
         units = plan_pages(config, store, survey=survey, warn=warn)
         receipts = run_all(units, store, executor, on_done)
-        wrong = [receipt for receipt in receipts if has_no_page(receipt.counts)]
-        lines = [_why_no_page(receipt, store) for receipt in wrong]
+        wrong = [receipt for receipt in receipts if has_no_page(receipt)]
+        lines = [why_no_page(receipt, store.root, settings=_COLUMN_OPTIONS) for receipt in wrong]
         if wrong and len(wrong) == len(receipts):
             raise DataError("\n".join(lines))
         for line in lines:
             warn(line)
         _write(out, [store.output(receipt, PAGES) for receipt in receipts])
         return total(receipts)
-
-
-def _why_no_page(receipt: Receipt, store: Store) -> str:
-    path = resolve(receipt.unit.inputs[0].path, store.root)
-    source = FILES.validate_python({**receipt.unit.settings["source"], "paths": [path]})
-    assert isinstance(source, (JsonlFiles, ParquetFiles)), "only they have rows"
-    return why_no_page(path, source)
 
 
 def _write(out: Path, parts: Sequence[Path]) -> None:

@@ -148,20 +148,22 @@ def parquet_rows(file: BinaryIO, path: str, columns: Sequence[str]) -> Iterator[
         raise DataError(f"{path}: cannot be read as Parquet after row {number}: {first_line}. Fetch it again") from error
 
 
-def field(row: Mapping[str, Any], name: str) -> Any:
-    """Return a value by its name, or by the names of the objects that it is in joined by dots; None = there is none.
+def field(row: Mapping[str, Any], name: str, absent: Any = None) -> Any:
+    """Return a value by its name, or by the names of the objects that it is in joined by dots; ``absent`` where there is none.
 
-    An object may be written as a string of JSON, as Parquet files of web text have it.
+    An object may be written as a string of JSON, as Parquet files of web text have it. What is in one that is null is null.
     """
     if name in row:
         return row[name]
     head, dot, rest = name.partition(".")
-    inner = row.get(head)
-    if not dot or inner is None:
+    if not dot or head not in row:
+        return absent
+    inner = row[head]
+    if inner is None:
         return None
     if isinstance(inner, str):
         try:
             inner = json.loads(inner)
         except (ValueError, RecursionError):
-            return None
-    return field(inner, rest) if isinstance(inner, Mapping) else None
+            return absent
+    return field(inner, rest, absent) if isinstance(inner, Mapping) else absent

@@ -7,17 +7,20 @@ remembered but the receipts. Killing the driver or a worker at any moment loses 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reasonforge.core.errors import ReasonforgeError, RecipeError, UnavailableError
+from reasonforge.corpus.ingest.columns import IN_A_RECIPE, has_no_page, why_no_page
 from reasonforge.corpus.loop.ledger import Ledger
 from reasonforge.corpus.loop.steps import Ended, Graph, Step, Waits, title_of, with_benchmark_text
 from reasonforge.corpus.pool import Executor, share
-from reasonforge.corpus.units import Receipt, Store, Unit, digest_of, total
+from reasonforge.corpus.units import Receipt, Store, Unit, digest_of, resolve, total
 from reasonforge.corpus.versions import mixture
 from reasonforge.runs.console import Console
 from reasonforge.runs.signals import StopRequest
-from reasonforge.runs.text import format_number
+from reasonforge.runs.text import counted, format_number
+
+_MOST_FILES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,21 +123,22 @@ def run_graph(
                 never = walk.never_comes(None)
                 if never is None:
                     raise RecipeError(_no_such_stage(until, walk.seen)) from None
-            return walk.outcome(ended=end.value, stopped_after=reached, never=never)
+            return walk.tallied(Outcome(ended=end.value, stopped_after=reached, never=never))
         if reached is None:
             never = walk.never_comes(step)
         if never is not None or (reached is not None and (isinstance(step, Waits) or not until.reached(step))):
             ended, waits = _rest(graph, step, walk) if look_ahead else (None, None)
             graph.close()
-            return walk.outcome(ended=ended, waits=waits, stopped_after=reached, never=never)
+            return walk.tallied(Outcome(ended=ended, waits=waits, stopped_after=reached, never=never))
         if isinstance(step, Waits):
             graph.close()
-            return walk.outcome(waits=step)
+            return walk.tallied(Outcome(waits=step))
         reached = step.title if until.reached(step) else reached
         receipts, left = walk.do(step, asked_for=reached is not None)
         if left:
             graph.close()
-            return walk.outcome(stopped_after=_titled(step), left=left, left_in=tuple(sorted({unit.stage for unit in step.units})))
+            left_in = tuple(sorted({unit.stage for unit in step.units}))
+            return walk.tallied(Outcome(stopped_after=_titled(step), left=left, left_in=left_in))
         answer = receipts
 
 
@@ -170,29 +174,10 @@ class _Walk:
         self._mixed: set[str] = set()
         self.seen: list[tuple[str, int | None]] = []
 
-    def outcome(
-        self,
-        *,
-        ended: Ended | None = None,
-        waits: Waits | None = None,
-        stopped_after: str | None = None,
-        never: str | None = None,
-        left: int = 0,
-        left_in: tuple[str, ...] = (),
-    ) -> Outcome:
+    def tallied(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with what was done on the way to it."""
         tally = self._tally
-        return Outcome(
-            ended=ended,
-            waits=waits,
-            stopped_after=stopped_after,
-            never=never,
-            left=left,
-            left_in=left_in,
-            done=tally.done,
-            found=tally.found,
-            steps=tally.steps,
-            digest=f"{tally.digest:032x}",
-        )
+        return replace(outcome, done=tally.done, found=tally.found, steps=tally.steps, digest=f"{tally.digest:032x}")
 
     def never_comes(self, step: Step | Waits | None) -> str | None:
         """Return in words that the stage to stop after will not come any more; None = it may, or none was named.
@@ -257,7 +242,9 @@ class _Walk:
         for unit in units if step.is_content else ():
             # A sum, not a hash of a list: millions of receipts need not be held for it.
             self._tally.digest = (self._tally.digest + int(digest_of([there[unit.key]]), 16)) % (1 << 128)
-        self._say_mixture(step, [there[unit.key] for unit in units])
+        receipts = [there[unit.key] for unit in units]
+        self._say_mixture(step, receipts)
+        self._say_pageless(step, receipts)
         return [there[unit.key] for unit in step.units]
 
     def _say_mixture(self, step: Step, receipts: Sequence[Receipt]) -> None:
@@ -270,6 +257,23 @@ class _Walk:
                 self._mixed.add(step.title)
                 self._console.warn(f"{step.title}: {line}")
                 return
+
+    def _say_pageless(self, step: Step, receipts: Sequence[Receipt]) -> None:
+        """Name the files no row of which became a page: their columns may have other names than those that were looked for.
+
+        The check before a run looks into the first file of a pattern alone.
+        """
+        if self._console is None:
+            return
+        pageless = [receipt for receipt in receipts if has_no_page(receipt)]
+        for receipt in pageless[:_MOST_FILES]:
+            try:
+                line = why_no_page(receipt, self._store.root, settings=IN_A_RECIPE)
+            except ReasonforgeError:  # it was read, and is gone: that it gave nothing is known all the same
+                line = f"{resolve(receipt.unit.inputs[0].path, self._store.root)}: no row of it is a page"
+            self._console.warn(f"{step.title}: {line}")
+        if (more := len(pageless) - _MOST_FILES) > 0:
+            self._console.warn(f"{step.title}: {counted(more, 'more file')} without a row that is a page")
 
     def _run(self, step: Step, units: list[Unit], num_units: int, num_before: int) -> dict[str, Receipt]:
         console, found = self._console, dict[str, Receipt]()

@@ -16,14 +16,14 @@ from reasonforge.corpus.ingest.dropped import DROPPED_CAPTURES, MAX_ROWS, url_ha
 from reasonforge.corpus.loop.reader import CorpusReader
 from reasonforge.corpus.loop.reasons import TAKEN_BACK
 from reasonforge.corpus.loop.seeds import URLS, WORDS, read_hashes, seed_pages
-from reasonforge.corpus.loop.units import CANDIDATES, LABELS, POSITIVES, read_labels
+from reasonforge.corpus.loop.units import CANDIDATES, LABELS, POSITIVES, WORKLIST, read_labels
 from reasonforge.corpus.packing.units import BIN, num_files
 from reasonforge.corpus.pages import PAGES
 from reasonforge.corpus.reasons import BAD_ROW, CORRUPT, TRUNCATED, sentence
 from reasonforge.corpus.scores import shown
 from reasonforge.corpus.selection.cut import hashes
 from reasonforge.corpus.selection.units import SELECTED
-from reasonforge.corpus.units import total
+from reasonforge.corpus.units import Receipt, total
 from reasonforge.corpus.urls.dedup import DROPPED
 from reasonforge.corpus.urls.normal import RELATIVE, NormalURL, Refused, normalise
 from reasonforge.runs.text import clean_text
@@ -45,6 +45,9 @@ _COLUMNS = [
 ]
 _NAMELESS = (CORRUPT, TRUNCATED, BAD_ROW)
 """Reasons of what nobody could read a URL from."""
+_NOT_YET = "not looked at yet"
+_READ = {"select": ("score", SCORES), "expand": ("worklist", WORKLIST)}
+"""Which table the units of a stage read, one each, in place of the pages of a file."""
 _MOST_CAPTURES = 20
 _MOST_CHARS = 300
 
@@ -105,28 +108,31 @@ def explained_text(found: dict[str, Any]) -> str:
 def _kept(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
     """Return the captures that became pages, the newest first, with all that befell them since."""
     found = [
-        {"stage": "pages", "page": row, "steps": _Captured(reader, row, file, path).steps()}
-        for file, path in enumerate(reader.outputs("pages", None, PAGES))
-        for row in _rows(path, wanted, _COLUMNS)
+        {"stage": "pages", "page": row, "steps": _Captured(reader, row, file, receipt).steps()}
+        for file, receipt in enumerate(reader.receipts("pages"))
+        for row in _rows(reader.store.output(receipt, PAGES), wanted, _COLUMNS)
     ]
     return sorted(found, key=_newness, reverse=True)
 
 
 def _seeds(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
     """Return the seed documents, with the rounds that learned from them."""
-    paths = reader.outputs("seed", None, PAGES)
-    num_tables = len(paths) + len(reader.outputs("pages", None, PAGES))
     found: list[dict[str, Any]] = []
-    for file, path in enumerate(paths):
-        for row in _rows(path, wanted, _COLUMNS):
+    for receipt in reader.receipts("seed"):
+        for row in _rows(reader.store.output(receipt, PAGES), wanted, _COLUMNS):
             steps = [_origin(row), _extracted(row)]
             for number in reader.rounds:
-                offers = reader.outputs("sample", number, CANDIDATES)
-                mine = offers[file : file + 1] if len(offers) == num_tables else offers
+                offers = reader.made_of(receipt.outputs[PAGES].xxh3, "sample", number, CANDIDATES)
+                mine = [reader.store.output(offer, CANDIDATES) for offer in offers if _is_of_seed(offer)]
                 if any(_rows(offer, pl.col("id") == row["id"]) for offer in mine):
                     steps.append((f"round {number}", "offered to the classifier as a positive"))
             found.append({"stage": "seed", "page": row, "steps": steps})
     return sorted(found, key=_newness, reverse=True)
+
+
+def _is_of_seed(receipt: Receipt) -> bool:
+    """A file may be one of the crawl and of the seed, too: its pages are then offered twice."""
+    return receipt.unit.settings.get("kind") == "seed"
 
 
 def _dropped(reader: CorpusReader, wanted: pl.Expr) -> list[dict[str, Any]]:
@@ -156,9 +162,9 @@ def _extracted(page: dict[str, Any]) -> tuple[str, str]:
 class _Captured:
     """One capture of a page on its way through the stages."""
 
-    def __init__(self, reader: CorpusReader, page: dict[str, Any], file: int, path: Path) -> None:
-        self._reader, self._page, self._id, self._path = reader, page, page["id"], path
-        self._file, self._num_files = file, len(reader.outputs("pages", None, PAGES))
+    def __init__(self, reader: CorpusReader, page: dict[str, Any], file: int, receipt: Receipt) -> None:
+        self._reader, self._page, self._id, self._receipt = reader, page, page["id"], receipt
+        self._file, self._num_files = file, len(reader.receipts("pages"))
         self._gone = False
 
     def steps(self) -> list[tuple[str, str]]:
@@ -178,8 +184,12 @@ class _Captured:
         for number in self._reader.rounds:
             steps += self._round(number)
         last = self._reader.last_selected
-        if last is None or self._row("select", last, SELECTED) is None:
-            return [*steps, ("end", "not selected" if last is not None else "no round has selected its pages yet")]
+        if last is None:
+            return [*steps, ("end", "no round has selected its pages yet")]
+        if not self._receipts("select", last, SELECTED):
+            return [*steps, ("end", f"round {last} has not selected the pages of its file yet")]
+        if self._row("select", last, SELECTED) is None:
+            return [*steps, ("end", "not selected")]
         if where == "selection":
             steps += self._mask("near_duplicates", "near duplicates")
         if not self._gone:
@@ -188,19 +198,29 @@ class _Captured:
             steps += self._shard()
         return steps
 
+    def _receipts(self, stage: str, number: int | None, name: str) -> list[Receipt]:
+        """Return the units of a stage that have read its file of pages, and left a table of this name; empty = none is done yet.
+
+        It is one. Or several, where files without such a page left tables alike: in what was made of the others it does not stand.
+        """
+        before, read = _READ.get(stage, (None, PAGES))
+        made = [self._receipt] if before is None else self._receipts(before, number, read)
+        found = [receipt for one in made for receipt in self._reader.made_of(one.outputs[read].xxh3, stage, number, name)]
+        return [receipt for receipt in found if not _is_of_seed(receipt)]
+
     def _rows_of(self, stage: str, number: int | None, name: str) -> list[dict[str, Any]]:
         """Return the rows about it that a stage left beside its file of pages."""
-        found = self._reader.outputs(stage, number, name)
-        # One for every file of the crawl, in order; before them come those of the seed documents, where a stage has them.
-        mine = found[-self._num_files :][self._file : self._file + 1] if len(found) >= self._num_files else found
-        return [row for path in mine for row in _rows(path, pl.col("id") == self._id)]
+        paths = [self._reader.store.output(receipt, name) for receipt in self._receipts(stage, number, name)]
+        return [row for path in paths for row in _rows(path, pl.col("id") == self._id)]
 
     def _row(self, stage: str, number: int | None, name: str) -> dict[str, Any] | None:
         return next(iter(self._rows_of(stage, number, name)), None)
 
     def _mask(self, stage: str, title: str) -> list[tuple[str, str]]:
-        if not self._reader.outputs(stage, None, DROPPED):
+        if not self._reader.is_planned(stage):
             return []
+        if not self._receipts(stage, None, DROPPED):
+            return [(title, _NOT_YET)]
         row = self._row(stage, None, DROPPED)
         if row is None:
             return [(title, "kept")]
@@ -220,7 +240,7 @@ class _Captured:
         if not known:
             return []
         urls, words = (read_hashes(self._reader.store.output(known[-1], name)) for name in (URLS, WORDS))
-        page = pl.DataFrame(_rows(self._path, pl.col("id") == self._id, ["url", "text"]))
+        page = pl.DataFrame(_rows(self._reader.store.output(self._receipt, PAGES), pl.col("id") == self._id, ["url", "text"]))
         nothing, max_chars = words[:0], self._reader.recipe.classifier.max_chars
         by_url = seed_pages(page, urls=urls, words=nothing, max_chars=max_chars).any()
         by_words = seed_pages(page, urls=nothing, words=words, max_chars=max_chars).any()
@@ -234,16 +254,16 @@ class _Captured:
             steps.append(("", f"offered to the classifier as a {'positive' if candidate['positive'] else 'negative'}"))
         score = self._row("score", number, SCORES)
         if score is not None:
-            selected = self._row("select", number, SELECTED) is not None
-            outcome = ("selected" if selected else "not selected") if reader.outputs("select", number, SELECTED) else "not decided yet"
+            is_decided, is_selected = bool(self._receipts("select", number, SELECTED)), self._row("select", number, SELECTED) is not None
+            outcome = "selected" if is_selected else "not selected" if is_decided else "not decided yet"
             steps.append(("", f"score {shown(score['score'])}, about {score['num_tokens']:,} tokens: {outcome}{self._tie(number, score)}"))
         steps += self._domain(number)
-        if (labels := reader.outputs("annotate", number, LABELS)) and self._row("worklist", number, "worklist.parquet") is not None:
+        if (labels := reader.outputs("annotate", number, LABELS)) and self._row("worklist", number, WORKLIST) is not None:
             label = read_labels(labels[0]).label_of(self._page["host"], self._page["path"])
             steps.append(("", f"path: {label or 'nobody said anything about it'}{self._said(number, label)}"))
-        if reader.outputs("expand", number, POSITIVES) and self._row("expand", number, POSITIVES) is not None:
+        if self._row("expand", number, POSITIVES) is not None:
             steps.append(("", "a positive from the next round on"))
-        elif reader.outputs("expand", number, POSITIVES) and self._row("expand", number - 1, POSITIVES) is not None:
+        elif reader.is_done("expand", number) and self._row("expand", number - 1, POSITIVES) is not None:
             steps.append(("", f"no positive any more, {TAKEN_BACK}: {sentence(TAKEN_BACK)}"))
         return [(f"round {number}" if index == 0 else "", text) for index, (_, text) in enumerate(steps)]
 
@@ -283,8 +303,10 @@ class _Captured:
 
     def _contamination(self) -> list[tuple[str, str]]:
         reader = self._reader
-        if not reader.outputs("decontaminate", None, ACTIONS):
+        if not reader.is_planned("decontaminate"):
             return []
+        if not self._receipts("decontaminate", None, ACTIONS):
+            return [("contamination", _NOT_YET)]
         hits, cuts = self._rows_of("decontaminate", None, HITS), self._rows_of("decontaminate", None, ACTIONS)
         if not hits:
             return [("contamination", "no benchmark text")]

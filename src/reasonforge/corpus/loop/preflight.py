@@ -11,24 +11,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from reasonforge.core.errors import DataError, ReasonforgeError
 from reasonforge.corpus.config import CorpusRecipe, SourceConfig
 from reasonforge.corpus.decontaminate.config import DecontaminateConfig
-from reasonforge.corpus.ingest.columns import FIRST_ROWS, column_names
+from reasonforge.corpus.ingest.columns import ReadHead, json_head, parquet_head
 from reasonforge.corpus.ingest.config import Files, IngestConfig, JsonlFiles, ParquetFiles
 from reasonforge.corpus.ingest.inputs import Found, as_input, find, opened
 from reasonforge.corpus.ingest.remote import is_url
-from reasonforge.corpus.ingest.rows import field, json_rows, parquet_rows
+from reasonforge.corpus.ingest.rows import field
 from reasonforge.corpus.loop.config import AutoAnnotation, FileAnnotation
 from reasonforge.text.config import FolderTokenizer
 
 REMOTE_SECONDS: Final = 15.0
 """For all URLs together. Who has not answered by then is asked again by the stage that needs the file."""
 _MOST_COLUMNS = 12
+_ABSENT: Final = object()
 
 
 def check_inputs(recipe: CorpusRecipe, root: Path) -> None:
@@ -133,7 +134,7 @@ def _check_content(path: str, source: Files, config: IngestConfig) -> None:
             "the URL (url)": [source.url] if source.url else ["url", "metadata.url"],
             "the page (html)" if source.html else "the page (text)" if source.text else "the page (text or html)": content,
         }
-        _check_columns(path, wanted, is_parquet=isinstance(source, ParquetFiles))
+        _check_columns(path, parquet_head if isinstance(source, ParquetFiles) else json_head, wanted)
         return
     from reasonforge.corpus.ingest.captures import captures
 
@@ -141,30 +142,29 @@ def _check_content(path: str, source: Files, config: IngestConfig) -> None:
         next(captures(file, path, source, config.limits), None)
 
 
-def _check_columns(path: str, wanted: Mapping[str, Sequence[str]], *, is_parquet: bool) -> None:
-    """Refuse a file whose first rows do not have a text in a column.
+def _check_columns(path: str, read: ReadHead, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a file whose first rows do not have a column, or something else than texts in it.
 
     Args:
         path: a local file.
+        read: reads its first rows.
         wanted: what is to be there -> the columns of which one holds it.
-        is_parquet: else it is JSON Lines.
     """
-    with opened(path) as file:
-        names = list(dict.fromkeys(chain.from_iterable(wanted.values())))
-        found = parquet_rows(file, path, names) if is_parquet else json_rows(file)
-        first = list(islice(found, FIRST_ROWS))
-        rows = [row for row in first if isinstance(row, dict)]
-        if not rows:
-            if first:
-                raise DataError(f"{path}: none of its first {len(first)} rows is a JSON object. Is it JSON Lines?")
-            return
-        missing = {what: columns for what, columns in wanted.items() if not _has_text(rows, columns)}
-        if missing:
-            raise DataError(f"{path}: {_missing(missing, column_names(path, is_parquet=is_parquet) or [], len(rows))}")
+    head = read(path, list(dict.fromkeys(chain.from_iterable(wanted.values()))))
+    if not head.rows:
+        if head.num_rows:
+            raise DataError(f"{path}: none of its first {head.num_rows} rows is a JSON object. Is it JSON Lines?")
+        return
+    missing = {what: columns for what, columns in wanted.items() if not _may_have_text(head.rows, columns)}
+    if missing:
+        raise DataError(f"{path}: {_missing(missing, head.names, len(head.rows))}")
 
 
-def _has_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bool:
-    return any(isinstance(field(row, name), str) for row in rows for name in columns)
+def _may_have_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bool:
+    """Say whether one of the columns has a text, or is there and empty so far: texts may come behind a hundred nulls."""
+    values = [field(row, name, _ABSENT) for row in rows for name in columns]
+    there = [value for value in values if value is not _ABSENT]
+    return any(isinstance(value, str) for value in there) or (bool(there) and all(value is None for value in there))
 
 
 def _missing(missing: Mapping[str, Sequence[str]], there: Sequence[str], num_rows: int) -> str:
@@ -220,6 +220,6 @@ def _check_benchmarks(checks: _Checks, config: DecontaminateConfig) -> None:
 def _check_source(checks: _Checks, name: str, source: SourceConfig) -> None:
     def look(file: Found) -> None:
         wanted = {f"the text ({name}.text_field)": [source.text_field]}
-        _check_columns(file.path, wanted, is_parquet=file.path.lower().endswith(".parquet"))
+        _check_columns(file.path, parquet_head if file.path.lower().endswith(".parquet") else json_head, wanted)
 
     checks.files(name, source.paths, look)

@@ -97,6 +97,25 @@ class CorpusReader:
         """Return the files of this name that a stage of a round has left, in the order of the plan."""
         return [self.store.output(receipt, name) for receipt in self.receipts(stage, number) if name in receipt.outputs]
 
+    def made_of(self, digest: str, stage: str, number: int | None, name: str) -> list[Receipt]:
+        """Return the units of a stage of a round that have read a file and left one of this name.
+
+        Args:
+            digest: of the file's content: where it lay when they read it does not matter.
+            stage: that they belong to.
+            number: of the round.
+            name: of the output.
+        """
+        return [
+            receipt
+            for receipt in self.receipts(stage, number)
+            if name in receipt.outputs and any(given.digest == digest for given in receipt.unit.inputs)
+        ]
+
+    def is_planned(self, stage: str, number: int | None = None) -> bool:
+        """Return whether a stage of a round has begun: what it needs was done, and its units are known."""
+        return any((step.stage, step.round) == (stage, number) for step in self.steps)
+
     def inputs(self, receipt: Receipt, role: str) -> list[Path]:
         """Return the files of a role that a finished unit has read (:mod:`reasonforge.corpus.roles`)."""
         given = zip(receipt.unit.settings["roles"], receipt.unit.inputs, strict=True)

@@ -14,12 +14,12 @@ import polars as pl
 from reasonforge.core.errors import DataError
 from reasonforge.core.files import storage_errors, write_atomic
 from reasonforge.corpus.loop.units import alive, ranks
-from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
-from reasonforge.corpus.packing.units import BIN, IDX, foreign_files, publish
+from reasonforge.corpus.packing.manifest import Manifest
+from reasonforge.corpus.packing.units import not_packed_by, publish
 from reasonforge.corpus.pages import read_table
 from reasonforge.corpus.reasons import NOT_DRAWN
 from reasonforge.corpus.roles import roles
-from reasonforge.corpus.units import RECEIPT, Receipt, Store, Work
+from reasonforge.corpus.units import Receipt, Store, Work
 from reasonforge.text.config import BpeTokenizer
 from reasonforge.text.train import build_tokenizer
 
@@ -34,8 +34,8 @@ class Retired(NamedTuple):
     """What became of the published shards of a source that the recipe does not have any more."""
 
     folder: Path
-    kept_because: str
-    """Why it is still there; empty = it was removed."""
+    kept_because: str | None
+    """Why it is still there; None = it was removed."""
 
 
 def learn_tokenizer(work: Work) -> None:
@@ -60,7 +60,12 @@ def learn_tokenizer(work: Work) -> None:
 
 
 def publish_all(store: Store, packed: Mapping[str, Sequence[Receipt]]) -> dict[str, Manifest]:
-    """Put the shards of every source into ``shards/NAME`` and return their manifests; shards of an older plan give way."""
+    """Put the shards of every source into ``shards/NAME`` and return their manifests; shards of an older plan give way.
+
+    Raises:
+        DataError: no document came through, or there is something that this corpus did not pack.
+        StorageError: the disk refused.
+    """
     manifests: dict[str, Manifest] = {}
     for name, receipts in packed.items():
         folder = store.root / SHARDS / name
@@ -107,29 +112,13 @@ def retire(store: Store, names: Container[str]) -> list[Retired]:
     for folder in sorted((store.root / SHARDS).glob("*")):
         if folder.name in names or folder.name.startswith(".") or not folder.is_dir():
             continue
-        found.append(Retired(folder, why := _kept_because(store, folder)))
-        if not why:
+        found.append(Retired(folder, why := not_packed_by(store, f"{PACK}/{folder.name}", folder)))
+        if why is None:
             gone = folder.with_name(f".tmp-{uuid.uuid4().hex[:16]}")
             with storage_errors(folder):
                 os.rename(folder, gone)  # whole or not at all, also where the rest is interrupted
             shutil.rmtree(gone, ignore_errors=True)
     return found
-
-
-def _kept_because(store: Store, folder: Path) -> str:
-    if folder.is_symlink() or not (folder / MANIFEST).is_file():
-        return "it is no folder of shards that this corpus made"
-    if foreign := foreign_files(folder):
-        return f"it holds {foreign[0]}, which packing did not write"
-    try:
-        manifest = Manifest.read(folder)
-    except DataError:
-        return f"its {MANIFEST} cannot be read"
-    receipts = [Receipt.from_json(path.read_bytes(), path) for path in store.root.glob(f"{PACK}/{folder.name}/*/{RECEIPT}")]
-    ours = {(receipt.outputs[BIN].xxh3, receipt.outputs[IDX].xxh3) for receipt in receipts}
-    if any((shard.bin_xxh3, shard.idx_xxh3) not in ours for shard in manifest.shards):
-        return "this corpus has no units that packed it"
-    return ""
 
 
 def _kept(pages: str, keep: str, masks: Sequence[str]) -> pl.DataFrame:

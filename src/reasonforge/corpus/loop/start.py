@@ -288,7 +288,7 @@ def _publish(recipe: CorpusRecipe, store: Store, outcome: Outcome, console: Cons
 
     manifests = publish_all(store, outcome.ended.packed)
     for folder, why in retire(store, manifests):
-        if why:
+        if why is not None:
             console.warn(f"{folder}: no source of this recipe, and still there, for {why}: training that names it reads old text")
         else:
             console.note(f"{folder}: removed, the recipe has no such source any more; what was packed for it stays in pack/{folder.name}")

@@ -1,5 +1,5 @@
 """Read a corpus folder whole: every file that a unit left, and every shard and tokenizer that was published, against the digest it was
-written with.
+written with; every receipt against its own, and the manifests of shards against the receipts.
 
 A run looks at sizes alone, which is a matter of seconds; a byte that a disk or a copy has changed is found here.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,8 @@ from reasonforge.core.errors import DataError
 from reasonforge.corpus.loop.ledger import Ledger
 from reasonforge.corpus.loop.shards import PACK, SHARDS, TOKENIZER
 from reasonforge.corpus.packing.manifest import MANIFEST, Manifest
-from reasonforge.corpus.units import RECEIPT, Output, Receipt, file_digest
+from reasonforge.corpus.packing.units import manifest_of
+from reasonforge.corpus.units import RECEIPT, Output, Receipt, Store, file_digest
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _CHANGED = "its bytes are not those that were written"
@@ -44,6 +45,8 @@ class Verification:
     num_bytes: int = 0
     _linked: dict[tuple[int, int], str] = field(default_factory=dict)
     """Digests of files that have several names: a published shard is the file that its unit left, read once."""
+    _packed: dict[tuple[str, str], Receipt] = field(default_factory=dict)
+    """Units without damage that packed: folder of the stage and key -> receipt."""
 
     def damages(self) -> Iterator[Damage]:
         """Yield every damaged or missing file.
@@ -52,7 +55,8 @@ class Verification:
             DataError: the folder is no corpus, or its plan cannot be read.
         """
         ledger = Ledger(self.root)
-        planned = dict.fromkeys(unit for step in ledger.steps() for unit in step.units)
+        steps = [unit for step in ledger.steps() for unit in step.units]
+        planned = dict.fromkeys(steps)
         is_complete = ledger.ended().get("state") == "complete"
         learns = is_complete and any(stage == TOKENIZER for stage, _ in planned)
         sources = {stage.removeprefix(f"{PACK}/") for stage, _ in planned if is_complete and stage.startswith(f"{PACK}/")}
@@ -61,7 +65,8 @@ class Verification:
             yield from self._of_unit(folder)
         sources |= {folder.name for folder in _published(self.root) if (folder / MANIFEST).exists()}
         for name in sorted(sources):
-            yield from self._of_shards(self.root / SHARDS / name)
+            units = [unit for unit in steps if unit[0] == f"{PACK}/{name}"] if is_complete else []
+            yield from self._of_shards(self.root / SHARDS / name, self._expected(name, units))
         for name, output in published_tokenizer(self.root, is_expected=learns).items():
             path = self.root / TOKENIZER / name
             yield from self._of_file(path, output.size, output.xxh3, path)
@@ -72,26 +77,44 @@ class Verification:
         path = folder / RECEIPT
         self.files += 1
         try:
-            receipt = Receipt.from_json(path.read_bytes(), path)
+            text = path.read_bytes()
+            receipt = Receipt.from_json(text, path)
         except (OSError, DataError) as error:
             yield Damage(path=path, what=_why(error) if isinstance(error, OSError) else "is no receipt", remove=folder)
             return
-        # The key is a digest of all that went in: it vouches for that part of the receipt.
-        if receipt.unit.key != folder.name or folder != self.root / receipt.unit.stage / folder.name:
+        # The key is a digest of all that went in: it vouches for that part of a receipt without a digest of its own.
+        is_own = receipt.unit.key == folder.name and folder == self.root / receipt.unit.stage / folder.name
+        if not (is_own and receipt.is_as_written(text)):
             yield Damage(path=path, what="is the receipt of another unit, or was changed", remove=folder)
             return
+        is_whole = True
         for name, output in receipt.outputs.items():
-            yield from self._of_file(folder / name, output.size, output.xxh3, folder)
+            for damage in self._of_file(folder / name, output.size, output.xxh3, folder):
+                is_whole = False
+                yield damage
+        if is_whole and receipt.unit.stage.startswith(f"{PACK}/"):
+            self._packed[receipt.unit.stage, receipt.key] = receipt
 
-    def _of_shards(self, folder: Path) -> Iterator[Damage]:
+    def _expected(self, name: str, units: Sequence[tuple[str, str]]) -> Manifest | None:
+        """Return the manifest that the shards of planned units are to have; None = they are damaged, or there are none."""
+        receipts = [self._packed[unit] for unit in units if unit in self._packed]
+        if not units or len(receipts) < len(units):
+            return None
+        with suppress(DataError, KeyError):  # an early program wrote other facts
+            return manifest_of(receipts, Store(self.root), name)
+        return None
+
+    def _of_shards(self, folder: Path, expected: Manifest | None) -> Iterator[Damage]:
         self.files += 1
+        path = folder / MANIFEST
         try:
             manifest = Manifest.read(folder)
         except DataError as error:
-            is_there = (folder / MANIFEST).exists()
-            yield Damage(path=folder / MANIFEST, what=str(error).partition(": ")[2] if is_there else "is missing", remove=folder)
+            yield Damage(path=path, what=str(error).partition(": ")[2] if path.exists() else "is missing", remove=folder)
             return
-        for shard in manifest.shards:
+        if expected is not None and path.read_bytes() != expected.to_json():
+            yield Damage(path=path, what="does not say what was packed", remove=folder)
+        for shard in (expected or manifest).shards:
             yield from self._of_file(folder / f"{shard.name}.bin", None, shard.bin_xxh3, folder)
             yield from self._of_file(folder / f"{shard.name}.idx", None, shard.idx_xxh3, folder)
 

@@ -134,6 +134,8 @@ class Manifest:
             raise ValueError(f"eos_id {self.eos_id} is outside the vocabulary of {self.vocab_size} ids")
         if any(not isinstance(shard.name, str) or not shard.name or "/" in shard.name or "\\" in shard.name for shard in self.shards):
             raise ValueError("a shard's name is no file name")
+        if any(not isinstance(digest, str) for shard in self.shards for digest in (shard.bin_xxh3, shard.idx_xxh3)):
+            raise ValueError("a shard's digest is no text")
 
 
 def _made_by(folder: Path) -> str:

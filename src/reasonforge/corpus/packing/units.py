@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from reasonforge.corpus.packing.batches import SHARD_TOKENS, batches
 from reasonforge.corpus.packing.documents import Text, documents, read_masks
 from reasonforge.corpus.packing.encode import encode_documents, eos_of
 from reasonforge.corpus.packing.manifest import INDEX_TYPE, MANIFEST, Manifest, Shard, token_type
-from reasonforge.corpus.units import Input, Receipt, Store, Unit, Work, total
+from reasonforge.corpus.units import RECEIPT, Input, Receipt, Store, Unit, Work, total
 from reasonforge.runs.files import read_json, write_json
 from reasonforge.text.tokenizer import Tokenizer
 
@@ -30,8 +29,6 @@ VERSION = 2
 """Of what a unit writes."""
 
 BIN, IDX, FACTS = "shard.bin", "shard.idx", "shard.json"
-
-_OWN_FILE = re.compile(r"shard-\d{5,}\.(?:bin|idx)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +128,7 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
         out: the folder; one that holds these very shards already is left as it is.
         source: name of what was packed.
         replace: other shards in ``out`` give way, once these are whole: readers find the old or the new, and where nothing can be packed
-            the old. Not where something else lies beside them.
+            the old. Not where units of the same stage did not make them, nor where something else lies beside them.
 
     Raises:
         DataError: no document came through, or ``out`` holds something else.
@@ -143,11 +140,10 @@ def publish(receipts: Sequence[Receipt], store: Store, out: Path, *, source: str
     except DataError:
         if not (replace and (out / MANIFEST).is_file()):
             raise
-        if foreign := foreign_files(out):
-            raise DataError(
-                f"{out / foreign[0]}: packing did not write it, and the folder is to hold other shards: move it away, and go on"
-            ) from None
-    manifest = _manifest(receipts, store, source)
+        for stage in {receipt.unit.stage for receipt in receipts}:
+            if (why := not_packed_by(store, stage, out)) is not None:
+                raise DataError(f"{out}: is to hold other shards, and {why}: move it away, and go on") from None
+    manifest = manifest_of(receipts, store, source)
     temporary = out.parent / f".tmp-{out.name[:40]}-{uuid.uuid4().hex[:16]}"
     old = temporary.with_name(f"{temporary.name}-old")
     with storage_errors(out):
@@ -185,9 +181,29 @@ def published(units: Sequence[Unit], out: Path, *, source: str) -> Manifest | No
     raise DataError(f"{out}: holds something else: choose another folder, or remove it first")
 
 
-def foreign_files(folder: Path) -> list[str]:
-    """Return what lies in a folder of shards and is none of their files: an export, notes."""
-    return sorted(path.name for path in folder.iterdir() if path.name != MANIFEST and not _OWN_FILE.fullmatch(path.name))
+def not_packed_by(store: Store, stage: str, folder: Path) -> str | None:
+    """Return why a folder is not, or not only, shards that a stage's units left: removing it might lose them; None = it is."""
+    if folder.is_symlink() or not (folder / MANIFEST).is_file():
+        return "it is no folder of shards that this corpus made"
+    try:
+        manifest = Manifest.read(folder)
+    except DataError:
+        return f"its {MANIFEST} cannot be read"
+    own = {MANIFEST, *(f"{shard.name}{suffix}" for shard in manifest.shards for suffix in (".bin", ".idx"))}
+    if others := sorted({path.name for path in folder.iterdir()} - own):
+        return f"it holds {others[0]}, which packing did not write"
+    left: set[tuple[str, str]] = set()
+    unreadable: list[Path] = []
+    for path in sorted((store.root / stage).glob(f"*/{RECEIPT}")):
+        try:
+            outputs = Receipt.from_json(path.read_bytes(), path).outputs
+            left.add((outputs[BIN].xxh3, outputs[IDX].xxh3))
+        except (DataError, KeyError, OSError):
+            unreadable.append(path)
+    if all((shard.bin_xxh3, shard.idx_xxh3) in left for shard in manifest.shards):
+        return None
+    more = f" ({unreadable[0]} cannot be read)" if unreadable else ""
+    return f"this corpus has no units that packed it{more}"
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -214,7 +230,12 @@ def _planned_tokenizer(folder: str, expected: str) -> Tokenizer:
     return tokenizer
 
 
-def _manifest(receipts: Sequence[Receipt], store: Store, source: str) -> Manifest:
+def manifest_of(receipts: Sequence[Receipt], store: Store, source: str) -> Manifest:
+    """Return the manifest of the folder that :func:`publish` makes of units.
+
+    Raises:
+        DataError: no document came through, or a unit's facts cannot be read.
+    """
     full = list(_with_tokens(receipts))
     counts = total(receipts)
     if not full:
