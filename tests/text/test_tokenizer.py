@@ -281,3 +281,13 @@ def test_a_broken_folder_is_refused_in_one_line(tmp_path: Path, name: str, conte
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a folder"):
         Tokenizer.load(tmp_path / "absent")
+
+
+def test_closed_rows_are_those_of_a_batch_with_their_end() -> None:
+    tokenizer, end = bpe(), bpe().eos_id
+    assert end is not None
+    texts = ["one 1", "", "<|im_end|> two"]
+    ids, lengths = tokenizer.encode_closed(texts, end=end)
+    rows = [[*row, end] for row in tokenizer.encode_batch(texts)]
+    assert ids.tolist() == [id for row in rows for id in row]
+    assert lengths.tolist() == [len(row) for row in rows]

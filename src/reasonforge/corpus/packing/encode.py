@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,20 +53,20 @@ def encode_documents(
     for batch in _batches(texts):
         if len(batch) == 1 and len(batch[0].text) > _BATCH_CHARACTERS and not begin(batch[0].id):
             continue
-        rows, num_characters, num_bytes = _encode([document.text for document in batch], tokenizer, counts)
+        taken = [document.text for document in batch]
+        try:
+            tokens, lengths = tokenizer.encode_closed(taken, end=eos_id)
+        except DataError:
+            taken = _encodable(taken, tokenizer, counts)
+            tokens, lengths = tokenizer.encode_closed(taken, end=eos_id)
         begin("")
-        if not rows:
+        if not taken:
             continue
-        counts.kept += len(rows)
-        joined = array("I")  # takes lists of ids much faster than NumPy does
-        for row in rows:
-            joined.fromlist(row)
-            joined.append(eos_id)
-        lengths = np.fromiter(map(len, rows), np.int64, count=len(rows)) + 1
-        tokens = np.frombuffer(joined, np.uint32)
+        counts.kept += len(taken)
         # A type that is too small would wrap round in silence.
         assert int(tokens.max()) < tokenizer.vocab_size
-        yield Encoded(tokens=tokens.astype(dtype), lengths=lengths, num_characters=num_characters, num_bytes=num_bytes)
+        num_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in taken)
+        yield Encoded(tokens=tokens.astype(dtype), lengths=lengths, num_characters=sum(map(len, taken)), num_bytes=num_bytes)
 
 
 def eos_of(tokenizer: Tokenizer) -> int:
@@ -81,24 +80,16 @@ def eos_of(tokenizer: Tokenizer) -> int:
     return tokenizer.eos_id
 
 
-def _encode(texts: list[str], tokenizer: Tokenizer, counts: Counts) -> tuple[list[list[int]], int, int]:
-    """Return ids of each text that the tokenizer takes, and the characters and bytes of those."""
-    try:
-        return tokenizer.encode_batch(texts), *_sizes(texts)
-    except DataError:
-        rows: list[list[int]] = []
-        taken: list[str] = []
-        for text in texts:
-            try:
-                rows.append(tokenizer.encode(text))
-                taken.append(text)
-            except DataError:
-                counts.drop(NOT_ENCODABLE)
-        return rows, *_sizes(taken)
-
-
-def _sizes(texts: list[str]) -> tuple[int, int]:
-    return sum(map(len, texts)), sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+def _encodable(texts: list[str], tokenizer: Tokenizer, counts: Counts) -> list[str]:
+    """Return the texts that the tokenizer takes."""
+    taken: list[str] = []
+    for text in texts:
+        try:
+            tokenizer.encode(text)
+            taken.append(text)
+        except DataError:
+            counts.drop(NOT_ENCODABLE)
+    return taken
 
 
 def _batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
