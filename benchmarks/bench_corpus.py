@@ -87,6 +87,8 @@ PARTS = {
             Must("extractors.ours.formula_recall_macro", ">=", 0.95),
             Must("extractors.ours.sentences_kept", ">=", 0.95),
             Must("extractors.ours.boilerplate_removed", ">=", 0.95),
+            Must("blind.extractors.ours.formula_recall_micro", ">=", 0.95),
+            Must("blind.extractors.ours.sentences_kept", ">=", 0.95),
         ),
         peer=TRAFILATURA,
     ),

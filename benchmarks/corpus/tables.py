@@ -56,22 +56,7 @@ class Cost(NamedTuple):
 
 def read(name: str) -> dict[str, Any]:
     """Return what a benchmark left."""
-    return _complete(json.loads((RESULTS / f"corpus_{name}.json").read_text(encoding="utf-8")))
-
-
-def _complete(result: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what results of before have under other names, until they are measured again."""
-    if "text" in result and "mean_bytes_out" not in result["text"]:
-        text = result["text"]
-        whole, short = (statistics.median(text[name]["ours"]) for name in ("cpu_seconds", "cpu_seconds_of_two_pages"))
-        text["mean_bytes_out"] = text["mean_chars_out"]
-        text["pages_per_cpu_second_without_start"] = {"ours": (text["pages"]["ours"] - 2) / (whole - short)}
-    if "planted_found" in result:
-        result["planted_missed"] = {side: result["planted"] - found for side, found in result["planted_found"].items()}
-        result["clean"] = result["documents"] - result["planted"]
-    if "leaks" in result and "found" in result["leaks"]:
-        result["leaks"]["missed"] = result["leaks"]["planted"] - result["leaks"]["found"]
-    return result
+    return json.loads((RESULTS / f"corpus_{name}.json").read_text(encoding="utf-8"))
 
 
 def costs() -> list[Cost]:
@@ -188,36 +173,34 @@ def peers() -> Iterator[str]:
 
 
 def _found(result: dict[str, Any]) -> Iterator[str]:
-    missed, flagged = result["planted_missed"], result["clean_flagged"]
-    kinds: dict[str, dict[str, int]] = result.get("by_kind", {})
-    decoys = {name: kinds[name] for name in DECOYS if name in kinds}
-    like = f", {sum(kind['documents'] for kind in decoys.values())} of them made to look as if they had one," if decoys else ""
+    missed, flagged, kinds = result["planted_missed"], result["clean_flagged"], result["by_kind"]
+    decoys = {name: kinds[name] for name in DECOYS}
     yield (
         f"- Of {result['planted']} planted benchmark texts {result['planted'] - missed['ours']} are found, and of {result['clean']:,} "
-        f"documents without one{like} {flagged['ours']} are flagged."
+        f"documents without one, {sum(kind['documents'] for kind in decoys.values())} of them made to look as if they had one, "
+        f"{flagged['ours']} are flagged."
     )
     for name, kind in decoys.items():
         yield f"  - {kind['documents']} with {DECOYS[name]}: {kind['flagged_by_ours']} flagged (datatrove: {kind['flagged_by_peer']})"
-    if "run" in kinds:
-        run = kinds["run"]
-        yield f"  - datatrove finds {run['flagged_by_peer']} of the {run['documents']} that are runs of ten; it looks for no shorter ones"
-    if frequent := result.get("frequent"):
-        yield (
-            f"- Of {frequent['documents']} documents with an instruction of more than ten words that stands in problems, too, "
-            f"{frequent['flagged']} are flagged, as the rule has it; its runs of words are listed for review, and with "
-            f"`decontamination.ignore_frequent` {frequent['flagged_with_ignore_frequent']} are."
-        )
+    run, frequent = kinds["run"], result["frequent"]
+    yield f"  - datatrove finds {run['flagged_by_peer']} of the {run['documents']} that are runs of ten; it looks for no shorter ones"
+    yield (
+        f"- Of {frequent['documents']} documents with an instruction of more than ten words that stands in problems, too, "
+        f"{frequent['flagged']} are flagged, as the rule has it; its runs of words are listed for review, and with "
+        f"`decontamination.ignore_frequent` {frequent['flagged_with_ignore_frequent']} are."
+    )
 
 
 def formulas() -> Iterator[str]:
     """Yield what each extractor keeps of the fixtures' formulas and sentences, and removes of their boilerplate."""
     result = read("formulas")
+    yield "Pages that the extractor was developed with:"
+    yield ""
     yield from _formulas(result)
-    if "blind" in result:
-        yield ""
-        yield "Pages by an author who had seen neither the extractor nor these:"
-        yield ""
-        yield from _formulas(result["blind"])
+    yield ""
+    yield "Pages by an author who had seen neither the extractor nor those, measured once:"
+    yield ""
+    yield from _formulas(result["blind"])
 
 
 def _formulas(result: dict[str, Any]) -> Iterator[str]:
@@ -252,12 +235,12 @@ def loop() -> Iterator[str]:
         f"- Of {leaks['planted']} problems planted word for word in selected pages {leaks['planted'] - leaks['missed']} were found; of the "
         f"{leaks['clean_pages']:,} selected pages without one {leaks['clean_flagged']} were flagged."
     )
-    if everywhere := result.get("leaks_of_the_web"):
-        yield (
-            f"- The same search over every page of the webs, selected or not: of {everywhere['planted']} planted problems "
-            f"{everywhere['planted'] - everywhere['missed']} are found, of {everywhere['clean_pages']:,} pages without one "
-            f"{everywhere['clean_flagged']} flagged."
-        )
+    everywhere = result["leaks_of_the_web"]
+    yield (
+        f"- The same search over every page of the webs, selected or not: of {everywhere['planted']} planted problems "
+        f"{everywhere['planted'] - everywhere['missed']} are found, of {everywhere['clean_pages']:,} pages without one "
+        f"{everywhere['clean_flagged']} flagged."
+    )
 
 
 def _of(result: dict[str, Any], what: str, name: str, beside: str, ratio: float) -> Compared:

@@ -95,3 +95,13 @@ def test_what_must_be_equal_or_below_may_not_be_at_a_strict_bound(bench: ModuleT
 def test_every_part_has_its_script(bench: ModuleType) -> None:
     for name in bench.PARTS:
         assert (FOLDER / "corpus" / f"{bench.SCRIPTS.get(name, name)}.py").is_file()
+
+
+KNOWN_MISSES = {"rate_of_encode_batch.packed", "smallest_overlap_of_the_last_round"}
+"""Figures of the results that are kept which are not what they should be, by less than a hundredth of it. Said where they are shown."""
+
+
+def test_the_results_that_are_kept_are_as_they_must_be(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.main(["--stored"])
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split(":")[0].strip() for line in lines if line.endswith("MISSED")} == KNOWN_MISSES
