@@ -120,3 +120,7 @@ def test_amounts_of_money_are_no_formula(amounts: list[tuple[str, str]], last: s
 def test_a_formula_never_spans_paragraphs() -> None:
     assert text_of(r"the price is $x</p><p>and later $y_1 ends", head=DECLARED).count("$") == 2
     assert "$$" not in text_of(r"the price is $x</p><p>and later $y_1 ends", head=DECLARED)
+
+
+def test_a_number_between_chinese_characters_is_a_formula() -> None:
+    assert text_of("根为$1$和$2$。共有$10$种情况", head=DECLARED) == "根为$1$和$2$。共有$10$种情况"

@@ -62,9 +62,9 @@ def problem_texts(problems: Iterable[Problem], fields: Iterable[ProblemField]) -
 
 def _file_texts(source: FileSource, path: Path) -> Iterator[BenchmarkText]:
     for number, row in enumerate(read_rows(path), start=1):
-        item = str(number) if source.id_column is None else str(_column(row.values, source.id_column, row.place))
+        item = str(number) if source.id_column is None else str(_column(row.values, source.id_column, row.place, "id_column"))
         for column in source.columns:
-            value = _column(row.values, column, row.place)
+            value = _column(row.values, column, row.place, "columns")
             for text in value if isinstance(value, list) else [value]:
                 if not isinstance(text, str):
                     raise DataError(f"{row.place}: {column!r} is no text, and no list of texts")
@@ -72,7 +72,8 @@ def _file_texts(source: FileSource, path: Path) -> Iterator[BenchmarkText]:
                     yield BenchmarkText(source.name, item, column, text)
 
 
-def _column(values: dict, name: str, place: str) -> object:
+def _column(values: dict, name: str, place: str, setting: str) -> object:
     if name not in values:
-        raise DataError(f"{place}: no column {name!r}. There are: {', '.join(sorted(values))}")
+        there = ", ".join(sorted(values))
+        raise DataError(f"{place}: no column {name!r}. There are: {there}. Name the right one as {setting} in [[decontamination.sources]]")
     return values[name]

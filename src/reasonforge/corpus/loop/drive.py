@@ -21,6 +21,7 @@ from reasonforge.runs.signals import StopRequest
 from reasonforge.runs.text import counted, format_number
 
 _MOST_FILES = 5
+_MOST_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,8 +330,10 @@ def _counted(receipts: Sequence[Receipt]) -> str:
     remark = f"; {cut:,} with benchmark text" if cut else ""
     if not dropped:
         return f"{format_number(counts.kept)} kept{remark}"
-    most = sorted(counts.dropped.items(), key=lambda entry: (-entry[1], entry[0]))[:3]
+    most = sorted(counts.dropped.items(), key=lambda entry: (-entry[1], entry[0]))[:_MOST_REASONS]
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in most)
+    if (rest := dropped - sum(number for _, number in most)) > 0:
+        reasons += f", {rest:,} for other reasons"
     return f"{counts.kept:,} of {counts.taken:,} kept; dropped: {reasons}{remark}"
 
 
