@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from reasonforge.runs.console import Console
+from reasonforge.runs.screens import PlainScreen
 from reasonforge.runs.text import clean_text, format_number, shorten, text_table
 from tests.runs.fabricate import new_run
 
@@ -271,3 +272,12 @@ def test_tables_fit_and_align_wide_characters() -> None:
     assert "…" in lines[2]
     assert len(lines[2]) <= 40
     assert shorten("数学题", 5) == "数学…"
+
+
+def test_a_long_fact_is_told_in_lines_and_a_path_is_never_broken() -> None:
+    out = io.StringIO()
+    path = "/somewhere/" + "deep/" * 20
+    PlainScreen(out, 40).facts("plan", "what is done", [("corpus", "mined 10, arxiv 20, github 30, natural_language 40"), ("folder", path)])
+    lines = out.getvalue().splitlines()
+    assert " ".join(" ".join(lines[1:]).split()) == f"corpus mined 10, arxiv 20, github 30, natural_language 40 folder {path}"
+    assert all(len(line) <= 40 for line in lines if path not in line)

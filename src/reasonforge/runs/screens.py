@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import textwrap
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -91,7 +92,11 @@ class PlainScreen:
         self.line(kind, title, style="bold")
         name_width = max((len(name) for name, _ in rows), default=0)
         for name, value in rows:
-            self.line(kind, shorten(f"  {name:<{name_width}}  {value}", self._width))
+            # A path is worth more whole than in columns, so words are never broken.
+            room = max(20, self._width - name_width - 4)
+            parts = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
+            for first, part in zip([name, *[""] * (len(parts) - 1)], parts, strict=True):
+                self.line(kind, f"  {first:<{name_width}}  {part}".rstrip())
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table."""
