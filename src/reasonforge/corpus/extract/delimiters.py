@@ -238,7 +238,9 @@ def _single_dollar(text: str, start: int, setup: Setup, closing: _Closers) -> tu
     if not inner or inner[-1].isspace() or behind.isdigit() or "\n\n" in inner or OPEN in inner or CLOSE in inner:
         return nothing
     signs = bool(_SIGN.search(inner))
-    if not signs and _MONEY.match(inner) and (not setup.single_dollar or " " in inner.strip() or (behind.isascii() and behind.isalnum()) or not _exact(inner)):
+    # A Chinese character may stand right behind a number: there are no blanks between its words.
+    is_in_word = behind.isascii() and behind.isalnum()
+    if not signs and _MONEY.match(inner) and (not setup.single_dollar or " " in inner.strip() or is_in_word or not _exact(inner)):
         return nothing
     words = _WORD.findall(_WORD_MACROS.sub(" ", inner))
     if len(words) > 2 or (words and not signs) or not (signs or _SIMPLE.fullmatch(inner)):
