@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from reasonforge.report.evaluation import write_evaluation_page
 
 HOSTILE = "</script><script>window.PWNED=1</script><img src=x onerror=window.PWNED=1>\u2028\x00\ud800"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def figure(value: float) -> dict[str, Any]:
@@ -74,9 +70,7 @@ def test_long_completions_lose_their_middle_and_the_page_says_so(tmp_path: Path)
     assert "lost their middle" in data["left_out"][0]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-def test_a_browser_shows_figures_curves_and_samples_and_runs_nothing_else(tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+def test_a_browser_shows_figures_curves_and_samples_and_runs_nothing_else(browser: Any, tmp_path: Path) -> None:
     against = {
         "name": "a_rather_long_name_of_an_earlier_file_of_samples.jsonl",
         "num_problems": 3,
@@ -90,46 +84,43 @@ def test_a_browser_shows_figures_curves_and_samples_and_runs_nothing_else(tmp_pa
     page_path = write_evaluation_page(tmp_path / "r.html", results(against=against), problems)
     complaints: list[str] = []
     requests: list[str] = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for width in (390, 1200):
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            page.on("console", lambda message: complaints.append(message.text))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("request", lambda request: requests.append(request.url))
-            page.goto(page_path.as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.evaluate("window.PWNED") is None
-            assert page.locator("#curve svg path.curve:not(.earlier)").count() == 2
-            assert page.locator("#curve svg path.earlier").count() == 1  # maj@k of the earlier run is not known
-            assert "dashed: a_rather_long_name" in page.locator("#curve .legend").inner_text()
-            ends = [box for label in page.locator("#curve svg text.end").all() if (box := label.bounding_box())]
-            frame = page.locator("#curve svg").bounding_box()
-            assert frame is not None
-            assert all(box["x"] + box["width"] <= frame["x"] + frame["width"] for box in ends)
-            assert abs(ends[0]["y"] - ends[1]["y"]) >= 0.8 * ends[0]["height"]
-            assert "programs run, per sample\t1.5" in page.locator("body").inner_text()
-            assert page.locator("#curve svg circle").count() == 3 + 3
-            table = page.locator("#figures table").first
-            assert "pass@1 (avg@4)" in table.inner_text()
-            assert "+5 points\t[2.0, 8.0]" in table.inner_text()
-            assert "closed form" not in table.inner_text()
-            assert "all 4 samples" in (table.locator("td", has_text="avg@4").get_attribute("title") or "")
-            if width >= 1_200:
-                assert page.locator("#figures .scroll").first.evaluate("node => node.scrollWidth <= node.clientWidth")
-            page.locator("#intervals summary").click()
-            assert "[2.0, 8.0]\t[1.0, 9.0]" in page.locator("#intervals table").inner_text()
-            assert "3 problems: of so few" in page.locator("#figures .notice").first.inner_text()
-            page.locator("#samples select").first.select_option("rose most first")
-            first = page.locator("details.problem").first
-            first.locator("summary").click()
-            assert "p1" in first.locator("summary").inner_text()
-            first.locator(".card").nth(1).wait_for()  # drawn when the browser tells of the opening, a moment later
-            assert first.locator(".card").count() == 2
-            assert first.locator(".part-think").first.inner_text() == "3+4"
-            page.locator("input[type=search]").fill("boxed{7}")
-            assert page.locator("details.problem").count() == 1
-            assert page.evaluate("window.PWNED") is None
-        browser.close()
+    for width in (390, 1200):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(page_path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("window.PWNED") is None
+        assert page.locator("#curve svg path.curve:not(.earlier)").count() == 2
+        assert page.locator("#curve svg path.earlier").count() == 1  # maj@k of the earlier run is not known
+        assert "dashed: a_rather_long_name" in page.locator("#curve .legend").inner_text()
+        ends = [box for label in page.locator("#curve svg text.end").all() if (box := label.bounding_box())]
+        frame = page.locator("#curve svg").bounding_box()
+        assert frame is not None
+        assert all(box["x"] + box["width"] <= frame["x"] + frame["width"] for box in ends)
+        assert abs(ends[0]["y"] - ends[1]["y"]) >= 0.8 * ends[0]["height"]
+        assert "programs run, per sample\t1.5" in page.locator("body").inner_text()
+        assert page.locator("#curve svg circle").count() == 3 + 3
+        table = page.locator("#figures table").first
+        assert "pass@1 (avg@4)" in table.inner_text()
+        assert "+5 points\t[2.0, 8.0]" in table.inner_text()
+        assert "closed form" not in table.inner_text()
+        assert "all 4 samples" in (table.locator("td", has_text="avg@4").get_attribute("title") or "")
+        if width >= 1_200:
+            assert page.locator("#figures .scroll").first.evaluate("node => node.scrollWidth <= node.clientWidth")
+        page.locator("#intervals summary").click()
+        assert "[2.0, 8.0]\t[1.0, 9.0]" in page.locator("#intervals table").inner_text()
+        assert "3 problems: of so few" in page.locator("#figures .notice").first.inner_text()
+        page.locator("#samples select").first.select_option("rose most first")
+        first = page.locator("details.problem").first
+        first.locator("summary").click()
+        assert "p1" in first.locator("summary").inner_text()
+        first.locator(".card").nth(1).wait_for()  # drawn when the browser tells of the opening, a moment later
+        assert first.locator(".card").count() == 2
+        assert first.locator(".part-think").first.inner_text() == "3+4"
+        page.locator("input[type=search]").fill("boxed{7}")
+        assert page.locator("details.problem").count() == 1
+        assert page.evaluate("window.PWNED") is None
     assert complaints == []
     assert requests == [page_path.as_uri()] * 2

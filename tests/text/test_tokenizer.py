@@ -244,6 +244,10 @@ def test_a_vocabulary_that_spells_control_tokens_itself_is_found_out() -> None:
     tokenizer = Tokenizer(backend, eos="</s>")
     with pytest.raises(DataError, match="makes the control token '</s>' out of ordinary text"):
         tokenizer.encode("</s>", special=False)
+    # The token that closes documents is the very one that the text spells.
+    with pytest.raises(DataError, match="makes the control token '</s>' out of ordinary text"):
+        tokenizer.encode_closed(["a", "</s>"], end=0)
+    assert tokenizer.encode_closed(["a", "a"], end=0)[0].tolist() == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
